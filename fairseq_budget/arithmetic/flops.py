@@ -1,0 +1,79 @@
+"""FLOPs of a batch, in closed form.
+
+Convention (id :data:`CONVENTION`): a multiply-accumulate is 2 FLOPs; only matrix products and convolutions count; a
+training step is three times its forward pass.  This is Chinchilla's (Hoffmann et al. 2022, appendix F) and that of Liu et
+al. 2024, whose published update counts it reproduces (tested in ``tests/unit/arithmetic/test_flops.py``).
+
+Letters: T frames, d model width, f feed-forward width, M masked frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from fairseq_budget.arithmetic.shape import ModelShape
+
+CONVENTION = "2xMAC, matrix products and convolutions, forward x 3"
+BACKWARD_AND_FORWARD = 3
+"""The backward pass of a matrix product is two of the same size."""
+
+
+def masked_frames(frames: int, mask_prob: float, mask_length: int) -> int:
+    """Expected number of masked frames of an utterance.
+
+    ``n = mask_prob * T / span`` span starts are drawn without replacement from ``N = T - span`` places (Baevski et al.
+    2020, section 4.1); a frame stays unmasked when none of the `span` places before it was drawn:
+    ``M = T * (1 - (1 - n / N) ** span)``.
+    """
+    places = frames - mask_length
+    if places <= 0:
+        return frames
+    unmasked = max(0.0, 1 - mask_prob * frames / mask_length / places) ** mask_length
+    return round(frames * (1 - unmasked))
+
+
+@lru_cache(maxsize=65536)
+def forward_flops(shape: ModelShape, samples: int) -> dict[str, int]:
+    """FLOPs of one utterance's forward pass, by component.
+
+    - `convolutions`: ``2 * T_l * C_out * C_in * K`` for each layer l
+    - `projection`: ``2 * T * 512 * d``
+    - `positional`: ``2 * T * d * (d / groups) * kernel``
+    - `linear`: for each layer the four attention projections and the feed-forward, ``2 * T * (4 d d + 2 d f)``
+    - `attention`: for each layer the two products, ``2 * 2 * T * T * d``
+    - `head`: what the objective adds on the M masked frames
+    """
+    convolutions, channels_in, steps = 0, 1, samples
+    for channels, kernel, stride in shape.conv_layers:
+        steps = (steps - kernel) // stride + 1
+        convolutions += 2 * max(steps, 0) * channels * channels_in * kernel
+        channels_in = channels
+    frames, dim = max(steps, 0), shape.dim
+    return {
+        "convolutions": convolutions,
+        "projection": 2 * frames * shape.conv_dim * dim if shape.conv_dim != dim else 0,
+        "positional": 2 * frames * dim * (dim // shape.pos_groups) * shape.pos_kernel,
+        "linear": shape.layers * 2 * frames * (4 * dim * dim + 2 * dim * shape.ffn),
+        "attention": shape.layers * 4 * frames * frames * dim,
+        "head": _head(shape, masked_frames(frames, shape.mask_prob, shape.mask_length)),
+    }
+
+
+def _head(shape: ModelShape, masked: int) -> int:
+    """HuBERT: projection and label logits.  wav2vec 2.0: quantizer, both projections, one positive and the negatives.
+    TERA: one linear layer."""
+    if shape.objective == "tera":
+        return 2 * masked * shape.dim * shape.target_dim
+    projection = shape.dim * shape.final_dim
+    if shape.objective == "hubert":
+        return 2 * masked * (projection + shape.final_dim * shape.classes)
+    codewords = shape.codebooks * shape.entries
+    quantizer = shape.conv_dim * codewords + codewords * shape.quantised_dim // shape.codebooks
+    quantised = quantizer + shape.quantised_dim * shape.final_dim
+    return 2 * masked * (projection + quantised + (1 + shape.negatives) * shape.final_dim)
+
+
+def training_flops(shape: ModelShape, samples: Iterable[int]) -> int:
+    """Model FLOPs of a training step on utterances of so many samples each (after cropping, without padding)."""
+    return BACKWARD_AND_FORWARD * sum(sum(forward_flops(shape, length).values()) for length in samples)

@@ -1,0 +1,33 @@
+"""The ``fairseq-budget`` command: one module per group of commands, imported here and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from fairseq_budget.cli import corpus, labels, manifest, report, watch
+from fairseq_budget.errors import BudgetError
+
+app = typer.Typer(
+    name="fairseq-budget",
+    help="Pre-train self-supervised speech models on a compute budget: everything around fairseq-hydra-train.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(corpus.app, name="corpus")
+app.command("manifest")(manifest.manifest)
+app.command("labels")(labels.labels)
+app.command("report")(report.report)
+app.command("watch")(watch.watch)
+
+
+def main() -> None:
+    """Run the command line; an error meant for the user becomes one line and exit status 2."""
+    try:
+        app()
+    except BudgetError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", markup=True, highlight=False)
+        sys.exit(2)

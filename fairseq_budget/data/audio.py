@@ -1,0 +1,120 @@
+"""Reading audio as the models want it: one channel, 16 kHz, float32, whatever the file holds.
+
+T is a number of samples at 16 kHz throughout; "own samples" are samples at the file's own rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from fairseq_budget.errors import BudgetError
+
+SAMPLE_RATE = 16000
+"""Samples per second of everything the models hear (LibriSpeech's rate, and SUPERB's)."""
+
+# libsndfile seeks to the exact sample in these; in Vorbis and MP3 it can land a little beside it (seen with 1.2.2).
+_EXACT_SEEK = frozenset({"FLAC", "WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"})
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says: its length in own samples, its rate in Hz, its channels and container format."""
+
+    path: Path
+    frames: int
+    rate: int
+    channels: int
+    format: str
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.rate
+
+
+def info(path: str | Path) -> AudioInfo:
+    """Read the header of an audio file.
+
+    Raises BudgetError, naming the file, if it is missing, empty, not audio, or does not say how long it is.
+    """
+    path = Path(path)
+    try:
+        header = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    if header.frames <= 0:
+        raise BudgetError(f"`{path}` holds no audio samples: delete it or make it again")
+    # An unfinished stream (a FLAC encoder that was cut off) has no length in its header; libsndfile says 2^63 - 1.
+    if header.frames >= np.iinfo(np.int64).max:
+        raise BudgetError(f"`{path}` does not say how long it is: write it again, for example with `flac -f`")
+    return AudioInfo(path, int(header.frames), int(header.samplerate), int(header.channels), str(header.format))
+
+
+def frames_at_16k(header: AudioInfo) -> int:
+    """The number of samples T that ``read`` returns for the whole file: own samples x 16000 / rate, half rounded up."""
+    return (header.frames * SAMPLE_RATE + header.rate // 2) // header.rate
+
+
+def read(path: str | Path, offset: int = 0, frames: int = -1) -> np.ndarray:
+    """Samples `offset` .. `offset + frames` of a file, counted at 16 kHz; -1 frames means to the end.
+
+    Channels are averaged.  A file at another rate is resampled as a whole (soxr, high quality) and then cut, so a piece
+    has exactly the values it has in the whole file.
+
+    Shape: (T,) float32, full scale = 1.
+    Raises BudgetError, naming the file, if it cannot be read, is damaged, holds NaN or infinity, or is too short.
+    """
+    header = info(path)
+    total = frames_at_16k(header)
+    end = total if frames < 0 else offset + frames
+    if not 0 <= offset < end <= total:
+        raise BudgetError(
+            f"samples {offset}..{end} of `{path}` were asked for, but it has {total} at 16 kHz: "
+            "make the manifest again with `fairseq-budget manifest`"
+        )
+    wave = _cut(header, offset, end)
+    if len(wave) != end - offset:
+        raise BudgetError(f"`{path}` is damaged: it ends before the length in its header; copy or download it again")
+    if not np.isfinite(wave).all():
+        raise BudgetError(f"`{path}` holds NaN or infinite samples: repair it or leave it out of the manifest")
+    return wave
+
+
+def _cut(header: AudioInfo, start: int, end: int) -> np.ndarray:
+    """Samples start..end at 16 kHz, reading no more of the file than that needs.  Shape: (T,)."""
+    if header.rate != SAMPLE_RATE:
+        own = _own_samples(header, 0, header.frames)
+        wave = soxr.resample(own, header.rate, SAMPLE_RATE) if len(own) == header.frames else own[:0]
+        return np.ascontiguousarray(wave[start:end])
+    if header.format in _EXACT_SEEK:
+        return _own_samples(header, start, end)
+    return np.ascontiguousarray(_own_samples(header, 0, header.frames)[start:end])
+
+
+def _own_samples(header: AudioInfo, start: int, end: int) -> np.ndarray:
+    """Own samples start..end as one channel; fewer where the file ends early.  Shape: (own samples,)."""
+    try:
+        samples, _ = soundfile.read(str(header.path), frames=end - start, start=start, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise _unreadable(header.path, error) from error
+    # (own samples, channels) -> (own samples,)
+    return samples[:, 0] if header.channels == 1 else samples.mean(axis=1)
+
+
+def _unreadable(path: Path, error: Exception) -> BudgetError:
+    """One line for a file that libsndfile refuses, with the likeliest reason and what to do about it."""
+    if not path.exists():
+        return BudgetError(f"audio file `{path}` does not exist: check the path, or make the manifest again")
+    if path.is_dir():
+        return BudgetError(f"`{path}` is a folder, not an audio file: name one file in it")
+    if path.stat().st_size == 0:
+        return BudgetError(f"`{path}` is an empty file: copy or download it again")
+    reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+    return BudgetError(
+        f"`{path}` cannot be read as audio ({reason}): copy it again, or convert it to FLAC or WAV"
+    )

@@ -1,0 +1,53 @@
+"""Imported by Hydra when it starts: makes the recipes composable under an unmodified fairseq.
+
+It registers the resolvers that recipes use and the `size` group, made from the size table.  Importing the package from
+within fairseq also applies the compat fixes, which have to be in place before fairseq sets up its workers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from fairseq_budget import recipes
+
+
+def register() -> None:
+    """Make resolvers and the `size` group known to Hydra."""
+    user_dir = str(Path(recipes.__file__).parent)
+    OmegaConf.register_new_resolver("fairseq_budget.user_dir", lambda: user_dir, replace=True)
+    OmegaConf.register_new_resolver("fairseq_budget.setting", recipes.setting, replace=True)
+    OmegaConf.register_new_resolver("fairseq_budget.steps_per_update", recipes.steps_per_update, replace=True)
+    for name, node in recipes.size_group().items():
+        ConfigStore.instance().store(
+            group=recipes.SIZE_GROUP, name=name, node=node, package="_global_", provider="fairseq_budget"
+        )
+
+
+def accept_numbers_as_sizes() -> None:
+    """The papers call sizes 30, 50, 70 and 200; Hydra reads `size=30` as a number and refuses it as the name of a group's
+    option.  After parsing, the number of this one group becomes its name again."""
+    parse = OverridesParser.parse_overrides
+    if hasattr(parse, "__wrapped__"):
+        return
+
+    @functools.wraps(parse)
+    def parse_overrides(self: OverridesParser, overrides: list[str]) -> list[Any]:
+        return [
+            dataclasses.replace(override, _value=str(override.value()))
+            if override.key_or_group == recipes.SIZE_GROUP and isinstance(override.value(), int)
+            else override
+            for override in parse(self, overrides)
+        ]
+
+    OverridesParser.parse_overrides = parse_overrides
+
+
+register()
+accept_numbers_as_sizes()

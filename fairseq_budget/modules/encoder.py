@@ -1,0 +1,115 @@
+"""Waveform to hidden states: what HuBERT, wav2vec 2.0 and TERA have in common.
+
+Letters: B utterances, S samples, F frames, C convolutional channels, D model width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.modules.convolutions import ConvFeatureEncoder
+from fairseq_budget.modules.masking import draw_mask
+from fairseq_budget.modules.transformer import TransformerEncoder
+
+
+@dataclass
+class Encoded:
+    """One masked pass: what an objective is scored on.
+
+    Shape: hidden (B, F, D), features (B, F, C) after their layer norm and before masking, positions (B * M,) the masked
+    frames as indices into B * F, features_pen () the mean square of the raw convolutional features.
+    """
+
+    hidden: Tensor
+    features: Tensor
+    positions: Tensor
+    features_pen: Tensor
+
+    def masked(self, x: Tensor) -> Tensor:
+        """Shape: (B, F, ...) -> (B, M, ...), the masked frames of each utterance, of which all have equally many."""
+        chosen = x.flatten(0, 1).index_select(0, self.positions)
+        # (B * M, ...) -> (B, M, ...)
+        return chosen.view(x.size(0), -1, *x.shape[2:])
+
+
+class SpeechEncoder(nn.Module):
+    """Convolutions, projection, masking and Transformer; an objective subclasses it and adds its head.
+
+    Parameter names are stock fairseq's (HubertModel, Wav2Vec2Model).
+    """
+
+    objective: str
+    loss_unit: str
+    """What the loss is logged in: `bits` (cross-entropies, as fairseq logs them) or `L1` (as it is)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model_shape: ModelShape = config.shape(self.objective)
+        channels, dim = self.model_shape.conv_dim, config.encoder_embed_dim
+        self.feature_extractor = ConvFeatureEncoder(self.model_shape.conv_layers, config.extractor_mode)
+        self.layer_norm = nn.LayerNorm(channels)
+        self.post_extract_proj = nn.Linear(channels, dim) if channels != dim else None
+        self.mask_emb = nn.Parameter(torch.empty(dim).uniform_())
+        self.encoder = TransformerEncoder(config)
+
+    def features(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Shape: source (B, S), lengths (B,) samples or None -> features (B, C, F), lengths (B,) frames or None.
+
+        The gradient that flows back into the convolutions is scaled by `feature_grad_mult`.
+        """
+        scale = self.config.feature_grad_mult
+        with torch.set_grad_enabled(torch.is_grad_enabled() and scale > 0):
+            features, frames = self.feature_extractor(source, lengths)
+        if features.requires_grad and scale != 1.0:
+            features.register_hook(lambda gradient: gradient * scale)
+        return features, frames
+
+    def project(self, features: Tensor) -> Tensor:
+        """Shape: (B, F, C) -> (B, F, D), with dropout."""
+        x = self.post_extract_proj(features) if self.post_extract_proj is not None else features
+        return F.dropout(x, self.config.dropout_input, self.training)
+
+    def encode_masked(self, source: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Encoded:
+        """The pass of pre-training; without a given `mask` (B, F) one is drawn.
+
+        Shape: source (B, S), lengths (B,) samples, on any device, or None when nothing is padded.
+        """
+        raw, frame_lengths = self.features(source, lengths)
+        features_pen = raw.float().square().mean()
+        features = self.layer_norm(raw.transpose(1, 2))
+        batch, frames = features.shape[:2]
+        if mask is None:
+            rows = [frames] * batch if frame_lengths is None else frame_lengths.tolist()
+            mask = draw_mask(rows, self.config.mask_prob, self.config.mask_length)
+        # indices are found on the CPU, where the mask was drawn: on a GPU, counting them would wait for the device
+        positions = mask.flatten().nonzero().squeeze(1).to(features.device, non_blocking=True)
+        mask = mask.to(features.device, non_blocking=True)
+        x = self.project(features)
+        x = torch.where(mask[..., None], self.mask_emb.to(x.dtype), x)
+        return Encoded(self.encoder(x, valid_frames(frame_lengths, frames)), features, positions, features_pen)
+
+    def extract(self, source: Tensor, lengths: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+        """Unmasked hidden states, for downstream tasks and labels.
+
+        Shape: source (B, S), lengths (B,) in samples or None when nothing is padded
+        -> hidden states (layers + 1) x (B, F, D): the first layer's input and every layer's output; frames (B,).
+        """
+        features, frame_lengths = self.features(source, lengths)
+        x = self.project(self.layer_norm(features.transpose(1, 2)))
+        states: list[Tensor] = []
+        self.encoder(x, valid_frames(frame_lengths, x.size(1)), states)
+        if frame_lengths is None:
+            frame_lengths = torch.full((x.size(0),), x.size(1), device=x.device)
+        return states, frame_lengths
+
+
+def valid_frames(lengths: Tensor | None, frames: int) -> Tensor | None:
+    """Shape: lengths (B,) or None -> (B, F) true where a frame exists, or None when all do."""
+    return None if lengths is None else torch.arange(frames, device=lengths.device) < lengths[:, None]

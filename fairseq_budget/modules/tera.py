@@ -1,0 +1,49 @@
+"""TERA as Liu et al. 2024 train it: reconstruct the MFCC of each masked frame.
+
+After Liu et al. 2021 ("TERA"), with the masking and the encoder of HuBERT.  There are no labels: targets are computed from
+the batch's own waveform, on its device.
+
+Letters: B utterances, S samples, F frames, M masked frames.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.modules.mfcc import KaldiMFCC, stack_pairs
+from fairseq_budget.modules.objective import FEATURES_PENALTY, Loss
+
+
+class Tera(SpeechEncoder):
+    """L1 between a linear projection of each masked frame and its 78 target values, averaged over the values."""
+
+    objective = "tera"
+    loss_unit = "L1"
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.final_proj = nn.Linear(config.encoder_embed_dim, config.target_dim)
+        self.mfcc = KaldiMFCC()
+
+    def forward(self, source: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Loss:
+        """Shape: source (B, S); lengths (B,) samples or None; mask (B, F) is drawn if None."""
+        encoded = self.encode_masked(source, lengths, mask)
+        target = self.targets(source, encoded.hidden.size(1), lengths)
+        predicted = self.final_proj(encoded.masked(encoded.hidden)).float()
+        frames = predicted.size(0) * predicted.size(1)
+        reconstruction = F.l1_loss(predicted, encoded.masked(target), reduction="sum") / self.config.target_dim
+        penalty = FEATURES_PENALTY * encoded.features_pen * frames
+        terms = {"loss_reconstruction": reconstruction.detach(), "loss_features_pen": penalty.detach()}
+        return Loss(reconstruction + penalty, frames, terms)
+
+    def targets(self, source: Tensor, frames: int, lengths: Tensor | None = None) -> Tensor:
+        """Two stacked 100 Hz frames of 13 MFCC with deltas and delta-deltas for each 50 Hz frame.
+
+        Shape: source (B, S) -> (B, F, 78); where the last pair is incomplete, the last complete one is repeated.
+        """
+        target = stack_pairs(self.mfcc.mfcc39(source, lengths))
+        missing = frames - target.size(1)
+        return F.pad(target.transpose(1, 2), (0, max(missing, 0)), "replicate").transpose(1, 2)[:, :frames]

@@ -1,0 +1,113 @@
+"""The Transformer that the three objectives share.
+
+Letters: B utterances, F frames, D model width, H heads.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.modules.convolutions import PositionalConv
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer with BERT's initialisation (Devlin et al. 2019), which wav2vec 2.0 and HuBERT use."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017) through torch's fused attention."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (_linear(dim, dim) for _ in range(4))
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """Shape: x (B, F, D), keep (B, 1, 1, F) true where a frame exists, or None when all do -> (B, F, D)."""
+        batch, frames, dim = x.shape
+        query, key, value = (
+            # (B, F, D) -> (B, H, F, D / H)
+            projection(x).view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        dropout = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=keep, dropout_p=dropout)
+        # (B, H, F, D / H) -> (B, F, D)
+        return self.out_proj(attended.transpose(1, 2).reshape(batch, frames, dim))
+
+
+class TransformerLayer(nn.Module):
+    """Attention and feed-forward with residuals; norms after each block, or before it (`layer_norm_first`)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.norm_first = config.layer_norm_first
+        self.self_attn = SelfAttention(dim, config.encoder_attention_heads, config.attention_dropout)
+        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.fc1 = _linear(dim, config.encoder_ffn_embed_dim)
+        self.fc2 = _linear(config.encoder_ffn_embed_dim, dim)
+        self.final_layer_norm = nn.LayerNorm(dim)
+        self.dropout, self.activation_dropout = config.dropout, config.activation_dropout
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        x = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
+        return F.dropout(self.fc2(x), self.dropout, self.training)
+
+    def _attend(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        return F.dropout(self.self_attn(x, keep), self.dropout, self.training)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """Shape: x (B, F, D), keep (B, 1, 1, F) or None -> (B, F, D)."""
+        if self.norm_first:
+            x = x + self._attend(self.self_attn_layer_norm(x), keep)
+            return x + self._feed_forward(self.final_layer_norm(x))
+        x = self.self_attn_layer_norm(x + self._attend(x, keep))
+        return self.final_layer_norm(x + self._feed_forward(x))
+
+
+class TransformerEncoder(nn.Module):
+    """Positional convolution and a stack of layers, with LayerDrop in training (Fan et al. 2020)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.pos_conv = PositionalConv(dim, config.conv_pos, config.conv_pos_groups)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.encoder_layers))
+        self.layer_norm = nn.LayerNorm(dim)
+        self.norm_first, self.dropout = config.layer_norm_first, config.dropout
+        self.layerdrop = config.encoder_layerdrop
+
+    def forward(self, x: Tensor, valid: Tensor | None, states: list[Tensor] | None = None) -> Tensor:
+        """Shape: x (B, F, D), valid (B, F) true where a frame exists, or None when all do -> (B, F, D).
+
+        Given a list as `states`, every layer runs (no LayerDrop) and the list receives the input of the first layer and the
+        output of each; the last one is what the encoder returns.
+        """
+        keep = None
+        if valid is not None:
+            x = x * valid[..., None]
+            keep = valid[:, None, None, :]
+        x = x + self.pos_conv(x)
+        if not self.norm_first:
+            x = self.layer_norm(x)
+        x = F.dropout(x, self.dropout, self.training)
+        for layer in self.layers:
+            if states is not None:
+                states.append(x)
+            elif self.training and self.layerdrop > 0 and torch.rand(()).item() < self.layerdrop:
+                # drawn on the CPU: the decision costs no synchronisation with a GPU
+                continue
+            x = layer(x, keep)
+        if self.norm_first:
+            x = self.layer_norm(x)
+        if states is not None:
+            states.append(x)
+        return x

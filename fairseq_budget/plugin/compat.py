@@ -1,0 +1,53 @@
+"""What unmodified fairseq needs to run on current Python and torch; each fix does nothing where it isn't needed."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+from fairseq.data import Dictionary
+from fairseq.distributed import utils as distributed
+
+
+def apply() -> None:
+    """Apply every fix; calling it again changes nothing."""
+    allow_checkpoint_classes()
+    gather_without_cuda()
+    place_cpu_workers()
+
+
+def allow_checkpoint_classes() -> None:
+    """torch.load reads only listed classes since 2.6; fairseq's checkpoints may hold these, which only store data."""
+    torch.serialization.add_safe_globals([argparse.Namespace, Dictionary])
+
+
+def gather_without_cuda() -> None:
+    """`all_gather_list` keeps its buffer on a GPU; on machines without one, torch gathers objects through gloo."""
+    if torch.cuda.is_available() or distributed.all_gather_list is _all_gather_objects:
+        return
+    distributed.all_gather_list = _all_gather_objects
+
+
+def _all_gather_objects(data: Any, group: Any = None, max_size: int = 16384) -> list[Any]:
+    group = distributed.get_global_group() if group is None else group
+    gathered: list[Any] = [None] * distributed.get_world_size(group=group)
+    torch.distributed.all_gather_object(gathered, data, group=group)
+    return gathered
+
+
+def place_cpu_workers() -> None:
+    """Under torchrun, a worker's device is its rank modulo the number of GPUs: a division by zero where there is none."""
+    original = distributed._infer_torch_distributed_launch_init
+    if torch.cuda.is_available() or getattr(original, "without_cuda", False):
+        return
+
+    def infer(cfg: Any) -> None:
+        device_count, torch.cuda.device_count = torch.cuda.device_count, lambda: 1
+        try:
+            original(cfg)
+        finally:
+            torch.cuda.device_count = device_count
+
+    infer.without_cuda = True
+    distributed._infer_torch_distributed_launch_init = infer

@@ -1,0 +1,71 @@
+"""The dataclasses that Hydra validates a recipe against."""
+
+# no `from __future__ import annotations` here: fairseq reads the field types themselves
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from fairseq.dataclass import FairseqDataclass
+from omegaconf import II, MISSING
+
+from fairseq_budget.modules.config import ModelConfig
+
+
+def _setting(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass
+class BudgetModelConfig(FairseqDataclass, ModelConfig):
+    """A model's shape and regularisation; see :class:`fairseq_budget.modules.config.ModelConfig`."""
+
+
+@dataclass
+class BudgetConfig(FairseqDataclass):
+    """Amounts by currency; the one reached first ends the run."""
+
+    flops: Optional[float] = _setting(None, "model FLOPs of all workers, forward x 3 (paper A: 1.33e18)")
+    hours_heard: Optional[float] = _setting(None, "hours of audio that went through the model, after cropping")
+    machine_hours: Optional[float] = _setting(None, "hours of wall time x workers")
+    updates: Optional[float] = _setting(None, "parameter updates")
+
+
+@dataclass
+class PretrainingConfig(FairseqDataclass):
+    """A corpus, how it is cropped, and the budget."""
+
+    data: str = _setting(MISSING, "folder with train.tsv and valid.tsv (see `fairseq-budget manifest`)")
+    budget: BudgetConfig = field(default_factory=BudgetConfig, metadata={"help": "when training ends"})
+    normalize: bool = _setting(False, "layer-norm each utterance's waveform (HuBERT Large)")
+    max_sample_size: int = _setting(250_000, "longest crop, in samples (paper A)")
+    min_sample_size: int = _setting(32_000, "shorter utterances are left out, in samples (paper A)")
+    # fairseq keeps loader processes alive over epochs; they would go on with the first epoch's crops
+    persistent_workers: bool = _setting(False, "keep data loading processes over epochs")
+    seed: int = II("common.seed")
+
+
+@dataclass
+class HubertPretrainingConfig(PretrainingConfig):
+    """HuBERT also needs labels."""
+
+    labels: str = _setting("km", "label files are <split>.<labels>, the dictionary is dict.<labels>.txt")
+    label_dir: Optional[str] = _setting(None, "folder of the label files; default: `data`")
+    label_rate: Optional[float] = _setting(None, "labels per second; default: what labels.json beside them says")
+
+
+@dataclass
+class PolynomialConfig(FairseqDataclass):
+    """Warm-up, then polynomial decay to 0 at the end of the budget."""
+
+    warmup_share: float = _setting(0.08, "share of the budget for the warm-up (paper A: 32k of Slim's 400k updates)")
+    power: float = _setting(1.0, "power of the decay (paper A: 1)")
+    lr: list[float] = II("optimization.lr")
+
+
+@dataclass
+class TriangularConfig(FairseqDataclass):
+    """Triangular cycles over the budget."""
+
+    cycles: int = _setting(8, "number of cycles (paper C)")
+    minimum: float = _setting(0.01, "lowest over highest learning rate (paper C)")
+    lr: list[float] = II("optimization.lr")

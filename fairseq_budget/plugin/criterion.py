@@ -1,0 +1,49 @@
+"""fairseq's criterion: the objective scores itself, this only logs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairseq import metrics
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from torch import Tensor
+
+from fairseq_budget.modules.objective import UNITS, Loss
+
+@register_criterion("budget_pretraining", dataclass=FairseqDataclass)
+class BudgetPretrainingCriterion(FairseqCriterion):
+    """Calls the model, whose :class:`~fairseq_budget.modules.objective.Loss` is a sum over masked frames."""
+
+    def __init__(self, task: Any) -> None:
+        super().__init__(task)
+        self.unit = UNITS[task.loss_unit]
+
+    def forward(self, model: Any, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
+        """Loss of a batch.  Shape: -> sum over masked frames (), number of masked frames, what is logged."""
+        loss: Loss = model(**sample["net_input"])
+        logged = {"loss": loss.total.detach() * self.unit, "frames": loss.frames, "batches": 1}
+        logged |= {name: term * (1 if name == "correct" else self.unit) for name, term in loss.terms.items()}
+        logged |= {f"mean_{name}": value for name, value in loss.averages.items()}
+        return loss.total, loss.frames, logged
+
+    @classmethod
+    def reduce_metrics(cls, logging_outputs: list[dict[str, Any]]) -> None:
+        """Log every term for each masked frame, and plain averages over batches."""
+        totals: dict[str, Any] = {}
+        for output in logging_outputs:
+            for name, value in output.items():
+                totals[name] = totals.get(name, 0) + value
+        frames, batches = max(totals.get("frames", 0), 1), max(totals.get("batches", 0), 1)
+        for name, total in totals.items():
+            if name == "loss" or name.startswith("loss_"):
+                metrics.log_scalar(name, total / frames, frames, round=4)
+            elif name == "correct":
+                metrics.log_scalar("accuracy", total / frames, frames, round=4)
+            elif name.startswith("mean_"):
+                metrics.log_scalar(name.removeprefix("mean_"), total / batches, batches, round=2)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        """Yes: workers' outputs are added in one all-reduce."""
+        return True

@@ -1,0 +1,76 @@
+"""fairseq's learning-rate schedules: adapters from the clock's progress to the pure functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
+
+from fairseq_budget.arithmetic import schedules
+from fairseq_budget.errors import ConfigError
+from fairseq_budget.plugin import clock
+from fairseq_budget.plugin.config import PolynomialConfig, TriangularConfig
+from fairseq_budget.plugin.errors import user_errors
+
+
+class _ProgressScheduler(FairseqLRScheduler):
+    """Sets the maximum learning rate times a factor of progress, after every charge to the ledger.
+
+    The ledger is saved and restored with the schedule: of a checkpoint's parts it is the one that fairseq hands back to
+    every worker before the next update.
+    """
+
+    def __init__(self, cfg: Any, optimizer: Any) -> None:
+        super().__init__(cfg, optimizer)
+        with user_errors():
+            self.validate()
+            self.clock = clock.running()
+        self.clock.listeners.append(self.refresh)
+        self.refresh()
+
+    def validate(self) -> None:
+        """Refuse settings that don't make a schedule."""
+        raise NotImplementedError
+
+    def factor(self, progress: float) -> float:
+        """The factor at a share of the budget."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        self.optimizer.set_lr(self.cfg.lr[0] * self.factor(self.clock.progress))
+
+    def step_update(self, num_updates: int) -> float:
+        """Called by fairseq after each update, and after it restored the optimizer with the rate of its last update."""
+        self.refresh()
+        return self.optimizer.get_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "ledger": self.clock.ledger.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.clock.restore(state_dict["ledger"])
+
+
+@register_lr_scheduler("budget_polynomial", dataclass=PolynomialConfig)
+class BudgetPolynomialSchedule(_ProgressScheduler):
+    """See :func:`fairseq_budget.arithmetic.schedules.polynomial`."""
+
+    def validate(self) -> None:
+        schedules.check_share("warmup_share", self.cfg.warmup_share)
+
+    def factor(self, progress: float) -> float:
+        return schedules.polynomial(progress, self.cfg.warmup_share, self.cfg.power)
+
+
+@register_lr_scheduler("budget_triangular", dataclass=TriangularConfig)
+class BudgetTriangularSchedule(_ProgressScheduler):
+    """See :func:`fairseq_budget.arithmetic.schedules.triangular`."""
+
+    def validate(self) -> None:
+        if self.cfg.cycles < 1:
+            raise ConfigError(f"`lr_scheduler.cycles` must be at least 1, but is {self.cfg.cycles}")
+        schedules.check_share("minimum", self.cfg.minimum)
+
+    def factor(self, progress: float) -> float:
+        return schedules.triangular(progress, self.cfg.cycles, self.cfg.minimum)

@@ -1,0 +1,66 @@
+"""The record of a run: one JSON file beside its checkpoints, as fresh as the newest of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from fairseq import metrics
+
+from fairseq_budget.arithmetic.flops import CONVENTION
+from fairseq_budget.arithmetic.parameters import count_parameters
+from fairseq_budget.arithmetic.sizes import find_size
+from fairseq_budget.modules.pretrained import model_size_key
+from fairseq_budget.provenance import git_revision
+
+PACKAGES = ("fairseq-budget", "fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
+
+
+class RunRecord:
+    """Gathers what a reader of results needs: what was trained, what it cost, what came out, and with which software."""
+
+    def __init__(self, task: Any, model: Any) -> None:
+        self.task, self.config, self.shape = task, model.config, model.model_shape
+        self.valid_loss: float | None = None
+
+    def write(self) -> None:
+        """Write `record.json` beside the folder of checkpoints, all or nothing."""
+        checkpoint = self.task.root.get("checkpoint")
+        if checkpoint is None:
+            return
+        folder = Path(checkpoint.save_dir).absolute().parent
+        unfinished = folder / ".record.json.tmp"
+        unfinished.write_text(json.dumps(self.row(), indent=1) + "\n", encoding="utf-8")
+        os.replace(unfinished, folder / "record.json")
+
+    def row(self) -> dict[str, Any]:
+        """The record as a dictionary."""
+        size, objective, ledger = find_size(model_size_key(self.config)), self.task.objective, self.task.clock.ledger
+        train = self.task.datasets.get("train")
+        return {
+            "kind": "pretrain",
+            "objective": objective,
+            "size": size.name if size else None,
+            "percent": size.percent[objective] if size else None,
+            "params": count_parameters(self.shape),
+            "budget": self.task.clock.budget.amounts,
+            "spent": {
+                **ledger.state_dict(),
+                "hours_heard": ledger.spent("hours_heard"),
+                "machine_hours": ledger.spent("machine_hours"),
+            },
+            "flops_convention": CONVENTION,
+            "metrics": {"train_loss": metrics.get_smoothed_value("train", "loss"), "valid_loss": self.valid_loss},
+            "loss_unit": self.task.loss_unit,
+            "data": {"train": str(self.task.cfg.data), "hours": train.manifest.hours if train else None},
+            "train_log": self.task.root.common.log_file,
+            "checkpoint": os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
+            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "git": git_revision(),
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        }

@@ -1,0 +1,106 @@
+"""The page: one HTML file that needs no other file and no network."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fairseq_budget import __version__
+from fairseq_budget.report import findings, plots, published, tables
+from fairseq_budget.report.study import Study, read_study
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG that is embedded: its bytes in base64, and what it shows for those who cannot see it."""
+
+    data: str
+    shows: str
+
+
+@dataclass(frozen=True)
+class TaskPart:
+    """What the page says about one downstream task."""
+
+    name: str
+    picture: Picture
+    results: pd.DataFrame
+    published: pd.DataFrame | None
+
+
+def write_report(out: Path, to: Path | None = None) -> Path:
+    """Write the page of the study under `out`, and its pictures beside it; an older page is replaced.
+
+    Args:
+        out: folder of the study, with ``pretrain/*/record.json`` and ``downstream/*/*/record.json``.
+        to: folder of the page; ``out/report`` if None.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        BudgetError: there is no run, or a record cannot be read.
+    """
+    study = read_study(out)
+    folder = out / "report" if to is None else to
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    page.write_text(_render(study, folder), encoding="utf-8")
+    return page
+
+
+def _render(study: Study, folder: Path) -> str:
+    loader = PackageLoader("fairseq_budget.report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html").render(
+        version=__version__,
+        summary=findings.what_was_run(study),
+        caution=findings.caution(study),
+        best_sizes=[findings.best_size(name, study.of_objective(name)) for name in study.objectives],
+        best_downstream=[findings.best_downstream(task, study.of_task(task)) for task in study.tasks],
+        missing=study.missing,
+        curves=_curves(study, folder),
+        sizes=_sizes(study, folder),
+        losses=tables.losses(study.pretrain),
+        tasks=[_task_part(study, task, folder) for task in study.tasks],
+        costs=tables.costs(study.pretrain),
+        origins=tables.origins(study),
+        commands=[(name, origin.command or "not recorded") for name, origin in tables.origins_by_run(study)],
+        paper=published.PAPER,
+        paper_steps=f"{published.DOWNSTREAM_STEPS:,}",
+    )
+
+
+def _curves(study: Study, folder: Path) -> Picture | None:
+    if all(run.history is None for run in study.pretrain):
+        return None
+    path = folder / "loss-against-flops.png"
+    plots.loss_against_flops(study, path)
+    return _embed(path, "Training and validation loss against FLOPs spent, one panel an objective, one curve a size")
+
+
+def _sizes(study: Study, folder: Path) -> Picture | None:
+    if not study.pretrain:
+        return None
+    path = folder / "loss-against-size.png"
+    plots.loss_against_size(study, path)
+    return _embed(path, "Validation loss against model size at equal budget, with the published curves below")
+
+
+def _task_part(study: Study, task: str, folder: Path) -> TaskPart:
+    runs = study.of_task(task)
+    path = folder / f"downstream-{re.sub(r'[^0-9A-Za-z]+', '-', task)}.png"
+    plots.downstream_scores(runs, path)
+    picture = _embed(path, f"Test scores of every upstream on {task.upper()}; the table beside it has the numbers")
+    return TaskPart(task.upper(), picture, tables.downstream(runs), tables.published_scores(task))
+
+
+def _embed(path: Path, shows: str) -> Picture:
+    return Picture(base64.b64encode(path.read_bytes()).decode("ascii"), shows)

@@ -1,0 +1,34 @@
+"""The published figures that the report draws beside a study's own (see README.md in this folder)."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pandas as pd
+
+PAPER = "Liu et al. 2024, arXiv 2409.16295"
+BUDGET_FLOPS = 1.33e18
+"""FLOPs that each of the paper's models was trained with."""
+WARMUP_UPDATES = 32_000
+"""Warm-up of the paper's runs: one that is shorter than this tells little about the size to choose."""
+FEWEST_UPDATES, MOST_UPDATES = 72_234, 550_070
+"""Updates that the paper's budget paid for: its largest and its smallest model (released configurations)."""
+DOWNSTREAM_STEPS = 200_000
+"""Training steps of SUPERB's KS, IC and SID (s3prl's configurations)."""
+ACCURACY_COLUMNS = {"ks": "KS_ACC", "ic": "IC_ACC", "sid": "SID_ACC"}
+"""Column of table 2 for each task that is scored by accuracy after those steps."""
+
+
+def u_curve() -> pd.DataFrame:
+    """Figure 2: rows of objective, percent_of_slim, asr_wer, asv_eer, train_loss, valid_loss."""
+    return _table("fig2_ucurve.csv")
+
+
+def superb() -> pd.DataFrame:
+    """Table 2: rows of objective and arch, one column a metric, percent."""
+    return _table("table2_superb.csv")
+
+
+def _table(name: str) -> pd.DataFrame:
+    with files(__name__).joinpath(name).open(encoding="utf-8") as file:
+        return pd.read_csv(file)

@@ -1,0 +1,129 @@
+"""The page's tables: data frames of text, ready to be shown; what is compared in plots stays a number elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.report import numbers
+from fairseq_budget.report.looks import objective_name, size_name, upstream_name
+from fairseq_budget.report.published import ACCURACY_COLUMNS, superb
+from fairseq_budget.report.runs import DownstreamRun, Origin, PretrainRun
+from fairseq_budget.report.study import Study
+
+
+def losses(runs: Sequence[PretrainRun]) -> pd.DataFrame:
+    """One row a run: the numbers behind the curves."""
+    return pd.DataFrame(
+        {
+            "run": run.name,
+            "objective": objective_name(run.objective),
+            "size": size_name(run.size),
+            "% of Slim": f"{run.percent:.0f}",
+            "parameters": numbers.params(run.params),
+            "training loss": numbers.loss(run.train_loss),
+            "validation loss": numbers.loss(run.valid_loss),
+            "unit": run.loss_unit,
+        }
+        for run in runs
+    )
+
+
+def costs(runs: Sequence[PretrainRun]) -> pd.DataFrame:
+    """One row a run, and a last one with totals."""
+    rows = [_cost(run) for run in runs]
+    return pd.DataFrame([*rows, _total(runs)] if rows else [])
+
+
+def downstream(runs: Sequence[DownstreamRun]) -> pd.DataFrame:
+    """One row an upstream of one task."""
+    return pd.DataFrame(
+        {
+            "upstream": upstream_name(run.objective, run.size),
+            f"{run.metric}, dev": numbers.score(run.dev, run.metric),
+            f"{run.metric}, test": numbers.score(run.test, run.metric),
+            "best step": numbers.count(run.step),
+            "steps": numbers.count(run.steps),
+            "learning rate": numbers.NOTHING if math.isnan(run.lr) else f"{run.lr:g}",
+            "wall time": numbers.duration(run.wall_seconds),
+        }
+        for run in runs
+    )
+
+
+def published_scores(task: str) -> pd.DataFrame | None:
+    """The paper's accuracies in percent for a task by objective, Slim beside Small; None for a task it has none for."""
+    if task not in ACCURACY_COLUMNS:
+        return None
+    table = superb().pivot(index="objective", columns="arch", values=ACCURACY_COLUMNS[task])
+    return pd.DataFrame(
+        {
+            "published upstream": objective_name(objective),
+            "Slim": f"{row['slim']:.2f}%",
+            "Small": f"{row['small']:.2f}%",
+        }
+        for objective, row in table.loc[["hubert", "wav2vec2", "tera"]].iterrows()
+    )
+
+
+def origins(study: Study) -> pd.DataFrame:
+    """Versions and git revision; one row for all runs that share them."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for label, origin in origins_by_run(study):
+        groups.setdefault((origin.git or "not recorded", _versions(origin)), []).append(label)
+    return pd.DataFrame(
+        {"runs": ", ".join(names), "git revision": git, "versions": versions}
+        for (git, versions), names in groups.items()
+    )
+
+
+def origins_by_run(study: Study) -> list[tuple[str, Origin]]:
+    """Each run's folder below the study, and where its numbers come from."""
+    pretrain = [(f"pretrain/{run.name}", run.origin) for run in study.pretrain]
+    return pretrain + [(f"downstream/{run.task}/{run.name}", run.origin) for run in study.downstream]
+
+
+def _versions(origin: Origin) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(origin.versions.items())) or "not recorded"
+
+
+def _cost(run: PretrainRun) -> dict[str, str]:
+    return {
+        "run": run.name,
+        "parameters": numbers.params(run.params),
+        "budget": numbers.budget(run.budget),
+        "FLOPs spent": human_flops(run.spent["flops"]),
+        "share": numbers.percent(run.share),
+        "updates": numbers.count(run.spent["updates"]),
+        "audio heard": numbers.hours(run.spent.get("hours_heard", math.nan)),
+        "wall time": numbers.duration(run.spent.get("wall_seconds", math.nan)),
+        "machine time": numbers.hours(run.spent.get("machine_hours", math.nan)),
+        "speed": numbers.flops_rate(run.flops_per_second),
+    }
+
+
+def _total(runs: Sequence[PretrainRun]) -> dict[str, str]:
+    """Sums of what may be summed; the speed is that of all runs together."""
+
+    def total(currency: str) -> float:
+        amounts = [run.spent[currency] for run in runs if currency in run.spent]
+        return math.fsum(amounts) if amounts else math.nan
+
+    timed = [run for run in runs if run.spent.get("wall_seconds", 0.0) > 0]
+    seconds = total("wall_seconds")
+    rate = math.fsum(run.spent["flops"] for run in timed) / seconds if seconds > 0 else math.nan
+    return {
+        "run": "total",
+        "parameters": "",
+        "budget": "",
+        "FLOPs spent": human_flops(total("flops")),
+        "share": "",
+        "updates": numbers.count(total("updates")),
+        "audio heard": numbers.hours(total("hours_heard")),
+        "wall time": numbers.duration(seconds),
+        "machine time": numbers.hours(total("machine_hours")),
+        "speed": numbers.flops_rate(rate),
+    }

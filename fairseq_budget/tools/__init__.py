@@ -1,0 +1,1 @@
+"""What is made once before or beside training: HuBERT's labels."""

@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# The whole way, in stages; each one is skipped where it is already done.  `./run.sh --help` says how.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=${VENV:-$here/.venv}
+
+usage() {
+    cat <<'USAGE'
+./run.sh                      install, make speech, pre-train nine models on one budget, evaluate them, write a report
+./run.sh test [--all] [...]   install and run the tests (further arguments go to pytest)
+
+stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
+  --stage N            first stage (default 0)
+  --stop-stage N       last stage (default 5)
+  --objectives "A B"   of hubert, wav2vec2, tera (default: all three)
+  --sizes "A B"        of 30, 50, 70, small, slim, 200, base, large (default: "30 small slim")
+  --budget B           demo, paper, or a number of FLOPs for each run (default demo)
+  --data D             synthetic; a folder of audio; or a folder with train.tsv and valid.tsv (default synthetic)
+  --out DIR            where everything goes (default: demo, in the current folder)
+  --device D           cpu, cuda (default: cuda where torch sees a GPU)
+
+environment
+  SPEECH_COMMANDS      folder with the keyword corpus, train/ and test/ (default: synthetic keywords under --out)
+  VENV                 virtual environment (default: .venv beside this file)
+  PYTHON               Python 3.11 to make it with (default: the first one found)
+USAGE
+}
+
+fail() {
+    echo "error: $*" >&2
+    exit 2
+}
+
+say() { echo "== $*" >&2; }
+
+# stage 0
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.11 python3 python /usr/bin/python3.11}; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 is needed (README.md says why): install it, or name it with PYTHON=/path/to/python3.11"
+}
+
+install() {
+    local stamp=$venv/.fairseq-budget wanted python free
+    wanted=$(cat "$here/setup.py" "$here/constraints.txt" | cksum)
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted $here" ]; then
+        return
+    fi
+    python=$(find_python)
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail "$python has no pip or venv: install them (on Debian and Ubuntu: apt install python3.11-venv)"
+    free=$(df -Pk "$(dirname "$venv")" | awk 'NR == 2 {print int($4 / 1048576)}')
+    [ "$free" -ge 4 ] || fail "$free GiB are free at $(dirname "$venv"), 4 are needed: make room, or set VENV to a place with more"
+    say "installing into $venv"
+    "$python" -m venv "$venv"
+    # fairseq's and s3prl's build files need these in place; with isolation they would download a second torch
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$here/constraints.txt" \
+        torch numpy cython setuptools wheel
+    # READTHEDOCS is fairseq's own switch for an installation without compiled extensions, hence without a compiler
+    READTHEDOCS=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+        --constraint "$here/constraints.txt" --editable "$here[test]"
+    echo "$wanted $here" >"$stamp"
+}
+
+# stages 1 to 5; a stage leaves what the next one reads
+
+corpus() {
+    if [ -f "$data/train.tsv" ] && [ -f "$data/valid.tsv" ]; then
+        return
+    fi
+    if [ "$source" = synthetic ]; then
+        fairseq-budget corpus synthetic "$out/corpus" --hours 0.5 --dev-hours 0.05 --keyword-speakers 24
+        fairseq-budget manifest "$out/corpus/librispeech/train-clean" \
+            --valid-root "$out/corpus/librispeech/dev-clean" --out "$data"
+    else
+        fairseq-budget manifest "$source" --valid-share 0.05 --out "$data"
+    fi
+    if [ -z "${SPEECH_COMMANDS:-}" ] && [ ! -d "$out/corpus/speech_commands" ]; then
+        fairseq-budget corpus synthetic "$out/corpus" --hours 0.05 --dev-hours 0.02 --keyword-speakers 24
+    fi
+}
+
+labels() {
+    if [[ " $objectives " == *" hubert "* ]]; then
+        fairseq-budget labels "$data"
+    fi
+}
+
+pretrain() {
+    local objective size folder
+    for objective in $objectives; do
+        for size in $sizes; do
+            folder=$out/pretrain/$objective-$size
+            [ -f "$folder/.finished-$budget" ] && continue
+            fairseq-hydra-train --config-dir "$here/recipes" --config-name "$objective" "size=$size" "${budget_options[@]}" \
+                data=folder "task.data=$data" "device=$device" "hydra.run.dir=$folder" 2>&1 |
+                fairseq-budget watch "$objective $size"
+            touch "$folder/.finished-$budget"
+        done
+    done
+}
+
+downstream() {
+    export SPEECH_COMMANDS=${SPEECH_COMMANDS:-$out/corpus/speech_commands}
+    local objective size
+    evaluate fbank fbank
+    for objective in $objectives; do
+        for size in $sizes; do
+            evaluate "$objective-$size" "budget_$size" -k "$out/pretrain/$objective-$size/checkpoints/checkpoint_last.pt"
+        done
+    done
+}
+
+evaluate() { # name upstream [more of s3prl's options]
+    local folder=$out/downstream/ks/$1
+    [ -f "$folder/record.json" ] && return
+    say "keyword spotting with $1"
+    mkdir -p "$folder"
+    python -m s3prl_upstreams.run_downstream -m train -d speech_commands -c "$here/recipes/superb/ks.yaml" \
+        -p "$folder" -u "$2" "${@:3}" --device "$device" "${downstream_options[@]}" >"$folder/output.txt" 2>&1 ||
+        { tail -n 5 "$folder/output.txt" >&2; fail "keyword spotting with $1 failed: see $folder/output.txt"; }
+}
+
+report() { fairseq-budget report "$out"; }
+
+run_tests() {
+    install
+    local selection=(-m "not slow")
+    if [ "${1:-}" = --all ]; then
+        selection=()
+        shift
+    fi
+    cd "$here"
+    "$venv/bin/ruff" check .
+    "$venv/bin/python" -m pytest "${selection[@]}" "$@"
+}
+
+run_stages() {
+    local stage=0 stop=5 name=demo
+    objectives="hubert wav2vec2 tera" sizes="30 small slim" budget=demo source=synthetic device=
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --help | -h) usage; exit 0 ;;
+            --stage | --stop-stage | --objectives | --sizes | --budget | --data | --out | --device)
+                [ $# -ge 2 ] || fail "$1 needs a value; see ./run.sh --help" ;;&
+            --stage) stage=$2 ;;
+            --stop-stage) stop=$2 ;;
+            --objectives) objectives=$2 ;;
+            --sizes) sizes=$2 ;;
+            --budget) budget=$2 ;;
+            --data) source=$2 ;;
+            --out) name=$2 ;;
+            --device) device=$2 ;;
+            *) fail "unknown option $1; see ./run.sh --help" ;;
+        esac
+        shift 2
+    done
+    [[ $stage$stop =~ ^[0-5][0-5]$ ]] || fail "--stage and --stop-stage are numbers from 0 to 5; see ./run.sh --help"
+    if [ "$stage" -eq 0 ]; then install; fi
+    [ -x "$venv/bin/python" ] || fail "nothing is installed in $venv: begin with --stage 0"
+    export PATH=$venv/bin:$PATH
+    mkdir -p "$name"
+    out=$(cd "$name" && pwd) data=$out/data
+    if [ "$source" != synthetic ]; then
+        [ -d "$source" ] || fail "--data $source is not a folder"
+        source=$(cd "$source" && pwd)
+        [ -f "$source/train.tsv" ] && data=$source
+    fi
+    settings
+    local stages=(install corpus labels pretrain downstream report) number
+    for ((number = stage > 1 ? stage : 1; number <= stop; number++)); do
+        say "stage $number: ${stages[number]}"
+        ${stages[number]}
+    done
+}
+
+settings() {
+    if [ -z "$device" ]; then
+        device=$(python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')
+    fi
+    case $budget in
+        demo | paper) budget_options=("budget=$budget") ;;
+        *) budget_options=(budget=custom "task.budget.flops=$budget") ;;
+    esac
+    downstream_options=()
+    if [ "$budget" = demo ]; then
+        # enough steps for a head to learn something, few enough for two CPU cores; the official recipe has 200000
+        downstream_options=(-o "config.runner.total_steps=40,,config.runner.eval_step=40,,config.runner.save_step=40,,config.runner.log_step=10,,config.optimizer.lr=1e-3,,config.downstream_expert.datarc.batch_size=16,,config.downstream_expert.datarc.num_workers=1")
+    fi
+}
+
+if [ "${1:-}" = test ]; then
+    shift
+    run_tests "$@"
+else
+    run_stages "$@"
+fi

@@ -1,0 +1,148 @@
+"""What s3prl 0.4.18 needs to run on today's Python, torch, torchaudio and huggingface_hub, put right before it is imported.
+
+Each fix is a function that looks first whether it is needed and leaves a fine environment as it is.  No file of a host is
+changed.  Failures and fixes were found by running s3prl's ten SUPERB tasks; the reason stands in each docstring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+import types
+from typing import Any
+
+import torch
+
+from fairseq_budget.errors import BudgetError
+from s3prl_upstreams import sox
+
+
+def apply() -> None:
+    """Put everything right that needs it, in an order in which each fix finds what it builds on.  May be called again."""
+    if importlib.util.find_spec("s3prl") is None:
+        raise BudgetError("the package s3prl is not installed: pip install s3prl==0.4.18")
+    import_torchaudio()
+    keep_audio_backend_call()
+    provide_sox_effects()
+    load_audio_with_soundfile()
+    allow_saved_arguments()
+    provide_hub_names()
+    provide_unused_imports()
+    stay_on_the_processor()
+
+
+def import_torchaudio() -> types.ModuleType:
+    """Import torchaudio; beside a CPU-only torch, without its compiled part.
+
+    PyPI's torchaudio wheel is built for CUDA, and its compiled part asks for libc10_cuda.so.  torchaudio goes on without
+    that part when its file is not there, and nothing s3prl does needs it; so it is told that the file is not there.
+    """
+    try:
+        return importlib.import_module("torchaudio")
+    except ImportError as error:
+        raise BudgetError("s3prl needs the package torchaudio: install the release that fits your torch") from error
+    except OSError:
+        loader = sys.modules.get("torchaudio._extension.utils")
+        if loader is None:
+            raise
+        loader._load_lib = _no_library
+        return importlib.import_module("torchaudio")
+
+
+def _no_library(name: str) -> bool:
+    """In place of torchaudio's ``_load_lib``: no library of that name is there."""
+    return False
+
+
+def keep_audio_backend_call() -> None:
+    """``torchaudio.set_audio_backend`` is gone since 2.2; s3prl still calls it, and there is nothing left to set."""
+    torchaudio = importlib.import_module("torchaudio")
+    if not hasattr(torchaudio, "set_audio_backend"):
+        torchaudio.set_audio_backend = _ignore
+
+
+def _ignore(*_: Any, **__: Any) -> None:
+    """In place of calls that have become meaningless."""
+
+
+def provide_sox_effects() -> None:
+    """``torchaudio.sox_effects`` is gone since 2.9; KS, ASV and QbE read their audio with it."""
+    torchaudio = importlib.import_module("torchaudio")
+    if "torchaudio.sox_effects" in sys.modules or importlib.util.find_spec("torchaudio.sox_effects") is not None:
+        return
+    module = types.ModuleType("torchaudio.sox_effects", sox.__doc__)
+    module.apply_effects_file = sox.apply_effects_file
+    module.apply_effects_tensor = sox.apply_effects_tensor
+    sys.modules[module.__name__] = torchaudio.sox_effects = module
+
+
+def load_audio_with_soundfile() -> None:
+    """``torchaudio.load`` needs torchcodec and FFmpeg since 2.9; soundfile reads what SUPERB's corpora are made of."""
+    torchaudio = importlib.import_module("torchaudio")
+    needs_torchcodec = hasattr(torchaudio, "load_with_torchcodec")
+    if needs_torchcodec and importlib.util.find_spec("torchcodec") is None:
+        torchaudio.load = sox.load
+
+
+def allow_saved_arguments() -> None:
+    """s3prl saves its arguments (a Namespace, which is plain data) in checkpoints, which torch >= 2.6 refuses to read."""
+    if hasattr(torch.serialization, "add_safe_globals"):
+        torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def provide_hub_names() -> None:
+    """huggingface_hub >= 1 lacks two names that s3prl imports, for uploading to and reading from that hub."""
+    hub = importlib.import_module("huggingface_hub")
+    for name in ("HfFolder", "Repository"):
+        if not hasattr(hub, name):
+            setattr(hub, name, _absent(f"huggingface_hub.{name}", "pip install 'huggingface_hub<1'"))
+
+
+def provide_unused_imports() -> None:
+    """Packages that s3prl imports and, without distributed training, does not use; stand-ins if they are not installed."""
+    for module, name in (("catalyst.data.sampler", "DistributedSamplerWrapper"), ("sox", "Transformer")):
+        package = module.partition(".")[0]
+        if package not in sys.modules and importlib.util.find_spec(package) is None:
+            _make_module(module, name, _absent(f"{module}.{name}", f"pip install {package}"))
+
+
+def _absent(name: str, remedy: str) -> type:
+    """A class that can be imported, and says what is missing as soon as it is used."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BudgetError(f"`{name}` is not there, and this way of using s3prl needs it: {remedy}")
+
+    used = type("UsedWhenAbsent", (type,), {"__call__": refuse, "__getattr__": refuse})
+    return used(name.rpartition(".")[2], (), {})
+
+
+def _make_module(full_name: str, attribute: str, value: Any) -> None:
+    """Put a module, and the packages above it, into sys.modules."""
+    parent = None
+    for part in full_name.split("."):
+        module = types.ModuleType(part if parent is None else f"{parent.__name__}.{part}")
+        module.__path__ = []
+        sys.modules[module.__name__] = module
+        if parent is not None:
+            setattr(parent, part, module)
+        parent = module
+    setattr(parent, attribute, value)
+
+
+def stay_on_the_processor() -> None:
+    """Without CUDA, ``tensor.cuda()`` called by s3prl's own modules (ASV has it hard-coded) leaves the tensor where it is.
+
+    Everyone else's call still fails as torch makes it fail.
+    """
+    original = torch.Tensor.cuda
+    if torch.cuda.is_available() or getattr(original, "for_s3prl", False):
+        return
+
+    def cuda(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        return self if caller.startswith("s3prl.") else original(self, *args, **kwargs)
+
+    cuda.for_s3prl = True
+    torch.Tensor.cuda = cuda

@@ -1,0 +1,75 @@
+"""The upstream that s3prl's runner talks to: unpadded waves in, the hidden states of every layer out.
+
+Letters: B waves, T samples, F frames, D width of the Transformer, L layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+from torch.nn.utils.rnn import pad_sequence
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.pretrained import load_pretrained
+
+SAMPLES_PER_FRAME = 320
+SHORTEST_WAVE = 400
+"""Samples: what one frame sees.  A shorter wave is read as if silence followed, so that it still has a frame."""
+
+
+class UpstreamExpert(nn.Module):
+    """A pre-trained model as s3prl wants it.
+
+    Arguments are those s3prl gives to an upstream by keyword: `ckpt` (``-k``), `model_config` (``-g``, which has no meaning
+    here: a checkpoint says everything), and others that are ignored as s3prl's own upstreams do.  `upstream` is the name to
+    use in messages, `size` the size that the checkpoint must have (None: any).
+
+    Raises BudgetError if there is no checkpoint, if it cannot be read, or if it is of another size.
+    """
+
+    def __init__(
+        self,
+        ckpt: str | None,
+        model_config: str | None = None,
+        upstream: str = "budget_local",
+        size: str | None = None,
+        **_: Any,
+    ) -> None:
+        super().__init__()
+        if not ckpt:
+            raise BudgetError(f"`-u {upstream}` needs a checkpoint: add `-k PATH`")
+        if model_config is not None:
+            raise BudgetError(f"`-u {upstream}` reads everything from its checkpoint: leave out `-g {model_config}`")
+        pretrained = load_pretrained(ckpt)
+        found = pretrained.size.name if pretrained.size else None
+        if size is not None and found != size:
+            is_found = f"of size {found}" if found else f"of no size in the table ({pretrained.shape})"
+            raise BudgetError(
+                f"`-u {upstream}` is of size {size}, but `{ckpt}` is {is_found}: "
+                f"use `-u budget_{found or 'local'}` or another checkpoint"
+            )
+        self.model = pretrained.model
+        self.normalize = pretrained.normalize
+
+    def get_downsample_rates(self, key: str) -> int:
+        """Samples of the wave for each frame of the features called `key`; the same for all of them."""
+        return SAMPLES_PER_FRAME
+
+    def forward(self, wavs: list[Tensor]) -> dict[str, Any]:
+        """Features of `wavs`, 16 kHz.
+
+        Shape: B waves of (T_b,) -> ``hidden_states``: L + 1 tensors (B, F, D), the input of the first layer and every
+        layer's output; ``last_hidden_state``: the last of them.  F is that of the longest wave; frames behind the end of a
+        shorter one mean nothing.
+        """
+        if self.normalize:
+            wavs = [layer_norm(wave, wave.shape) for wave in wavs]
+        lengths = torch.tensor([max(len(wave), SHORTEST_WAVE) for wave in wavs], device=wavs[0].device)
+        source = pad_sequence(wavs, batch_first=True)  # B x (T_b,) -> (B, T)
+        source = nn.functional.pad(source, (0, max(0, SHORTEST_WAVE - source.shape[1])))
+        hidden_states, _ = self.model.extract(source, lengths)
+        return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}
+

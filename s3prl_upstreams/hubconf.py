@@ -1,0 +1,30 @@
+"""The names behind s3prl's ``-u``: one for every size in the table, and ``budget_local`` for a shape of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fairseq_budget.arithmetic.sizes import SIZES
+from s3prl_upstreams.expert import UpstreamExpert
+
+
+def budget_local(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
+    """The model in the checkpoint `ckpt`, whatever its size; s3prl's ``-u budget_local -k PATH``."""
+    return UpstreamExpert(ckpt, *args, upstream="budget_local", **kwargs)
+
+
+def _of_size(size: str) -> Callable[..., UpstreamExpert]:
+    name = f"budget_{size}"
+
+    def upstream(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
+        return UpstreamExpert(ckpt, *args, upstream=name, size=size, **kwargs)
+
+    upstream.__name__ = upstream.__qualname__ = name
+    upstream.__doc__ = f"The model in the checkpoint `ckpt`, which must be of size {size}."
+    return upstream
+
+
+UPSTREAMS: dict[str, Callable[..., UpstreamExpert]] = {f"budget_{size}": _of_size(size) for size in SIZES}
+UPSTREAMS["budget_local"] = budget_local
+globals().update(UPSTREAMS)  # s3prl's convention: a hubconf module has one function for each upstream

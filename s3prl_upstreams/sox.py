@@ -1,0 +1,104 @@
+"""``torchaudio.sox_effects`` for torchaudio 2.9 and later, which dropped it: the effects that s3prl's datasets use.
+
+Letters: C channels, T samples.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from fairseq_budget.errors import BudgetError
+
+Sound = tuple[np.ndarray, int]
+"""((C, T) float32, samples per second)"""
+
+
+def apply_effects_file(
+    path: str | os.PathLike[str],
+    effects: Sequence[Sequence[str]],
+    normalize: bool = True,
+    channels_first: bool = True,
+    format: str | None = None,
+) -> tuple[Tensor, int]:
+    """Read a file and apply sox effects in order.
+
+    Returns the samples as float32 in [-1, 1], (C, T) or with ``channels_first=False`` (T, C), and their rate in Hz.
+    Raises BudgetError for a file that cannot be read and for effects that are not implemented.
+    """
+    wave, rate = load(path)
+    wave, rate = apply_effects_tensor(wave, rate, effects)
+    return (wave if channels_first else wave.T), rate
+
+
+def apply_effects_tensor(
+    tensor: Tensor, sample_rate: int, effects: Sequence[Sequence[str]], channels_first: bool = True
+) -> tuple[Tensor, int]:
+    """Apply sox effects in order to samples of shape (C, T), or with ``channels_first=False`` (T, C)."""
+    sound = (tensor if channels_first else tensor.T).numpy(), sample_rate
+    for name, *arguments in effects:
+        if name not in EFFECTS:
+            raise BudgetError(
+                f"the sox effect `{name}` is not implemented here (known: {', '.join(EFFECTS)}): "
+                "install a torchaudio that still has sox_effects (before 2.9)"
+            )
+        sound = EFFECTS[name](sound, arguments)
+    wave = torch.from_numpy(np.ascontiguousarray(sound[0], dtype=np.float32))
+    return (wave if channels_first else wave.T), sound[1]
+
+
+def load(
+    uri: str | os.PathLike[str],
+    frame_offset: int = 0,
+    num_frames: int = -1,
+    normalize: bool = True,
+    channels_first: bool = True,
+    format: str | None = None,
+    buffer_size: int = 4096,
+    backend: str | None = None,
+) -> tuple[Tensor, int]:
+    """``torchaudio.load`` through soundfile: (samples of shape (C, T) or (T, C), rate in Hz); samples are float32.
+
+    `normalize`, `format`, `buffer_size` and `backend` are accepted and ignored, as torchaudio itself does since 2.9.
+    """
+    try:
+        wave, rate = soundfile.read(
+            os.fspath(uri), frames=num_frames, start=frame_offset, dtype="float32", always_2d=True
+        )
+    except (OSError, soundfile.SoundFileError) as error:
+        reason = getattr(error, "error_string", error)
+        raise BudgetError(f"cannot read the audio file `{uri}` ({reason}): replace it or leave it out") from error
+    wave = torch.from_numpy(wave)  # (T, C)
+    return (wave.T.contiguous() if channels_first else wave), rate
+
+
+def _channels(sound: Sound, arguments: list[str]) -> Sound:
+    """Mix down to one channel by the mean, which is what sox does too."""
+    wave, rate = sound
+    if arguments != ["1"]:
+        raise BudgetError(f"sox `channels {' '.join(arguments)}`: only mixing down to 1 channel is implemented here")
+    return wave.mean(axis=0, keepdims=True), rate
+
+
+def _rate(sound: Sound, arguments: list[str]) -> Sound:
+    """Resample with soxr, the library that sox's own ``rate`` is, at the same default quality (high)."""
+    wave, rate = sound
+    target = int(float(arguments[-1]))
+    if target == rate:
+        return sound
+    return soxr.resample(wave.T, rate, target, quality="HQ").T, target
+
+
+def _gain(sound: Sound, arguments: list[str]) -> Sound:
+    """Multiply by 10^(dB / 20)."""
+    wave, rate = sound
+    return wave * np.float32(10 ** (float(arguments[-1]) / 20)), rate
+
+
+EFFECTS: dict[str, Callable[[Sound, list[str]], Sound]] = {"channels": _channels, "rate": _rate, "gain": _gain}

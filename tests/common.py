@@ -1,0 +1,38 @@
+"""What several tests need: seeded audio, a small model, one way to compare tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fairseq_budget.modules.config import ModelConfig
+
+
+def waves(batch: int, samples: int, seed: int = 0) -> Tensor:
+    """Seeded noise with a slow envelope.  Shape: -> (B, S)."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(batch, samples, generator=generator)
+    time = torch.arange(samples) / 16_000
+    return 0.1 * noise * (1.2 + torch.sin(6 * time + torch.arange(batch)[:, None]))
+
+
+def tiny_config(**settings: Any) -> ModelConfig:
+    """Two narrow layers on the published convolutions."""
+    defaults = {
+        "encoder_layers": 2,
+        "encoder_embed_dim": 64,
+        "encoder_ffn_embed_dim": 96,
+        "encoder_attention_heads": 4,
+        "final_dim": 32,
+        "num_classes": 24,
+    }
+    return ModelConfig(**{**defaults, **settings})
+
+
+def assert_close(ours: Tensor, reference: Tensor, tolerance: float = 1e-5) -> None:
+    """Equal within `tolerance` of the reference's largest value (single precision leaves about 1e-6)."""
+    scale = max(float(reference.detach().abs().max()), 1e-12)
+    difference = float((ours.detach() - reference.detach()).abs().max())
+    assert difference <= tolerance * scale, f"differs by {difference / scale:.2e} of the largest value"

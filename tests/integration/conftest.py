@@ -1,0 +1,79 @@
+"""Generated speech and a way to run the commands as a user does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairseq_budget.recipes import recipes_dir
+
+BIN = Path(sys.executable).parent
+
+# a narrow model, small crops and the CPU: an update takes a fraction of a second
+SMALL = (
+    "budget=demo data=folder device=cpu model.encoder_layers=2 model.encoder_embed_dim=64 model.encoder_ffn_embed_dim=96 "
+    "model.encoder_attention_heads=4 "
+    "task.max_sample_size=16000 task.min_sample_size=16000 dataset.max_tokens=32000 dataset.num_workers=1 common.log_interval=1"
+).split()
+
+
+def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the environment's commands; output is kept whatever happens."""
+    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
+
+
+def check(result: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """The result of a command that should have worked."""
+    assert result.returncode == 0, f"{result.args}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with librispeech/, speech_commands/ and data/ (manifests and labels)."""
+    folder = tmp_path_factory.mktemp("study")
+    speech = ("--hours", "0.04", "--dev-hours", "0.01", "--speakers", "4", "--keyword-speakers", "16")
+    check(run(["fairseq-budget", "corpus", "synthetic", str(folder), *speech], folder))
+    train, valid = folder / "librispeech" / "train-clean", folder / "librispeech" / "dev-clean"
+    check(run(["fairseq-budget", "manifest", str(train), "--valid-root", str(valid), "--out", "data"], folder))
+    check(run(["fairseq-budget", "labels", "data", "--clusters", "20", "--n-init", "2"], folder))
+    return folder
+
+
+class Training:
+    """fairseq-hydra-train in a folder of its own."""
+
+    def __init__(self, data: Path, folder: Path, objective: str) -> None:
+        self.data, self.folder, self.objective = data, folder, objective
+
+    def command(self, *overrides: str) -> list[str]:
+        recipe = ["--config-dir", str(recipes_dir()), "--config-name", self.objective]
+        return [*recipe, *SMALL, f"task.data={self.data}", f"hydra.run.dir={self.folder}", *overrides]
+
+    def run(self, *overrides: str) -> subprocess.CompletedProcess[str]:
+        return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent)
+
+    def torchrun(self, workers: int, *overrides: str) -> subprocess.CompletedProcess[str]:
+        launcher = ["torchrun", "--standalone", "--nproc-per-node", str(workers), str(BIN / "fairseq-hydra-train")]
+        return run([*launcher, *self.command(*overrides)], self.folder.parent, OMP_NUM_THREADS="1")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads((self.folder / "record.json").read_text())
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / "checkpoint_last.pt"
+
+    def logged(self, tag: str) -> list[dict[str, float]]:
+        """The JSON lines of fairseq's log with a tag, as numbers."""
+        lines = (self.folder / "hydra_train.log").read_text().splitlines()
+        found = [line.partition(f"[{tag}][INFO] - ")[2] for line in lines]
+        return [{k: float(v) for k, v in json.loads(text).items()} for text in found if text]

@@ -1,0 +1,101 @@
+"""A newcomer's mistakes: each gives one useful line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fairseq_budget.recipes import recipes_dir
+from tests.integration.conftest import Training, run
+
+pytestmark = pytest.mark.integration
+
+
+def message(stderr: str) -> str:
+    """What was said besides logs, warnings and Hydra's own frame around an error."""
+    assert "Traceback" not in stderr
+    return stderr
+
+
+@pytest.fixture
+def data(corpus: Path, tmp_path: Path) -> Path:
+    """A copy of the manifests and labels that a test may break."""
+    return Path(shutil.copytree(corpus / "data", tmp_path / "data"))
+
+
+@pytest.fixture
+def training(data: Path, tmp_path: Path) -> Training:
+    return Training(data, tmp_path / "run", "hubert")
+
+
+def test_a_wrong_path_in_a_manifest(training: Training, data: Path) -> None:
+    lines = (data / "train.tsv").read_text().splitlines()
+    lines[2] = "no/such/file.flac\t50000"
+    (data / "train.tsv").write_text("\n".join(lines) + "\n")
+    result = training.run()
+    assert result.returncode != 0
+    assert "train.tsv, line 3: no file" in message(result.stderr)
+
+
+def test_no_gpu_where_one_is_asked_for(training: Training) -> None:
+    result = training.run("device=cuda")
+    assert result.returncode != 0
+    assert "torch sees none here: add `device=cpu`" in message(result.stderr)
+
+
+def test_labels_that_were_not_made(training: Training, data: Path) -> None:
+    (data / "dict.km.txt").unlink()
+    assert "run `fairseq-budget labels`" in message(training.run().stderr)
+
+
+def test_no_budget(training: Training) -> None:
+    assert "a budget is needed: set `budget=paper`" in message(training.run("budget=custom").stderr)
+
+
+def test_a_misspelt_size(training: Training) -> None:
+    error = message(training.run("size=slimm").stderr)
+    assert "Could not find 'size/slimm'" in error
+    assert "large" in error
+
+
+def test_a_warmup_as_long_as_the_run(training: Training) -> None:
+    assert "`lr_scheduler.warmup_share` must be" in message(training.run("lr_scheduler.warmup_share=1").stderr)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(["fairseq-budget", "manifest", "empty", "--out", "data"], tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "empty" in result.stderr
+
+
+def test_a_text_file_called_flac(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "speech.flac").write_text("this is no audio\n")
+    result = run(["fairseq-budget", "manifest", "audio", "--out", "data"], tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "speech.flac" in result.stderr
+
+
+def downstream(tmp_path: Path, corpus: Path, *options: str) -> str:
+    recipe = str(recipes_dir() / "superb" / "ks.yaml")
+    command = ["python", "-m", "s3prl_upstreams.run_downstream", "-m", "train", "-d", "speech_commands", "-c", recipe]
+    result = run(
+        [*command, "-p", str(tmp_path / "exp"), *options], tmp_path, SPEECH_COMMANDS=str(corpus / "speech_commands")
+    )
+    assert result.returncode == 2
+    return message(result.stderr)
+
+
+def test_a_checkpoint_that_was_forgotten(tmp_path: Path, corpus: Path) -> None:
+    assert "`-u budget_slim` needs a checkpoint: add `-k PATH`" in downstream(
+        tmp_path, corpus, "-u", "budget_slim", "--device", "cpu"
+    )
+
+
+def test_a_gpu_for_s3prl_that_is_not_there(tmp_path: Path, corpus: Path) -> None:
+    assert "--device cpu" in downstream(tmp_path, corpus, "-u", "fbank", "--device", "cuda")

@@ -1,0 +1,169 @@
+"""What every objective has in common: padding, masking, gradients, and that each one learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from fairseq_budget.arithmetic.parameters import count_parameters
+from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.errors import ConfigError
+from fairseq_budget.modules.config import ModelConfig, model_config, parse_convolutions
+from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.modules.masking import draw_mask
+from fairseq_budget.modules.objectives import build_model
+from fairseq_budget.modules.wav2vec2 import draw_distractors
+from fairseq_budget.recipes import model_settings
+from tests.common import assert_close, tiny_config, waves
+
+
+def inputs(model: SpeechEncoder, source: Tensor) -> dict[str, Tensor]:
+    if model.objective != "hubert":
+        return {}
+    return {"target": torch.randint(24, (source.size(0), source.size(1) // 320), generator=torch.Generator())}
+
+
+@pytest.mark.parametrize("size", ["30", "slim"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_recipes_build_the_counted_parameters(objective: str, size: str) -> None:
+    model = build_model(objective, model_config(model_settings(objective, size)))
+    assert sum(p.numel() for p in model.parameters()) == count_parameters(ModelShape.of(objective, SIZES[size]))
+
+
+@pytest.mark.parametrize("settings", [{}, {"extractor_mode": "layer_norm"}, {"latent_dim": 48}, {"encoder_embed_dim": 512}])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_any_shape_has_the_counted_parameters(objective: str, settings: dict) -> None:
+    model = build_model(objective, tiny_config(**settings))
+    assert sum(p.numel() for p in model.parameters()) == count_parameters(model.model_shape)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("size", SIZES)
+def test_settings_give_the_shape_of_the_table(objective: str, size: str) -> None:
+    config = model_config({**model_settings(objective, size), "mask_prob": ModelShape.of(objective, SIZES[size]).mask_prob})
+    assert config.shape(objective) == ModelShape.of(objective, SIZES[size])
+
+
+@pytest.mark.parametrize("mode", ["default", "layer_norm"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_an_utterance_has_the_same_features_alone_and_in_a_batch(objective: str, mode: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(objective, tiny_config(extractor_mode=mode)).eval()
+    lengths = torch.tensor([30_000, 17_777])
+    batch = waves(2, 30_000) * (torch.arange(30_000) < lengths[:, None])
+    with torch.no_grad():
+        states, frames = model.extract(batch, lengths)
+        alone, own_frames = model.extract(batch[1:, : lengths[1]])
+    assert frames[1] == own_frames[0]
+    for together, single in zip(states, alone, strict=True):
+        assert_close(together[1, : own_frames[0]], single[0], 1e-4)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_padding_is_never_heard(objective: str) -> None:
+    """What stands in the padding changes nothing, and no gradient comes from it."""
+    torch.manual_seed(0)
+    model = build_model(objective, tiny_config()).eval()
+    lengths = torch.tensor([30_000, 20_000])
+    quiet = waves(2, 30_000) * (torch.arange(30_000) < lengths[:, None])
+    loud = quiet + 100 * (torch.arange(30_000) >= lengths[:, None])
+    with torch.no_grad():
+        (states, frames), (disturbed, _) = model.extract(quiet, lengths), model.extract(loud, lengths)
+    assert_close(disturbed[-1][1, : frames[1]], states[-1][1, : frames[1]])
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_loss_falls(objective: str) -> None:
+    """Thirty updates on one batch; a head that doesn't learn, or a target that isn't one, would stay where it is."""
+    torch.manual_seed(0)
+    model = build_model(objective, tiny_config(dropout=0.0, attention_dropout=0.0, dropout_input=0.0, encoder_layerdrop=0.0))
+    source = waves(2, 16_000)
+    fixed = {**inputs(model, source), "mask": draw_mask([49, 49], 0.8, 10)}
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(30):
+        loss = model(source, **fixed)
+        optimizer.zero_grad()
+        (loss.total / loss.frames).backward()
+        optimizer.step()
+        losses.append(float(loss.total.detach() / loss.frames))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_terms_add_up_to_the_loss(objective: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(objective, tiny_config())
+    source = waves(2, 16_000)
+    loss = model(source, **inputs(model, source))
+    terms = [value for name, value in loss.terms.items() if name.startswith("loss_")]
+    assert_close(torch.stack(terms).sum(), loss.total)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1, 1.0])
+def test_gradient_of_the_convolutions_is_scaled(scale: float) -> None:
+    torch.manual_seed(0)
+    model = build_model("tera", tiny_config(feature_grad_mult=scale)).eval()
+    torch.manual_seed(0)
+    whole = build_model("tera", tiny_config(feature_grad_mult=1.0)).eval()
+    source, mask = waves(1, 16_000), draw_mask([49], 0.8, 10)
+    for network in (model, whole):
+        network(source, mask=mask).total.backward()
+    weight, reference = (n.feature_extractor.conv_layers[3].get_submodule("0").weight.grad for n in (model, whole))
+    if scale == 0:
+        assert weight is None
+    else:
+        assert_close(weight, reference * scale)
+
+
+def test_tera_targets_follow_the_waveform() -> None:
+    """Frame i of the targets is made of the audio around sample 320 i, and of nothing far from it."""
+    model = build_model("tera", tiny_config())
+    source = waves(1, 32_000)
+    changed = source.clone()
+    changed[:, 20_000:] = 0
+    before, after = model.targets(source, 99), model.targets(changed, 99)
+    assert torch.equal(before[:, :58], after[:, :58])
+    assert not torch.allclose(before[:, 64:70], after[:, 64:70])
+
+
+@pytest.mark.parametrize("frames", [[100, 100, 100], [300, 120], [12], [3, 5]])
+def test_masks_are_rectangular_and_inside_the_utterance(frames: list[int]) -> None:
+    torch.manual_seed(0)
+    mask = draw_mask(frames, 0.8, 10)
+    assert mask.sum(1).unique().numel() == 1
+    assert mask.any(1).all()
+    for row, length in enumerate(frames):
+        assert not mask[row, length:].any()
+        assert not mask[row, :length].all()
+
+
+def test_masked_share_is_the_published_one() -> None:
+    """About 49% of the frames at 0.65 (Baevski et al. 2020, section 4.1)."""
+    torch.manual_seed(0)
+    share = torch.stack([draw_mask([700], 0.65, 10).float().mean() for _ in range(50)]).mean()
+    assert float(share) == pytest.approx(0.49, abs=0.015)
+
+
+def test_distractors_are_other_frames() -> None:
+    torch.manual_seed(0)
+    drawn = draw_distractors(3, 7, 1000)
+    assert drawn.min() == 0
+    assert drawn.max() == 6
+    assert not (drawn == torch.arange(7)[:, None]).any()
+    # every other frame is about equally likely
+    counts = torch.stack([(drawn[:, 0] == frame).sum() for frame in range(1, 7)])
+    assert counts.min() > 400
+
+
+def test_convolutions_are_parsed_without_evaluation() -> None:
+    assert parse_convolutions(ModelConfig().conv_feature_layers)[:2] == ((512, 10, 5), (512, 3, 2))
+    with pytest.raises(ConfigError, match="must be a list of"):
+        parse_convolutions("__import__('os').getcwd()")
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"encoder_attention_heads.*extractor_mode.*`model.dropout` must lie"):
+        model_config({"encoder_attention_heads": 7, "extractor_mode": "batch", "dropout": 2.0})

@@ -1,0 +1,51 @@
+"""The fixes for fairseq act where they're needed and nowhere else."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+from fairseq.data import Dictionary
+from fairseq.dataclass.configs import DistributedTrainingConfig
+from fairseq.distributed import utils as distributed
+
+from fairseq_budget.plugin import compat
+
+needs_no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="the fix is for machines without a GPU")
+
+
+def test_checkpoints_with_fairseqs_objects_are_read(tmp_path: Path) -> None:
+    torch.save({"args": argparse.Namespace(a=1), "dictionaries": [Dictionary()]}, tmp_path / "checkpoint.pt")
+    loaded = torch.load(tmp_path / "checkpoint.pt")
+    assert loaded["args"].a == 1
+    assert len(loaded["dictionaries"][0]) == 4
+
+
+@needs_no_cuda
+def test_torchrun_places_workers_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MASTER_ADDR": "localhost", "MASTER_PORT": "1", "WORLD_SIZE": "2", "RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    cfg = DistributedTrainingConfig(distributed_world_size=2, tpu=False)
+    distributed.infer_init_method(cfg)
+    assert (cfg.distributed_rank, cfg.device_id, cfg.distributed_no_spawn) == (1, 0, True)
+    assert torch.cuda.device_count() == 0
+
+
+def test_nothing_changes_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    gather, infer = object(), object()
+    monkeypatch.setattr(distributed, "all_gather_list", gather)
+    monkeypatch.setattr(distributed, "_infer_torch_distributed_launch_init", infer)
+    compat.apply()
+    assert distributed.all_gather_list is gather
+    assert distributed._infer_torch_distributed_launch_init is infer
+
+
+@needs_no_cuda
+def test_applying_twice_changes_nothing() -> None:
+    compat.apply()
+    before = (distributed.all_gather_list, distributed._infer_torch_distributed_launch_init)
+    compat.apply()
+    assert (distributed.all_gather_list, distributed._infer_torch_distributed_launch_init) == before

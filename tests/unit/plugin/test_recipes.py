@@ -1,0 +1,108 @@
+"""Every combination of recipe groups composes under Hydra, with the papers' values."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fairseq.dataclass.initialize import hydra_init
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import MissingConfigException
+from omegaconf import OmegaConf
+
+from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.recipes import recipes_dir
+
+RECIPES = recipes_dir()
+
+
+def group(name: str) -> list[str]:
+    return sorted(path.stem for path in (RECIPES / name).glob("*.yaml"))
+
+
+@pytest.fixture(params=OBJECTIVES)
+def objective(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Hydra set up as fairseq-hydra-train sets it up for a recipe."""
+    GlobalHydra.instance().clear()
+    hydra_init(request.param)
+    with initialize_config_dir(str(RECIPES), version_base="1.1"):
+        yield request.param
+
+
+def composed(objective: str, *overrides: str) -> Any:
+    cfg = compose(objective, overrides=["task.data=somewhere", *overrides], return_hydra_config=True)
+    # data sets are found from where the command is started, which Hydra knows only when it runs
+    HydraConfig.instance().set_config(cfg)
+    OmegaConf.set_struct(cfg, False)
+    del cfg["hydra"]
+    return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+
+
+def test_every_combination_composes(objective: str) -> None:
+    others = [group(name) for name in ("budget", "data", "schedule", "device")]
+    # a size touches no key of another group: every choice of every group is met with every size, not the whole product
+    for size, turn in product(SIZES, range(max(map(len, others)))):
+        budget, data, schedule, device = (choices[turn % len(choices)] for choices in others)
+        names = (f"size={size}", f"budget={budget}", f"data={data}", f"schedule={schedule}", f"device={device}")
+        cfg = composed(objective, *names)
+        assert cfg.optimization.lr == [SIZES[size].lr[objective]]
+        assert cfg.model.encoder_layers == SIZES[size].encoder_layers
+        assert cfg.lr_scheduler._name == f"budget_{schedule}"
+
+
+def test_published_values(objective: str) -> None:
+    """Liu et al. 2024 and its released configurations."""
+    cfg = composed(objective)
+    assert cfg.task.budget.flops == 1.33e18
+    workers = cfg.distributed_training.distributed_world_size
+    assert cfg.dataset.max_tokens * workers * cfg.optimization.update_freq[0] == 2 * 1_400_000
+    assert (cfg.task.min_sample_size, cfg.task.max_sample_size) == (32_000, 250_000)
+    assert cfg.model.mask_prob == (0.65 if objective == "wav2vec2" else 0.80)
+    assert cfg.model.encoder_layerdrop == 0.05
+    assert (cfg.optimizer.adam_betas, cfg.optimizer.adam_eps, cfg.optimizer.weight_decay) == ("(0.9,0.98)", 1e-6, 0.01)
+    assert cfg.optimization.clip_norm == (0.0 if objective == "wav2vec2" else 10.0)
+    assert cfg.lr_scheduler.warmup_share * 400_000 == pytest.approx(32_000)
+    assert cfg.common.fp16
+
+
+def test_large_is_not_regularised(objective: str) -> None:
+    cfg = composed(objective, "size=large")
+    assert cfg.model.dropout == cfg.model.encoder_layerdrop == 0
+    assert cfg.model.feature_grad_mult == 1.0
+    assert cfg.task.normalize == cfg.model.layer_norm_first == (objective == "hubert")
+
+
+def test_command_line_wins_over_every_group(objective: str) -> None:
+    cfg = composed(objective, "size=30", "model.encoder_layers=2", "optimization.lr=[0.1]", "dataset.max_tokens=7")
+    assert (cfg.model.encoder_layers, cfg.optimization.lr, cfg.dataset.max_tokens) == (2, [0.1], 7)
+
+
+@pytest.mark.parametrize("override", ["size=slimm", "budget=papers", "data=librispeech", "schedule=cosine"])
+def test_unknown_choices_list_the_known_ones(objective: str, override: str) -> None:
+    name, choice = override.split("=")
+    known = SIZES if name == "size" else group(name)
+    with pytest.raises(MissingConfigException, match=f"Could not find '{name}/{choice}'") as caught:
+        composed(objective, override)
+    assert all(option in str(caught.value) for option in known)
+
+
+def test_no_recipe_holds_an_absolute_path() -> None:
+    for path in RECIPES.rglob("*.yaml"):
+        values = [line.partition(": ")[2] for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
+        assert not [value for value in values if value.startswith(("/", "~"))], path
+
+
+def test_a_study_is_a_multirun(tmp_path: Path) -> None:
+    """`-m size=30,slim` makes a job of each; here each one stops at once, because its data is missing."""
+    arguments = ["--config-dir", str(RECIPES), "--config-name", "tera", "-m", "size=30,slim", "data=folder", "device=cpu"]
+    command = [sys.executable, "-m", "fairseq_cli.hydra_train", *arguments, f"task.data={tmp_path}", "hydra.sweep.dir=out"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert "#0 : size=30" in result.stdout + result.stderr
+    assert f"manifest `{tmp_path}/valid.tsv` cannot be read" in result.stderr

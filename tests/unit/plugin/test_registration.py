@@ -1,0 +1,59 @@
+"""What fairseq knows after a plain import, after --user-dir, and what it doesn't import otherwise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fairseq_budget
+
+USER_DIR = Path(fairseq_budget.__file__).parent
+
+NAMES = """
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.models import MODEL_REGISTRY
+from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
+from fairseq.tasks import TASK_REGISTRY
+for registry in (MODEL_REGISTRY, TASK_REGISTRY, CRITERION_REGISTRY, LR_SCHEDULER_REGISTRY):
+    for name, owner in sorted(registry.items()):
+        if name.startswith("budget_"):
+            print(name, owner.__module__)
+"""
+
+EXPECTED = {
+    "budget_hubert fairseq_budget.plugin.models",
+    "budget_wav2vec2 fairseq_budget.plugin.models",
+    "budget_tera fairseq_budget.plugin.models",
+    "budget_hubert_pretraining fairseq_budget.plugin.tasks",
+    "budget_wav2vec2_pretraining fairseq_budget.plugin.tasks",
+    "budget_tera_pretraining fairseq_budget.plugin.tasks",
+    "budget_pretraining fairseq_budget.plugin.criterion",
+    "budget_polynomial fairseq_budget.plugin.lr_schedulers",
+    "budget_triangular fairseq_budget.plugin.lr_schedulers",
+}
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.mark.parametrize(
+    "prologue",
+    [
+        "import fairseq, fairseq_budget",
+        "import fairseq_budget.plugin",
+        "from argparse import Namespace; from fairseq import utils;"
+        f" utils.import_user_module(Namespace(user_dir={str(USER_DIR)!r}))",
+    ],
+    ids=["after_fairseq", "by_itself", "user_dir"],
+)
+def test_the_same_names_are_registered(prologue: str) -> None:
+    assert {line for line in run(prologue + NAMES).splitlines() if line.startswith("budget_")} == EXPECTED
+
+
+def test_the_arithmetic_imports_neither_torch_nor_fairseq() -> None:
+    code = "import sys, fairseq_budget.recipes, fairseq_budget.arithmetic.flops; print('torch' in sys.modules, 'fairseq' in sys.modules)"
+    assert run(code).strip() == "False False"
