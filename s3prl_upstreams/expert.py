@@ -72,4 +72,3 @@ class UpstreamExpert(nn.Module):
         source = nn.functional.pad(source, (0, max(0, SHORTEST_WAVE - source.shape[1])))
         hidden_states, _ = self.model.extract(source, lengths)
         return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}
-

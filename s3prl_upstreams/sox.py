@@ -68,9 +68,7 @@ def load(
     `normalize`, `format`, `buffer_size` and `backend` are accepted and ignored, as torchaudio itself does since 2.9.
     """
     try:
-        wave, rate = soundfile.read(
-            os.fspath(uri), frames=num_frames, start=frame_offset, dtype="float32", always_2d=True
-        )
+        wave, rate = soundfile.read(os.fspath(uri), frames=num_frames, start=frame_offset, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         reason = getattr(error, "error_string", error)
         raise BudgetError(f"cannot read the audio file `{uri}` ({reason}): replace it or leave it out") from error

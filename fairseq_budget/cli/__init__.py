@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from fairseq_budget.cli import corpus, labels, manifest, report, watch
+from fairseq_budget.cli import corpus, labels, manifest, recipes, report, watch
 from fairseq_budget.errors import BudgetError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(corpus.app, name="corpus")
 app.command("manifest")(manifest.manifest)
 app.command("labels")(labels.labels)
+app.command("recipes")(recipes.recipes)
 app.command("report")(report.report)
 app.command("watch")(watch.watch)
 

@@ -24,7 +24,7 @@ def synthetic(
     keyword_speakers: Annotated[int, typer.Option(help="Training speakers of the keyword corpus.")] = 40,
     takes: Annotated[int, typer.Option(help="Recordings of each keyword by each speaker.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed and settings give the same bytes.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; any number, same result.  [default: all cores]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes.  [default: all]")] = None,
 ) -> None:
     """Synthetic English speech, spoken by eSpeak NG: OUT/librispeech and OUT/speech_commands.  Downloads nothing."""
     from joblib import cpu_count

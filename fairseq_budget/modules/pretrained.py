@@ -11,7 +11,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.config import ModelConfig, check_model_objective, model_config
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.objectives import build_model
-from fairseq_budget.modules.safe_load import safe_load
+from fairseq_budget.modules.safe_load import plain, safe_load
 
 
 @dataclass
@@ -38,16 +38,16 @@ def load_pretrained(path: str | Path) -> Pretrained:
         BudgetError: the file is missing or no checkpoint, or its model isn't one of the three objectives.
     """
     state = safe_load(path)
-    settings = _model_settings(state, path)
-    objective = check_model_objective(str(settings.get("_name")))
+    cfg = _configuration(state, path)
+    objective = check_model_objective(str(cfg["model"].get("_name")))
     weights = dict(state["model"])
     # the size of HuBERT's dictionary stands in its weights; stock fairseq doesn't store it in the configuration
     if "label_embs_concat" in weights:
-        settings["num_classes"] = weights["label_embs_concat"].size(0)
-    config = model_config(settings)
+        cfg["model"]["num_classes"] = weights["label_embs_concat"].size(0)
+    config = model_config(cfg["model"])
     model = build_model(objective, config)
     _load_weights(model, weights, path)
-    normalize = bool((state["cfg"].get("task") or {}).get("normalize", False))
+    normalize = bool(cfg["task"].get("normalize", False))
     return Pretrained(model.eval(), objective, find_size(model_size_key(config)), normalize, config)
 
 
@@ -62,11 +62,14 @@ def model_size_key(config: ModelConfig) -> tuple[int, int, int, int, int]:
     )
 
 
-def _model_settings(state: dict[str, Any], path: str | Path) -> dict[str, Any]:
-    cfg = state.get("cfg")
+def _configuration(state: dict[str, Any], path: str | Path) -> dict[str, dict[str, Any]]:
+    """The sections `model` and `task`; before fairseq 0.10 they were one flat namespace called `args`."""
+    cfg, args = plain(state.get("cfg")), plain(state.get("args"))
+    if isinstance(args, dict) and not isinstance(cfg, dict):
+        cfg = {"model": {**args, "_name": args.get("arch")}, "task": args}
     if not isinstance(state.get("model"), dict) or not isinstance(cfg, dict) or not cfg.get("model"):
         raise BudgetError(f"{path} isn't a fairseq pre-training checkpoint: it has no `model` and `cfg.model`")
-    return dict(cfg["model"])
+    return {"model": dict(cfg["model"]), "task": dict(cfg.get("task") or {})}
 
 
 def _load_weights(model: SpeechEncoder, weights: dict[str, Any], path: str | Path) -> None:

@@ -16,12 +16,16 @@ from fairseq_budget.report.study import Study
 
 def comparable(runs: Sequence[PretrainRun]) -> list[PretrainRun]:
     """The runs of one objective that may be compared: budget spent, loss finite, budget the most common among them."""
-    ended = [run for run in runs if run.finished and math.isfinite(run.valid_loss)]
+    ended = _ended(runs)
     if not ended:
         return []
     budgets = Counter(tuple(sorted(run.budget.items())) for run in ended)
     common = max(budgets, key=lambda amounts: (budgets[amounts], amounts))
     return [run for run in ended if tuple(sorted(run.budget.items())) == common]
+
+
+def _ended(runs: Sequence[PretrainRun]) -> list[PretrainRun]:
+    return [run for run in runs if run.finished and math.isfinite(run.valid_loss)]
 
 
 def what_was_run(study: Study) -> str:
@@ -31,12 +35,13 @@ def what_was_run(study: Study) -> str:
     objectives = _listed([objective_name(objective) for objective in study.objectives])
     sizes = sorted({(run.params, run.size) for run in study.pretrain})
     size_names = list(dict.fromkeys(size_name(size) for _, size in sizes))
-    budgets = _listed(sorted({numbers.budget(run.budget) for run in study.pretrain}))
+    budgets = list(dict.fromkeys(numbers.budget(run.budget) for run in study.pretrain))
+    budget = f"each on a budget of {budgets[0]}" if len(budgets) == 1 else f"on different budgets ({_listed(budgets)})"
     known = sorted({run.data_hours for run in study.pretrain if math.isfinite(run.data_hours)})
     data = _listed([numbers.hours(amount) for amount in known]) or "an unrecorded amount"
     return (
         f"{_counted(len(study.pretrain), 'pre-training run')}: {objectives} in {_counted(len(size_names), 'size')} "
-        f"({_listed(size_names)}), each on a budget of {budgets}, trained on {data} of speech."
+        f"({_listed(size_names)}), {budget}, trained on {data} of speech."
     )
 
 
@@ -45,17 +50,18 @@ def best_size(objective: str, runs: Sequence[PretrainRun]) -> str:
     name, rivals = objective_name(objective), sorted(comparable(runs), key=lambda run: run.valid_loss)
     if not rivals:
         return f"{name}: no run has both spent its budget and recorded a finite validation loss, so no size can be named."
+    others = [run.name for run in _ended(runs) if run not in rivals]
+    left_out = f" Left out, as they had another budget: {_listed(others)}." if others else ""
+    first, budget = rivals[0], numbers.budget(rivals[0].budget)
     if len(rivals) == 1:
-        only = rivals[0]
         return (
-            f"{name}: only {size_name(only.size)} spent its budget (validation loss {_loss(only)}), so there is nothing to "
-            "compare it with."
+            f"{name}: only {size_name(first.size)} has spent a budget of {budget} (validation loss {_loss(first)}), so there "
+            f"is nothing to compare it with.{left_out}"
         )
-    first, second = rivals[:2]
     return (
-        f"{name}: of {len(rivals)} sizes at {numbers.budget(first.budget)} each, {size_name(first.size)} "
-        f"({numbers.params(first.params)} parameters) reached the lowest validation loss, {_loss(first)}, "
-        f"{_lead(first, second)}. They spent {_range([run.spent['flops'] for run in rivals])}, as a run ends with a whole update."
+        f"{name}: of {len(rivals)} sizes at {budget} each, {size_name(first.size)} ({numbers.params(first.params)} "
+        f"parameters) reached the lowest validation loss, {_loss(first)}, {_lead(first, rivals[1])}. They spent "
+        f"{_range([run.spent['flops'] for run in rivals])}, as a run ends with a whole update.{left_out}"
     )
 
 

@@ -110,7 +110,7 @@ def _loss_panel(axes: Axes, objective: str, runs: Sequence[PretrainRun]) -> None
     axes.set_title(objective_name(objective), fontweight="bold")
     axes.set_xlabel("FLOPs spent")
     axes.xaxis.set_major_formatter(EngFormatter(unit="FLOP"))
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlim(left=0)
     axes.set_ylabel(f"loss ({_unit(runs)})")
     if axes.lines:

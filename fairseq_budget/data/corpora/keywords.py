@@ -61,10 +61,13 @@ def keyword_jobs(folder: Path, speakers: int, takes: int, seed: int) -> list[Job
     test_names = _names("testing", max(1, round(0.4 * speakers)), rng)
     train = draw_speakers(names, timbres, rng)
     test = draw_speakers(test_names, test_timbres, rng)
+    place, test_place = folder / "train", folder / "test"
+    work = [partial(make_training_speaker, place, speaker, takes, seed) for speaker in train]
+    test_work = [partial(make_test_speaker, test_place, speaker, i, takes, seed) for i, speaker in enumerate(test)]
+    noises = partial(make_noises, place / "_background_noise_", seed)
     return [
-        Job("speech_commands/train", partial(make_noises, folder / "train" / "_background_noise_", seed)),
-        *(Job("speech_commands/train", partial(make_training_speaker, folder / "train", who, takes, seed)) for who in train),
-        *(Job("speech_commands/test", partial(make_test_speaker, folder / "test", who, i, takes, seed)) for i, who in enumerate(test)),
+        *(Job("speech_commands/train", todo) for todo in [noises, *work]),
+        *(Job("speech_commands/test", todo) for todo in test_work),
     ]
 
 

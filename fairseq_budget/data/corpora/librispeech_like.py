@@ -28,7 +28,7 @@ _HALF_AN_UTTERANCE_SECONDS = 4.5
 
 
 def librispeech_jobs(folder: Path, hours: float, dev_hours: float, speakers: int, seed: int) -> list[Job]:
-    """The jobs that make `hours` of training speech by `speakers` speakers, and `dev_hours` by others (a quarter as many).
+    """The jobs that make `hours` of speech by `speakers` speakers, and `dev_hours` by others (a quarter as many).
 
     The hours are met to within seconds per chapter; each speaker has the same share.
     """

@@ -17,11 +17,11 @@ from fairseq_budget.data.corpora import words
 # Shares of utterances with 1, 2, 3 and 4 sentences: LibriSpeech has more long utterances than short ones.
 _SENTENCES_PER_UTTERANCE = (0.1, 0.15, 0.25, 0.5)
 # At 145 to 200 words a minute, about 2 to 17 s.
-_FEWEST_WORDS, _MOST_WORDS = 6, 42
+_FEWEST_WORDS, _MOST_WORDS = 8, 42
 
 
 def utterance(rng: np.random.Generator) -> str:
-    """A text of one to four sentences and 6 to 42 words, with capitals and punctuation."""
+    """A text of one to four sentences and 8 to 42 words, with capitals and punctuation."""
     while True:
         count = 1 + rng.choice(len(_SENTENCES_PER_UTTERANCE), p=_SENTENCES_PER_UTTERANCE)
         text = " ".join(sentence(rng) for _ in range(count))

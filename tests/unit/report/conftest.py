@@ -20,7 +20,7 @@ class StudyFolder:
     def __init__(self, out: Path) -> None:
         self.out = out
 
-    def pretrain(self, objective: str, size: str, log: Sequence[str] | None = (), **changes: Any) -> Path:
+    def pretrain(self, objective: str, size: str, log: Sequence[str] | None = (), /, **changes: Any) -> Path:
         """One pre-training run: 3 TFLOP asked and spent in 12 updates; `changes` replace keys of its record."""
         record: dict[str, Any] = {
             "kind": "pretrain",
@@ -51,7 +51,7 @@ class StudyFolder:
             (folder / "train.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
         return folder
 
-    def downstream(self, objective: str, size: str | None, dev: float, test: float, **changes: Any) -> Path:
+    def downstream(self, objective: str, size: str | None, dev: float | None, test: float | None, /, **changes: Any) -> Path:
         """One keyword-spotting run of 40 steps."""
         name = objective if size is None else f"{objective}-{size}"
         record: dict[str, Any] = {
@@ -83,8 +83,13 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")
 
 
+def bare(line: str) -> str:
+    """The line as fairseq's own log file has it: the JSON object alone."""
+    return line[line.index("{") :]
+
+
 def train_line(updates: int, loss: float, flops: float | None = None) -> str:
-    """A training line in fairseq's own format."""
+    """A training line as on fairseq's console."""
     stats = {"epoch": 1, "update": 0.5, "loss": f"{loss:g}", "num_updates": str(updates), "lr": "0.0005"}
     if flops is not None:
         stats["flops"] = f"{flops:g}"
@@ -92,7 +97,7 @@ def train_line(updates: int, loss: float, flops: float | None = None) -> str:
 
 
 def valid_line(updates: int, loss: float) -> str:
-    """A validation line in Hydra's format."""
+    """A validation line as in Hydra's log file."""
     stats = {"epoch": 1, "valid_loss": f"{loss:g}", "valid_num_updates": str(updates)}
     return f"[2026-11-21 07:00:09,123][valid][INFO] - {json.dumps(stats)}"
 

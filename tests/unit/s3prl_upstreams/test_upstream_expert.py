@@ -16,7 +16,6 @@ from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import hubconf
 from s3prl_upstreams.expert import UpstreamExpert
 
-
 Save = Callable[..., Path]
 
 
@@ -27,7 +26,9 @@ def waves(*lengths: int) -> list[Tensor]:
 
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_features_alone_are_those_in_a_padded_batch(save_tiny: Save, tmp_path: Path, objective: str, normalize: bool) -> None:
+def test_features_alone_are_those_in_a_padded_batch(
+    save_tiny: Save, tmp_path: Path, objective: str, normalize: bool
+) -> None:
     expert = UpstreamExpert(str(save_tiny(tmp_path / "c.pt", objective, normalize))).eval()
     batch = waves(16000, 9137, 4801)
     with torch.no_grad():

@@ -1,0 +1,12 @@
+"""``fairseq-budget recipes``: where the recipes lie."""
+
+from __future__ import annotations
+
+import typer
+
+from fairseq_budget.recipes import recipes_dir
+
+
+def recipes() -> None:
+    """Print the folder of the recipes, for --config-dir, wherever fairseq-budget is installed."""
+    typer.echo(recipes_dir())

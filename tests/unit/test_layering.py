@@ -1,0 +1,90 @@
+"""The layers of the design: who may import whom, and how large a file or a function may get."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import fairseq_budget
+
+PACKAGE = Path(fairseq_budget.__file__).parent
+ROOT = PACKAGE.parent
+SOURCES = sorted(path for name in ("fairseq_budget", "s3prl_upstreams") for path in (ROOT / name).rglob("*.py"))
+
+# a module may import what stands in its own row or above it
+LAYERS = (
+    ("fairseq_budget.errors", "fairseq_budget.arithmetic", "fairseq_budget.provenance"),
+    ("fairseq_budget.data",),
+    ("fairseq_budget.modules",),
+    ("fairseq_budget.recipes", "fairseq_budget.tools", "fairseq_budget.report"),
+    ("fairseq_budget.plugin",),
+    ("fairseq_budget.hydra_plugins", "fairseq_budget.cli", "fairseq_budget.__main__"),
+)
+FIRST_FOREIGN = {"torch": 2, "fairseq": 4, "hydra": 4, "omegaconf": 4}
+"""The first layer that may import a package."""
+
+
+def modules(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def layer(module: str) -> int | None:
+    """Row of a module, or None for what isn't ours or is the package itself."""
+    for row, names in enumerate(LAYERS):
+        if any(module == name or module.startswith(name + ".") for name in names):
+            return row
+    return None
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            yield f"{path.name}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=modules)
+def test_imports_go_one_way(path: Path) -> None:
+    own = layer(modules(path))
+    for name in imports(path):
+        top = name.split(".")[0]
+        if modules(path).startswith("s3prl_upstreams"):
+            assert top != "fairseq", "the s3prl side works where fairseq isn't installed"
+            assert (layer(name) or 0) <= 2 or name.startswith("fairseq_budget.recipes"), f"{name} is no layer for s3prl"
+            continue
+        assert top not in ("s3prl", "s3prl_upstreams"), f"{modules(path)} imports {name}"
+        if own is not None:
+            assert own >= FIRST_FOREIGN.get(top, 0), f"{modules(path)} imports {name}"
+            assert (layer(name) or 0) <= own, f"{modules(path)} imports {name} from a lower layer"
+
+
+def test_every_module_has_a_layer() -> None:
+    ours = [modules(path) for path in SOURCES if path.is_relative_to(PACKAGE)]
+    assert [name for name in ours if layer(name) is None and name != "fairseq_budget"] == []
+
+
+def test_files_and_functions_are_short() -> None:
+    lines = {modules(path): path.read_text().count("\n") for path in SOURCES}
+    lengths = dict(function for path in SOURCES for function in functions(path))
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+    assert {name: count for name, count in lengths.items() if count > 60} == {}
+    assert median(lines.values()) < 150
+    assert median(lengths.values()) < 12
+
+
+def test_forward_passes_tell_their_shapes() -> None:
+    for path in (PACKAGE / "modules").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name in ("forward", "extract", "encode_masked"):
+                assert "Shape:" in (ast.get_docstring(node) or ""), f"{path.name}:{node.lineno} {node.name}"
