@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import re
-import subprocess
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import fairseq_budget
 from fairseq_budget.modules.pretrained import load_pretrained
+from fairseq_budget.provenance import versions, write_record
 from s3prl_upstreams.hubconf import UPSTREAMS
 
 
@@ -76,14 +72,10 @@ def write(args: Namespace, config: dict[str, Any], log: str, wall_seconds: float
         "steps": int(config["runner"]["total_steps"]),
         "lr": float(config["optimizer"]["lr"]),
         "wall_seconds": round(wall_seconds, 1),
-        "versions": versions(),
-        "git": git_revision(),
+        "versions": versions(("s3prl", "torch", "torchaudio")),
         "command": command,
     }
-    path = Path(args.expdir, "record.json")
-    unfinished = path.with_suffix(".json.tmp")
-    unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return unfinished.replace(path)
+    return write_record(Path(args.expdir, "record.json"), record)
 
 
 def upstream_of(args: Namespace) -> dict[str, str | None]:
@@ -94,19 +86,3 @@ def upstream_of(args: Namespace) -> dict[str, str | None]:
         row |= {"objective": pretrained.objective, "size": pretrained.size.name if pretrained.size else None}
         row["checkpoint"] = str(Path(args.upstream_ckpt).resolve())
     return row
-
-
-def versions() -> dict[str, str]:
-    """Of everything that numbers depend on."""
-    packages = {name: version(name) for name in ("s3prl", "torch", "torchaudio")}
-    return {"fairseq_budget": fairseq_budget.__version__, "python": platform.python_version(), **packages}
-
-
-def git_revision() -> str | None:
-    """The commit that this package is run from; None outside a checkout of it."""
-    root = Path(fairseq_budget.__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    command = ["git", "-C", str(root), "rev-parse", "--verify", "HEAD"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or None

@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from fairseq_budget.cli import corpus, labels, manifest, recipes, report, watch
 from fairseq_budget.errors import BudgetError
@@ -30,5 +31,5 @@ def main() -> None:
     try:
         app()
     except BudgetError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", markup=True, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
         sys.exit(2)

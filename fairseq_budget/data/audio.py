@@ -115,6 +115,4 @@ def _unreadable(path: Path, error: Exception) -> BudgetError:
     if path.stat().st_size == 0:
         return BudgetError(f"`{path}` is an empty file: copy or download it again")
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-    return BudgetError(
-        f"`{path}` cannot be read as audio ({reason}): copy it again, or convert it to FLAC or WAV"
-    )
+    return BudgetError(f"`{path}` cannot be read as audio ({reason}): copy it again, or convert it to FLAC or WAV")

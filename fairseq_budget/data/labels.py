@@ -73,8 +73,7 @@ class LabelFile:
         """
         if len(self) != len(samples):
             raise BudgetError(
-                f"`{self.path}`: {len(self)} lines for {len(samples)} rows of the manifest; "
-                "make labels for this manifest"
+                f"`{self.path}`: {len(self)} lines for {len(samples)} rows of the manifest; make labels for this manifest"
             )
         for index, audio_samples in enumerate(samples):
             audio_seconds, label_seconds = audio_samples / sample_rate, len(self[index]) / label_rate

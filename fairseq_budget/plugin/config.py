@@ -3,7 +3,7 @@
 # no `from __future__ import annotations` here: fairseq reads the field types themselves
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from fairseq.dataclass import FairseqDataclass
 from omegaconf import II, MISSING
@@ -59,7 +59,7 @@ class PolynomialConfig(FairseqDataclass):
 
     warmup_share: float = _setting(0.08, "share of the budget for the warm-up (paper A: 32k of Slim's 400k updates)")
     power: float = _setting(1.0, "power of the decay (paper A: 1)")
-    lr: list[float] = II("optimization.lr")
+    lr: List[float] = II("optimization.lr")
 
 
 @dataclass
@@ -68,4 +68,4 @@ class TriangularConfig(FairseqDataclass):
 
     cycles: int = _setting(8, "number of cycles (paper C)")
     minimum: float = _setting(0.01, "lowest over highest learning rate (paper C)")
-    lr: list[float] = II("optimization.lr")
+    lr: List[float] = II("optimization.lr")

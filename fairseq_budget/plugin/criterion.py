@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fairseq_budget.modules.objective import UNITS, Loss
 
+
 @register_criterion("budget_pretraining", dataclass=FairseqDataclass)
 class BudgetPretrainingCriterion(FairseqCriterion):
     """Calls the model, whose :class:`~fairseq_budget.modules.objective.Loss` is a sum over masked frames."""

@@ -83,8 +83,7 @@ class PretrainingDataset(FairseqDataset):
     def _targets(self, samples: list[dict[str, Any]], starts: list[int], size: int) -> torch.Tensor:
         wanted = round(size / audio.SAMPLE_RATE * self.label_rate)
         rows = [
-            crop_labels(s["labels"], start, size, self.label_rate, wanted)
-            for s, start in zip(samples, starts, strict=True)
+            crop_labels(s["labels"], start, size, self.label_rate, wanted) for s, start in zip(samples, starts, strict=True)
         ]
         shortest = min(len(row) for row in rows)
         return torch.from_numpy(np.stack([row[:shortest] for row in rows]).astype(np.int64)) + SPECIAL_SYMBOLS

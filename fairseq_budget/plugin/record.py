@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
+import platform
 import shlex
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from fairseq import metrics
 
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import find_size
 from fairseq_budget.modules.pretrained import model_size_key
-from fairseq_budget.provenance import git_revision
+from fairseq_budget.provenance import versions, write_record
 
-PACKAGES = ("fairseq-budget", "fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
+PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 
 
 class RunRecord:
@@ -29,14 +29,10 @@ class RunRecord:
         self.valid_loss: float | None = None
 
     def write(self) -> None:
-        """Write `record.json` beside the folder of checkpoints, all or nothing."""
+        """Write `record.json` beside the folder of checkpoints."""
         checkpoint = self.task.root.get("checkpoint")
-        if checkpoint is None:
-            return
-        folder = Path(checkpoint.save_dir).absolute().parent
-        unfinished = folder / ".record.json.tmp"
-        unfinished.write_text(json.dumps(self.row(), indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, folder / "record.json")
+        if checkpoint is not None:
+            write_record(Path(checkpoint.save_dir).absolute().parent / "record.json", self.row())
 
     def row(self) -> dict[str, Any]:
         """The record as a dictionary."""
@@ -60,7 +56,15 @@ class RunRecord:
             "data": {"train": str(self.task.cfg.data), "hours": train.manifest.hours if train else None},
             "train_log": self.task.root.common.log_file,
             "checkpoint": os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
-            "versions": {name: metadata.version(name) for name in PACKAGES},
-            "git": git_revision(),
+            "seed": self.task.cfg.seed,
+            "device": device_name(self.task.root.common.cpu),
+            "versions": versions(PACKAGES),
             "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         }
+
+
+def device_name(cpu: bool) -> str:
+    """What it ran on, in words."""
+    if cpu or not torch.cuda.is_available():
+        return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return torch.cuda.get_device_name()

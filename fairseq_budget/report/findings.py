@@ -55,8 +55,8 @@ def best_size(objective: str, runs: Sequence[PretrainRun]) -> str:
     first, budget = rivals[0], numbers.budget(rivals[0].budget)
     if len(rivals) == 1:
         return (
-            f"{name}: only {size_name(first.size)} has spent a budget of {budget} (validation loss {_loss(first)}), so there "
-            f"is nothing to compare it with.{left_out}"
+            f"{name}: only {size_name(first.size)} has spent a budget of {budget} (validation loss {_loss(first)}), so "
+            f"there is nothing to compare it with.{left_out}"
         )
     return (
         f"{name}: of {len(rivals)} sizes at {budget} each, {size_name(first.size)} ({numbers.params(first.params)} "
@@ -86,9 +86,9 @@ def caution(study: Study) -> str | None:
     if not updates or min(updates) >= WARMUP_UPDATES:
         return None
     steps = [run.steps for run in study.downstream if math.isfinite(run.steps)]
-    scoring = (
-        f" Downstream training took {_range(steps, numbers.count)} steps; SUPERB's take {DOWNSTREAM_STEPS:,}." if steps else ""
-    )
+    scoring = ""
+    if steps:
+        scoring = f" Downstream training took {_range(steps, numbers.count)} steps; SUPERB's takes {DOWNSTREAM_STEPS:,}."
     made = _range(updates, numbers.count)
     return (
         f"Read this as a check that everything works, not as a result: the runs made {made} updates with one seed each. "

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from fairseq_budget import __version__
+from fairseq_budget.errors import BudgetError
 from fairseq_budget.report import findings, plots, published, tables
 from fairseq_budget.report.study import Study, read_study
 
@@ -44,11 +46,14 @@ def write_report(out: Path, to: Path | None = None) -> Path:
         The path of ``index.html``.
 
     Raises:
-        BudgetError: there is no run, or a record cannot be read.
+        BudgetError: there is no run, a record cannot be read, or the folder cannot be made.
     """
     study = read_study(out)
     folder = out / "report" if to is None else to
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BudgetError(f"{folder}: no page can be written there ({error.strerror}); choose a folder with --to") from error
     page = folder / "index.html"
     page.write_text(_render(study, folder), encoding="utf-8")
     return page
@@ -81,26 +86,25 @@ def _render(study: Study, folder: Path) -> str:
 def _curves(study: Study, folder: Path) -> Picture | None:
     if all(run.history is None for run in study.pretrain):
         return None
-    path = folder / "loss-against-flops.png"
-    plots.loss_against_flops(study, path)
-    return _embed(path, "Training and validation loss against FLOPs spent, one panel an objective, one curve a size")
+    shows = "Training and validation loss against FLOPs spent, one panel an objective, one curve a size"
+    return _embed(plots.loss_against_flops(study), folder / "loss-against-flops.png", shows)
 
 
 def _sizes(study: Study, folder: Path) -> Picture | None:
     if not study.pretrain:
         return None
-    path = folder / "loss-against-size.png"
-    plots.loss_against_size(study, path)
-    return _embed(path, "Validation loss against model size at equal budget, with the published curves below")
+    shows = "Validation loss against model size at equal budget, with the published curves below"
+    return _embed(plots.loss_against_size(study), folder / "loss-against-size.png", shows)
 
 
 def _task_part(study: Study, task: str, folder: Path) -> TaskPart:
     runs = study.of_task(task)
     path = folder / f"downstream-{re.sub(r'[^0-9A-Za-z]+', '-', task)}.png"
-    plots.downstream_scores(runs, path)
-    picture = _embed(path, f"Test scores of every upstream on {task.upper()}; the table beside it has the numbers")
+    shows = f"Test scores of every upstream on {task.upper()}; the table has the numbers"
+    picture = _embed(plots.downstream_scores(runs), path, shows)
     return TaskPart(task.upper(), picture, tables.downstream(runs), tables.published_scores(task))
 
 
-def _embed(path: Path, shows: str) -> Picture:
+def _embed(figure: Figure, path: Path, shows: str) -> Picture:
+    plots.save(figure, path)
     return Picture(base64.b64encode(path.read_bytes()).decode("ascii"), shows)

@@ -40,54 +40,56 @@ _ON_COLOUR = {"va": "center", "fontsize": 11, "bbox": {"facecolor": "white", "ed
 _FEW_POINTS = 40  # a curve of fewer training points shows each of them as a dot
 
 
-def loss_against_flops(study: Study, path: Path) -> None:
+@matplotlib.rc_context(_STYLE)
+def loss_against_flops(study: Study) -> Figure:
     """One panel an objective: training loss as a line, validations as markers, over the FLOPs spent by then."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_width(len(study.objectives)), 4.6), layout="constrained")
-        for axes, objective in zip(_row(figure, len(study.objectives)), study.objectives, strict=True):
-            _loss_panel(axes, objective, study.of_objective(objective))
-        _save(figure, path)
+    count = len(study.objectives)
+    figure = Figure(figsize=(_width(count), 4.6), layout="constrained")
+    for axes, objective in zip(figure.subplots(1, count, squeeze=False)[0], study.objectives, strict=True):
+        _loss_panel(axes, objective, study.of_objective(objective))
+    return figure
 
 
-def loss_against_size(study: Study, path: Path) -> None:
+@matplotlib.rc_context(_STYLE)
+def loss_against_size(study: Study) -> Figure:
     """Upper row: this study at equal budget; lower row, on another ground: the paper's figure 2.  One column each."""
     count = len(study.objectives)
+    figure = Figure(figsize=(_width(count), 8.8), layout="constrained")
+    ours, paper = figure.subfigures(2, 1, hspace=0.04)
+    paper.set_facecolor(_PAPER_GREY)
+    ours.suptitle("This study: final validation loss at equal budget", fontweight="bold")
+    paper.suptitle(f"Published: LibriSpeech-960, 1.33 EFLOP a model\n({published.PAPER}, figure 2)", fontweight="bold")
+    for column, objective in enumerate(study.objectives):
+        _our_sizes(ours.add_subplot(1, count, column + 1), objective, comparable(study.of_objective(objective)))
+        _paper_sizes(paper.add_subplot(1, count, column + 1), objective)
     limits = _percent_limits(study.pretrain)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_width(count), 8.8), layout="constrained")
-        ours, paper = figure.subfigures(2, 1, hspace=0.04)
-        paper.set_facecolor(_PAPER_GREY)
-        ours.suptitle("This study: final validation loss at equal budget", fontweight="bold")
-        paper.suptitle(
-            f"Published: LibriSpeech-960, 1.33 EFLOP a model\n({published.PAPER}, figure 2)", fontweight="bold"
-        )
-        for column, objective in enumerate(study.objectives):
-            _our_sizes(ours.add_subplot(1, count, column + 1), objective, comparable(study.of_objective(objective)))
-            _paper_sizes(paper.add_subplot(1, count, column + 1), objective)
-        for axes in (*ours.axes, *paper.axes):
-            _percent_axis(axes, limits)
-        _save(figure, path)
+    for axes in (*ours.axes, *paper.axes):
+        _percent_axis(axes, limits)
+    return figure
 
 
-def downstream_scores(runs: Sequence[DownstreamRun], path: Path) -> None:
+@matplotlib.rc_context(_STYLE)
+def downstream_scores(runs: Sequence[DownstreamRun]) -> Figure:
     """One task: a bar for each upstream's test score, a diamond for its dev score."""
     metric, scale = runs[0].metric, 100 if runs[0].metric == "acc" else 1
     places = range(len(runs), 0, -1)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(8.4, 1.3 + 0.42 * len(runs)), layout="constrained")
-        axes = figure.subplots()
-        tests = [scale * run.test if run.scored else 0 for run in runs]
-        axes.barh(places, tests, height=0.66, color=[size_colour(run.size) for run in runs])
-        axes.plot([scale * run.dev for run in runs], places, "kD", markerfacecolor="white", label="dev")
-        for place, run in zip(places, runs, strict=True):
-            axes.annotate(
-                numbers.score(run.test, metric), (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR
-            )
-        axes.set_yticks(places, [upstream_name(run.objective, run.size) for run in runs])
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("test accuracy (%); diamond: dev" if metric == "acc" else f"test {metric}; diamond: dev")
-        axes.set_xlim(left=0)
-        _save(figure, path)
+    figure = Figure(figsize=(8.4, 1.3 + 0.42 * len(runs)), layout="constrained")
+    axes = figure.subplots()
+    tests = [scale * run.test if run.scored else 0 for run in runs]
+    axes.barh(places, tests, height=0.66, color=[size_colour(run.size) for run in runs])
+    axes.plot([scale * run.dev for run in runs], places, "kD", markerfacecolor="white")
+    for place, run in zip(places, runs, strict=True):
+        axes.annotate(numbers.score(run.test, metric), (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR)
+    axes.set_yticks(places, [upstream_name(run.objective, run.size) for run in runs])
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("test accuracy (%); diamond: dev" if metric == "acc" else f"test {metric}; diamond: dev")
+    axes.set_xlim(left=0)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """PNG without the writer's name in it, so that the same study gives the same bytes."""
+    figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
 def _loss_panel(axes: Axes, objective: str, runs: Sequence[PretrainRun]) -> None:
@@ -128,7 +130,7 @@ def _our_sizes(axes: Axes, objective: str, runs: Sequence[PretrainRun]) -> None:
     axes.plot(*zip(*curve, strict=True), color="#999999", zorder=1)
     for run in runs:
         axes.plot(
-            run.percent, run.valid_loss, objective_marker(objective), color=size_colour(run.size), markersize=10, zorder=2
+            run.percent, run.valid_loss, objective_marker(objective), color=size_colour(run.size), markersize=10, zorder=4
         )
         axes.annotate(
             f"{size_name(run.size)}\n{numbers.loss(run.valid_loss)}",
@@ -197,18 +199,9 @@ def _width(panels: int) -> float:
     return max(7.0, 5.2 * panels)
 
 
-def _row(figure: Figure, count: int) -> list[Axes]:
-    return list(figure.subplots(1, count, squeeze=False)[0])
-
-
 def _unit(runs: Sequence[PretrainRun]) -> str:
     return " / ".join(sorted({run.loss_unit for run in runs}))
 
 
 def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=NO_SIZE)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """PNG without the writer's name in it, so that the same study gives the same bytes."""
-    figure.savefig(path, dpi=110, metadata={"Software": None})

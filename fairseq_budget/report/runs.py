@@ -31,8 +31,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class PretrainRun:
-    """One pre-training run.  Budget and spent are amounts by currency: ``flops``, ``hours_heard``, ``updates``, ...; a number
-    that was not recorded is NaN."""
+    """One pre-training run; a number that was not recorded is NaN.
+
+    Budget and spent are amounts by currency: ``flops``, ``hours_heard``, ``machine_hours``, ``updates``.
+    """
 
     name: str
     objective: str

@@ -57,8 +57,8 @@ def read_study(out: Path) -> Study:
     downstream = [read_downstream_run(folder) for folder in downstream_folders if (folder / RECORD).is_file()]
     if not pretrain and not downstream:
         raise BudgetError(
-            f"no run to report: `{out}` has neither pretrain/*/{RECORD} nor downstream/*/*/{RECORD}; run "
-            f"`./run.sh {out}` first, or give the folder that it wrote (a run leaves its record with its first checkpoint)"
+            f"no run to report: `{out}` has neither pretrain/*/{RECORD} nor downstream/*/*/{RECORD}; "
+            f"run `./run.sh --out {out}`, or give the folder that it wrote (a run has a record once it has a checkpoint)"
         )
     pretrain.sort(key=lambda run: order(run.objective, run.size, run.params))
     params = {run.name: run.params for run in pretrain}

@@ -75,8 +75,7 @@ def origins(study: Study) -> pd.DataFrame:
     for label, origin in origins_by_run(study):
         groups.setdefault((origin.git or "not recorded", _versions(origin)), []).append(label)
     return pd.DataFrame(
-        {"runs": ", ".join(names), "git revision": git, "versions": versions}
-        for (git, versions), names in groups.items()
+        {"runs": ", ".join(names), "git revision": git, "versions": versions} for (git, versions), names in groups.items()
     )
 
 

@@ -19,7 +19,8 @@ BIN = Path(sys.executable).parent
 SMALL = (
     "budget=demo data=folder device=cpu model.encoder_layers=2 model.encoder_embed_dim=64 model.encoder_ffn_embed_dim=96 "
     "model.encoder_attention_heads=4 "
-    "task.max_sample_size=16000 task.min_sample_size=16000 dataset.max_tokens=32000 dataset.num_workers=1 common.log_interval=1"
+    "task.max_sample_size=16000 task.min_sample_size=16000 dataset.max_tokens=32000 "
+    "dataset.num_workers=1 common.log_interval=1"
 ).split()
 
 

@@ -74,7 +74,8 @@ def speak(text: str, voice: Voice) -> np.ndarray:
     Raises BudgetError for an unknown accent or variant, and if eSpeak fails or has nothing to say.
     """
     pcm = np.frombuffer(_ask(voice, lambda: _synthesize(text)), dtype=np.int16)
-    if not len(pcm):
+    # A text without words gives a few samples of digital silence.
+    if not pcm.any():
         raise BudgetError(f"eSpeak made no sound of {text!r}: give it words")
     return pcm
 
@@ -95,6 +96,8 @@ def _ask(voice: Voice, answer: Callable[[], bytes]) -> bytes:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        # With a reading end of its own, the child would wait for ever on a full pipe after its parent was killed.
+        os.close(reading)
         _answer_and_exit(writing, voice, answer)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:

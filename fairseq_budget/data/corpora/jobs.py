@@ -6,6 +6,7 @@ That is why a corpus comes out the same to the byte with any number of workers.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -38,7 +39,8 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> dict[str, Made]:
     """Do all jobs in `workers` processes and add up what each part of the corpus got, in the order of the jobs."""
     totals: dict[str, Made] = defaultdict(Made)
     # Fresh processes, not forks: the caller may run threads (a progress bar does), and eSpeak forks in them again.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_caller) as pool:
         try:
             results = pool.map(_do, jobs)
             for job, made in zip(jobs, tracked(results, "speaking", len(jobs)), strict=True):
@@ -46,6 +48,11 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> dict[str, Made]:
         finally:
             pool.shutdown(cancel_futures=True)
     return dict(totals)
+
+
+def _leave_interrupts_to_the_caller() -> None:
+    """Ctrl-C reaches every process of a terminal; only the caller should answer, by letting the running jobs end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _do(job: Job) -> Made:

@@ -1,8 +1,8 @@
 """English sentences from a small grammar: correct, varied in length, and meaningless.
 
-    utterance -> sentence {sentence}            (1 to 4)
-    sentence  -> [time ","] clause [conjunction clause] "."
-    clause    -> noun-phrase [adverb] (transitive-verb noun-phrase | intransitive-verb) [preposition place]
+utterance -> sentence {sentence}            (1 to 4)
+sentence  -> [time ","] clause [conjunction clause] "."
+clause    -> noun-phrase [adverb] (transitive-verb noun-phrase | intransitive-verb) [preposition place]
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The synthetic corpus as a whole: speech to pre-train on and keywords to test with, made once per folder.
 
-    OUT/librispeech      see librispeech_like.py
-    OUT/speech_commands  see keywords.py
-    OUT/corpus.json      the settings and what came of them; written last, so it marks the corpus as finished
+OUT/librispeech      see librispeech_like.py
+OUT/speech_commands  see keywords.py
+OUT/corpus.json      the settings and what came of them; written last, so it marks the corpus as finished
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ def make_corpus(out: Path, settings: Settings, workers: int) -> tuple[dict[str, 
 
 
 def _make(folder: Path, settings: Settings, workers: int) -> dict[str, Made]:
-    speech = librispeech_jobs(
-        folder / "librispeech", settings.hours, settings.dev_hours, settings.speakers, settings.seed
-    )
+    speech = librispeech_jobs(folder / "librispeech", settings.hours, settings.dev_hours, settings.speakers, settings.seed)
     keywords = keyword_jobs(folder / "speech_commands", settings.keyword_speakers, settings.takes, settings.seed)
     try:
         folder.mkdir(parents=True)

@@ -61,9 +61,7 @@ PREPOSITIONS = tuple(
     "above across against along around behind below beside beyond by in inside into near on outside over "
     "through toward under".split()
 )
-CONJUNCTIONS = tuple(
-    "after although and as because before but for since so until when while".split()
-)
+CONJUNCTIONS = tuple("after although and as because before but for since so until when while".split())
 TIMES = (
     "after a long winter",
     "after supper",

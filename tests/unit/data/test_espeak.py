@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import subprocess
 import sys
 
@@ -57,6 +58,19 @@ def test_all_accents_speak(accent: str) -> None:
     pcm = speak("hello", Voice(accent))
     assert pcm.dtype == np.int16
     assert np.abs(pcm).max() > 1000
+
+
+def test_a_fork_ends_when_its_parent_is_killed() -> None:
+    # The fork kills its parent and then writes far more than a pipe holds, which nobody is left to read.
+    code = (
+        "import os, signal; from fairseq_budget.data.corpora import espeak\n"
+        "def answer():\n"
+        "    os.kill(os.getppid(), signal.SIGKILL); return bytes(10**7)\n"
+        "espeak._ask(espeak.Voice(), answer)"
+    )
+    # The fork holds standard output open, so this returns only once it has ended.
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert result.returncode == -signal.SIGKILL
 
 
 def test_phonemes() -> None:

@@ -17,6 +17,7 @@ import soundfile
 import torch
 import yaml
 
+from fairseq_budget import provenance
 from fairseq_budget.data.corpora.jobs import run_jobs
 from fairseq_budget.data.corpora.keywords import keyword_jobs
 from fairseq_budget.errors import BudgetError
@@ -133,7 +134,7 @@ def test_the_record(tmp_path: Path, thirty: Path) -> None:
     row = json.loads(path.read_text(encoding="utf-8"))
     assert path == tmp_path / "record.json" and [child.name for child in tmp_path.iterdir()] == ["record.json"]
     assert set(row.pop("versions")) == {"fairseq_budget", "python", "s3prl", "torch", "torchaudio"}
-    assert row.pop("git") == record.git_revision()
+    assert row.pop("git") == provenance.git_revision()
     assert row == {
         "kind": "downstream",
         "task": "ks",

@@ -1,0 +1,102 @@
+"""What the page claims."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from fairseq_budget.report import findings
+from fairseq_budget.report.study import Study, read_study
+from tests.unit.report.conftest import StudyFolder
+
+
+def loss(value: float) -> dict[str, float]:
+    return {"train_loss": value, "valid_loss": value}
+
+
+def best_size(folder: StudyFolder, objective: str = "hubert") -> str:
+    return findings.best_size(objective, read_study(folder.out).of_objective(objective))
+
+
+def best_downstream(folder: StudyFolder) -> str:
+    return findings.best_downstream("ks", read_study(folder.out).of_task("ks"))
+
+
+def test_the_lowest_validation_loss_wins(study_folder: StudyFolder) -> None:
+    for size, value in (("30", 6.5), ("slim", 6.1), ("base", 6.4)):
+        study_folder.pretrain("hubert", size, metrics=loss(value))
+    assert best_size(study_folder) == (
+        "HuBERT: of 3 sizes at 3.00 TFLOP each, Slim (20.0 M parameters) reached the lowest validation loss, 6.100 bits, "
+        "0.3 below Base. They spent 3.06 TFLOP, as a run ends with a whole update."
+    )
+
+
+def test_runs_that_did_not_spend_the_budget_or_diverged_do_not_compete(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "30", metrics=loss(1.0), spent={"flops": 2.9e12, "updates": 11})
+    study_folder.pretrain("hubert", "slim", metrics=loss(math.nan))
+    study_folder.pretrain("hubert", "base", metrics=loss(6.4))
+    assert "only Base has spent a budget of 3.00 TFLOP (validation loss 6.400 bits)" in best_size(study_folder)
+
+
+def test_only_equal_budgets_are_compared(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "30", metrics=loss(6.5))
+    study_folder.pretrain("hubert", "slim", metrics=loss(6.1))
+    study_folder.pretrain("hubert", "base", metrics=loss(1.0), budget={"flops": 1e12})
+    sentence = best_size(study_folder)
+    assert "of 2 sizes at 3.00 TFLOP each, Slim" in sentence
+    assert sentence.endswith("Left out, as they had another budget: hubert-base.")
+
+
+def test_a_tie_is_called_a_tie(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "30", metrics=loss(6.1))
+    study_folder.pretrain("hubert", "slim", metrics=loss(6.10001))
+    assert "but Slim is as good to four digits" in best_size(study_folder)
+
+
+def test_no_finished_run_names_no_size(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "30", spent={"flops": 1e12, "updates": 4})
+    assert "no size can be named" in best_size(study_folder)
+
+
+def test_the_best_test_score_wins_and_others_are_told_beside(study_folder: StudyFolder) -> None:
+    study_folder.downstream("hubert", "30", 0.5, 0.3)
+    study_folder.downstream("hubert", "slim", 0.4, 0.35)
+    study_folder.downstream("tera", "30", 0.4, 0.31)
+    study_folder.downstream("tera", "base", 0.9, None)
+    study_folder.downstream("fbank", None, 0.9, 0.412)
+    assert best_downstream(study_folder) == (
+        "KS, best test score: HuBERT Slim (35.0%). HuBERT: Slim (35.0%); TERA: size 30 (31.0%) as the only size. "
+        "FBANK reached 41.2%."
+    )
+
+
+def test_downstream_ties_are_all_named_and_errors_count_downwards(study_folder: StudyFolder) -> None:
+    for size, error in (("30", 0.2), ("slim", 0.2), ("base", 0.7)):
+        study_folder.downstream("hubert", size, error, error, metric="eer", higher_is_better=False)
+    assert "HuBERT size 30 and HuBERT Slim (0.2)" in best_downstream(study_folder)
+
+
+def test_the_summary_counts_what_was_run(study_folder: StudyFolder) -> None:
+    for objective in ("hubert", "tera"):
+        for size in ("30", "slim"):
+            study_folder.pretrain(objective, size)
+    assert findings.what_was_run(read_study(study_folder.out)) == (
+        "4 pre-training runs: HuBERT and TERA in 2 sizes (size 30 and Slim), each on a budget of 3.00 TFLOP, trained on "
+        "30.0 min of speech."
+    )
+
+
+@pytest.mark.parametrize(("updates", "cautious"), [(12, True), (31_999, True), (32_000, False)])
+def test_short_runs_carry_a_caution(study_folder: StudyFolder, updates: int, cautious: bool) -> None:
+    study_folder.pretrain("hubert", "30", spent={"flops": 3e12, "updates": updates})
+    study_folder.downstream("hubert", "30", 0.3, 0.3)
+    caution = findings.caution(read_study(study_folder.out))
+    assert (caution is not None) == cautious
+    if caution:
+        assert f"made {updates:,} updates" in caution
+        assert "took 40 steps" in caution
+
+
+def test_a_study_without_pretraining_needs_no_caution() -> None:
+    assert findings.caution(Study((), (), ())) is None

@@ -1,0 +1,64 @@
+"""What the pictures show: their axes are looked into before they become pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fairseq_budget.report import plots, published
+from fairseq_budget.report.looks import size_colour
+from fairseq_budget.report.study import read_study
+from tests.unit.report.conftest import StudyFolder, train_line, valid_line
+
+
+def test_curves_lie_where_the_log_says(study_folder: StudyFolder) -> None:
+    log = [train_line(6, 7.0, 1.5e12), train_line(12, 6.2, 3.06e12), valid_line(6, 7.1), valid_line(12, 6.3)]
+    study_folder.pretrain("hubert", "slim", log)
+    study_folder.pretrain("tera", "30", None)
+    figure = plots.loss_against_flops(read_study(study_folder.out))
+    hubert, tera = figure.axes
+    train, valid = hubert.lines
+    assert (list(train.get_xdata()), list(train.get_ydata())) == ([1.5e12, 3.06e12], [7.0, 6.2])
+    assert (list(valid.get_xdata()), list(valid.get_ydata())) == ([1.5e12, 3.06e12], [7.1, 6.3])
+    assert (train.get_color(), valid.get_marker()) == (size_colour("slim"), "o")
+    assert (hubert.get_ylabel(), hubert.get_title()) == ("loss (bits)", "HuBERT")
+    assert (len(tera.lines), tera.texts[0].get_text()) == (0, "no training log")
+
+
+def test_the_papers_curve_is_in_a_panel_of_its_own(study_folder: StudyFolder) -> None:
+    for size, loss in (("30", 6.4), ("slim", 6.1), ("small", 6.2), ("base", 6.3)):
+        study_folder.pretrain("hubert", size, metrics={"valid_loss": loss})
+    figure = plots.loss_against_size(read_study(study_folder.out))
+    ours, paper = figure.axes
+    curve = ours.lines[0]
+    assert list(zip(curve.get_xdata(), curve.get_ydata(), strict=True)) == [(30, 6.4), (100, 6.1), (473, 6.3)]
+    assert [text.get_text() for text in ours.texts] == ["size 30\n6.400", "Slim\n6.100", "Small\n6.200", "Base\n6.300"]
+    rows = published.u_curve().query("objective == 'hubert'")
+    assert list(paper.lines[0].get_ydata()) == list(rows["valid_loss"])
+    assert ours.get_xlim() == paper.get_xlim()
+    assert "published" in paper.get_title()
+
+
+def test_unfinished_runs_are_not_in_the_comparison(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "30", spent={"flops": 1e12, "updates": 4})
+    figure = plots.loss_against_size(read_study(study_folder.out))
+    assert figure.axes[0].texts[0].get_text() == "no finished run to compare"
+
+
+def test_bars_are_as_long_as_the_scores(study_folder: StudyFolder) -> None:
+    study_folder.downstream("tera", "slim", 0.31, 0.29)
+    study_folder.downstream("fbank", None, 0.2, None)
+    figure = plots.downstream_scores(read_study(study_folder.out).of_task("ks"))
+    axes = figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([29, 0])
+    assert [text.get_text() for text in axes.texts] == ["29.0%", "–"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["TERA Slim", "FBANK"]
+
+
+def test_the_same_study_gives_the_same_bytes(study_folder: StudyFolder, tmp_path: Path) -> None:
+    study_folder.pretrain("hubert", "30", [train_line(1, 6.0, 1e12)])
+    study = read_study(study_folder.out)
+    for name in "ab":
+        plots.save(plots.loss_against_flops(study), tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
