@@ -1,4 +1,4 @@
-"""``fairseq-budget watch``: a progress bar out of fairseq's log."""
+"""``fairseq-budget watch``: a progress bar out of fairseq's or s3prl's output."""
 
 from __future__ import annotations
 
@@ -10,51 +10,78 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from fairseq_budget.arithmetic.units import human_flops
 
-STATS = re.compile(r"\[(train_inner|valid)\]\[INFO\] - (\{.*\})$")
-NOISE = re.compile(r"^\[|^DEBUG:|Warning|^ |^$|^Error executing job|^Set the environment variable")
-"""Lines that don't say why a run failed: logs, warnings, the printed model, Hydra's advice."""
+FAIRSEQ_STATS = re.compile(r"\[(train_inner|valid)\]\[INFO\] - (\{.*\})$")
+S3PRL_STEPS = re.compile(r"^overall:.*\| (\d+)/(\d+) \[")
+NOISE = re.compile(r"^\[|^DEBUG:|Warning|^ |^$|it/s\]|s/it\]|^Error executing job|^Set the environment variable")
+"""Lines that don't say why a run failed: logs, warnings, the printed model, progress bars, Hydra's advice."""
 
 LINES_OF_AN_ERROR = 15
 
 
-def watch(name: Annotated[str, typer.Argument(help="What the run is called, such as `hubert slim`.")] = "training") -> None:
-    """Read the output of fairseq-hydra-train from standard input and show how much of the budget is spent.
+class Run:
+    """What is known of a run from the lines of its output so far."""
 
-    Use: fairseq-hydra-train ... 2>&1 | fairseq-budget watch
+    def __init__(self) -> None:
+        self.stats: dict[str, str] = {}
+        self.steps, self.total_steps = 0, 0
+        self.spent_before = False
+        self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
+
+    def read(self, line: str) -> None:
+        """Take in one line."""
+        if found := FAIRSEQ_STATS.search(line):
+            self.stats |= json.loads(found[2])
+        elif found := S3PRL_STEPS.search(line):
+            self.steps, self.total_steps = int(found[1]), int(found[2])
+        elif "nothing is left to do" in line:
+            self.spent_before = True
+        elif "done training in" in line:
+            self.unexplained.clear()
+        elif not NOISE.search(line):
+            self.unexplained.append(line)
+        if self.total_steps and self.steps == self.total_steps:
+            self.unexplained.clear()
+
+    @property
+    def share(self) -> float:
+        """How much is done, from 0 to 1."""
+        if self.total_steps:
+            return self.steps / self.total_steps
+        return min(float(self.stats.get("budget_share", 0)), 1.0)
+
+    def summary(self) -> str:
+        """One line on how the run ended, or the last lines that may say why it failed."""
+        if self.unexplained:
+            return "\n".join(self.unexplained)
+        if self.spent_before:
+            return "the budget was spent before"
+        if self.total_steps:
+            return f"{self.steps} of {self.total_steps} steps"
+        if "flops" not in self.stats:
+            return "no update was logged"
+        spent = f"{human_flops(float(self.stats['flops']))} ({100 * float(self.stats['budget_share']):.1f}% of the budget)"
+        heard = f"{float(self.stats['hours_heard']):.3f} h heard"
+        losses = f"training loss {self.stats['loss']}, validation loss {self.stats.get('valid_loss', 'not measured')}"
+        return f"{spent}, {heard}, {losses}"
+
+
+def watch(name: Annotated[str, typer.Argument(help="What the run is called, such as `hubert slim`.")] = "run") -> None:
+    """Show how far a run is, from its output on standard input.
+
+    Use: fairseq-hydra-train ... 2>&1 | fairseq-budget watch, or the same with s3prl's run_downstream.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}% of the budget"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True) as progress:
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), *times)
+    run = Run()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(name, total=1.0)
-        last: dict[str, str] = {}
-        error: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
         for line in sys.stdin:
-            if found := STATS.search(line.rstrip()):
-                last |= json.loads(found[2])
-                share = min(float(last.get("budget_share", 0)), 1.0)
-                progress.update(bar, completed=share, description=f"{name}  loss {last.get('loss', '...')}")
-            elif "nothing is left to do" in line:
-                last["finished"] = "before"
-            elif "done training in" in line:
-                error.clear()
-            elif not NOISE.search(line):
-                error.append(line.rstrip())
-    for line in error:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if not error:
-        console.print(f"{name}: {summary(last)}", highlight=False, soft_wrap=True)
-
-
-def summary(stats: dict[str, str]) -> str:
-    """One line on how a run ended."""
-    if "finished" in stats:
-        return "the budget was spent before"
-    if "flops" not in stats:
-        return "no update was logged"
-    spent = f"{human_flops(float(stats['flops']))} ({100 * float(stats['budget_share']):.1f}% of the budget)"
-    losses = f"training loss {stats['loss']}, validation loss {stats.get('valid_loss', 'not measured')}"
-    return f"{spent}, {float(stats['hours_heard']):.3f} h heard, {losses}"
+            run.read(line.rstrip())
+            loss = f"  loss {run.stats['loss']}" if "loss" in run.stats else ""
+            progress.update(bar, completed=run.share, description=name + loss)
+    console.print(f"{name}: {run.summary()}", highlight=False, markup=False, soft_wrap=True)

@@ -20,6 +20,12 @@ class BudgetPretrainingCriterion(FairseqCriterion):
         super().__init__(task)
         self.unit = UNITS[task.loss_unit]
 
+    def train(self, mode: bool = True) -> BudgetPretrainingCriterion:
+        """fairseq's trainer switches to training mode at the start of every update: the task takes note."""
+        if mode:
+            self.task.begin_update()
+        return super().train(mode)
+
     def forward(self, model: Any, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
         """Loss of a batch.  Shape: -> sum over masked frames (), number of masked frames, what is logged."""
         loss: Loss = model(**sample["net_input"])

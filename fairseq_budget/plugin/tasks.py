@@ -51,7 +51,7 @@ class BudgetTask(FairseqTask):
         self.loss_unit = MODELS[self.objective].loss_unit
         self.root = cfg._get_root()
         self.updates_done = 0
-        self.uncharged = Cost()
+        self.carried, self.logged = Cost(), Cost()
         self.charged_at = time.monotonic()
         self.record: RunRecord | None = None
         with user_errors():
@@ -122,13 +122,19 @@ class BudgetTask(FairseqTask):
         self._seed(sample, update_num)
         self.updates_done = update_num + 1
         result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        if not ignore_grad:
-            self.uncharged += self._cost(sample)
-        # an update that overflows is never reduced: its cost stays here and is charged with the next one
+        cost = self.carried + (Cost() if ignore_grad else self._cost(sample))
+        self.carried, self.logged = Cost(), self.logged + cost
         for name in COST_KEYS:
-            result[2][f"cost_{name}"] = getattr(self.uncharged, name)
-        self.uncharged = Cost()
+            result[2][f"cost_{name}"] = getattr(cost, name)
         return result
+
+    def begin_update(self) -> None:
+        """Called by the criterion when fairseq begins an update.
+
+        fairseq drops the logs of an update whose gradients overflowed (half precision) or that ran out of memory; what was
+        logged since the last charge was spent all the same, and is logged again with the next batch.
+        """
+        self.carried, self.logged = self.carried + self.logged, Cost()
 
     def valid_step(self, sample: dict[str, Any], model: Any, criterion: Any) -> tuple[Any, int, dict[str, Any]]:
         """The same masks at every validation."""
@@ -153,6 +159,7 @@ class BudgetTask(FairseqTask):
             return
         total = {name: sum(output.get(f"cost_{name}", 0) for output in logging_outputs) for name in COST_KEYS}
         cost = Cost(*(int(total[name]) for name in COST_KEYS[:3]), float(total["machine_seconds"]))
+        self.logged = Cost()
         self.clock.charge(cost, distributed.get_data_parallel_world_size())
         ledger = self.clock.ledger
         for name, value in (

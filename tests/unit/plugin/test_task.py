@@ -1,0 +1,119 @@
+"""The task charges what was spent, also where fairseq drops an update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from fairseq import metrics
+from fairseq.dataclass.configs import FairseqConfig
+from omegaconf import OmegaConf
+
+from fairseq_budget.arithmetic.flops import training_flops
+from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
+from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
+from fairseq_budget.plugin.errors import UserError
+from fairseq_budget.plugin.models import BudgetTeraModel
+from fairseq_budget.plugin.tasks import BudgetTeraTask
+from tests.common import tiny_config, waves
+
+SAMPLES = 16_000
+
+
+def build_task(**budget: float) -> BudgetTeraTask:
+    cfg = OmegaConf.structured(FairseqConfig)
+    OmegaConf.set_struct(cfg, False)
+    cfg.common.cpu = True
+    cfg.task = OmegaConf.structured(PretrainingConfig(data="nowhere", budget=BudgetConfig(**budget)))
+    return BudgetTeraTask(cfg.task)
+
+
+@pytest.fixture
+def task() -> BudgetTeraTask:
+    task = build_task(flops=1e15)
+    task.model = BudgetTeraModel(tiny_config())
+    task.shape = task.model.model_shape
+    task.criterion = BudgetPretrainingCriterion(task)
+    return task
+
+
+@pytest.fixture
+def step(task: BudgetTeraTask, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One batch through the task as fairseq's trainer does it; the parameters stay as they are."""
+
+    class Optimizer:
+        def backward(self, loss: torch.Tensor) -> None:
+            loss.backward()
+
+    def run(update: int, utterances: int, **options: Any) -> dict[str, Any]:
+        sample = {"id": torch.arange(utterances), "net_input": {"source": waves(utterances, SAMPLES)}}
+        return task.train_step(sample, task.model, task.criterion, Optimizer(), update, **options)[2]
+
+    return run
+
+
+def cost(task: BudgetTeraTask, utterances: int) -> int:
+    return training_flops(task.shape, [SAMPLES]) * utterances
+
+
+def charge(task: BudgetTeraTask, *logged: dict[str, Any]) -> None:
+    with metrics.aggregate(new_root=True):
+        task.reduce_metrics(list(logged), task.criterion)
+
+
+def test_accumulated_steps_are_one_update(task: BudgetTeraTask, step: Any) -> None:
+    task.criterion.train()
+    charge(task, step(0, 2), step(0, 1))
+    ledger = task.clock.ledger
+    assert (ledger.flops, ledger.samples, ledger.updates) == (cost(task, 3), 3 * SAMPLES, 1)
+
+
+def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTeraTask, step: Any) -> None:
+    task.criterion.train()
+    step(0, 2)
+    step(0, 1)
+    assert task.clock.ledger.flops == 0
+    task.criterion.train()
+    charge(task, step(0, 1))
+    assert task.clock.ledger.flops == cost(task, 4)
+    task.criterion.train()
+    charge(task, step(1, 1))
+    assert task.clock.ledger.flops == cost(task, 5), "once"
+
+
+def test_a_dummy_batch_costs_nothing(task: BudgetTeraTask, step: Any) -> None:
+    """fairseq gives a worker without data a batch that others have, and ignores its gradient."""
+    task.criterion.train()
+    charge(task, step(0, 2, ignore_grad=True))
+    assert task.clock.ledger.flops == 0
+
+
+def test_the_same_batch_has_the_same_masks_whatever_was_drawn_before(task: BudgetTeraTask, step: Any) -> None:
+    task.criterion.train()
+    first = step(3, 2)["loss"]
+    torch.rand(7)
+    assert torch.equal(step(3, 2)["loss"], first)
+    assert not torch.equal(step(4, 2)["loss"], first)
+
+
+def test_the_run_ends_when_the_budget_is_spent(task: BudgetTeraTask, step: Any) -> None:
+    task.clock.budget.amounts = {"updates": 2}
+    optimization = task.root.optimization
+    for update in range(2):
+        assert optimization.max_update == 0
+        task.criterion.train()
+        charge(task, step(update, 1))
+    assert optimization.max_update == 2
+
+
+def test_a_restored_ledger_that_is_spent_keeps_the_run_from_starting(task: BudgetTeraTask) -> None:
+    task.clock.budget.amounts = {"updates": 2}
+    task.clock.restore({**task.clock.ledger.state_dict(), "updates": 2})
+    assert task.root.optimization.stop_min_lr == float("inf")
+    assert task.root.optimization.max_update == 0
+
+
+def test_no_budget_is_refused() -> None:
+    with pytest.raises(UserError, match="a budget is needed"):
+        build_task()
