@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from fairseq_budget.cli import corpus, labels, manifest, recipes, report, watch
+from fairseq_budget.cli import corpus, labels, manifest, plan, recipes, report, watch
 from fairseq_budget.errors import BudgetError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.add_typer(corpus.app, name="corpus")
 app.command("manifest")(manifest.manifest)
 app.command("labels")(labels.labels)
+app.command("plan")(plan.plan)
 app.command("recipes")(recipes.recipes)
 app.command("report")(report.report)
 app.command("watch")(watch.watch)

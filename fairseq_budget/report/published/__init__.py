@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import pandas as pd
 
+from fairseq_budget.arithmetic.choice import published_curve
+
 PAPER = "Liu et al. 2024, arXiv 2409.16295"
-BUDGET_FLOPS = 1.33e18
-"""FLOPs that each of the paper's models was trained with."""
 WARMUP_UPDATES = 32_000
 """Warm-up of the paper's runs: one that is shorter than this tells little about the size to choose."""
 FEWEST_UPDATES, MOST_UPDATES = 72_234, 550_070
@@ -21,7 +21,7 @@ ACCURACY_COLUMNS = {"ks": "KS_ACC", "ic": "IC_ACC", "sid": "SID_ACC"}
 
 def u_curve() -> pd.DataFrame:
     """Figure 2: rows of objective, percent_of_slim, asr_wer, asv_eer, train_loss, valid_loss."""
-    return _table("fig2_ucurve.csv")
+    return pd.DataFrame(published_curve())
 
 
 def superb() -> pd.DataFrame:

@@ -1,0 +1,158 @@
+"""``fairseq-budget plan``: what a budget buys, and which size to spend it on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fairseq_budget.arithmetic.budget import Budget
+from fairseq_budget.arithmetic.choice import PUBLISHED_FLOPS, Choice, choose
+from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_runs
+from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.arithmetic.sizes import SIZES, Size, check_objective, get_size
+from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.errors import ConfigError
+from fairseq_budget.modules.config import ModelConfig, validate
+from fairseq_budget.report import numbers
+
+_DEFAULTS = Setting()
+
+
+def plan(
+    objective: Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")],
+    flops: Annotated[float | None, typer.Option(help=f"Budget in FLOPs (default: {PUBLISHED_FLOPS:.3g}).")] = None,
+    hours_heard: Annotated[float | None, typer.Option(help="Budget in hours of audio through the model.")] = None,
+    machine_hours: Annotated[float | None, typer.Option(help="Budget in workers x hours; needs --step-seconds.")] = None,
+    updates: Annotated[float | None, typer.Option(help="Budget in updates.")] = None,
+    sizes: Annotated[str | None, typer.Option(help="Sizes, comma-separated (default: all).")] = None,
+    layers: Annotated[int | None, typer.Option(help="A shape of your own: Transformer layers,")] = None,
+    dim: Annotated[int | None, typer.Option(help="its width,")] = None,
+    ffn: Annotated[int | None, typer.Option(help="its feed-forward width,")] = None,
+    heads: Annotated[int | None, typer.Option(help="its attention heads")] = None,
+    final_dim: Annotated[int, typer.Option(help="and the width in which predictions are compared.")] = 256,
+    workers: Annotated[int, typer.Option(help="Processes that share an update.")] = _DEFAULTS.workers,
+    samples_per_batch: Annotated[
+        int, typer.Option(help="Samples of a worker's batch at most (dataset.max_tokens).")
+    ] = _DEFAULTS.samples_per_batch,
+    accumulation: Annotated[
+        int, typer.Option(help="Batches a worker adds up for an update (optimization.update_freq).")
+    ] = _DEFAULTS.accumulation,
+    crop: Annotated[int, typer.Option(help="Samples of a typical utterance after cropping.")] = _DEFAULTS.crop,
+    data_hours: Annotated[float, typer.Option(help="Hours of training data.")] = _DEFAULTS.data_hours,
+    packing: Annotated[
+        float, typer.Option(help="Share of a full batch that is heard; the default is the published runs'.")
+    ] = _DEFAULTS.packing,
+    step_seconds: Annotated[
+        str | None, typer.Option(help="Measured seconds of an update, one number for each row, comma-separated.")
+    ] = None,
+    price_per_machine_hour: Annotated[float | None, typer.Option(help="Adds what it costs; needs --step-seconds.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """What a budget buys for each model size, and which size to choose.  Defaults are those of Liu et al. 2024."""
+    budget = _budget(flops=flops, hours_heard=hours_heard, machine_hours=machine_hours, updates=updates)
+    setting = Setting(workers, samples_per_batch, accumulation, crop, packing, data_hours)
+    planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
+    runs = [
+        plan_run(size.name, ModelShape.of(check_objective(objective), size), budget, setting, seconds)
+        for size, seconds in zip(planned, _seconds(step_seconds, len(planned)), strict=True)
+    ]
+    if price_per_machine_hour is not None:
+        runs = price_runs(runs, price_per_machine_hour)
+    choice = choose(objective, runs)
+    if as_json:
+        print(json.dumps({"rows": [asdict(run) for run in runs], "choice": as_dict(choice)}, indent=2))
+    else:
+        _print(runs, choice)
+
+
+def as_dict(choice: Choice) -> dict[str, object]:
+    """A choice for a program, the explanation included."""
+    return {**asdict(choice), "explanation": choice.explanation}
+
+
+def _budget(**amounts: float | None) -> Budget:
+    given = {currency: amount for currency, amount in amounts.items() if amount is not None}
+    if len(given) > 1:
+        options = " and ".join(f"`--{currency.replace('_', '-')}`" for currency in given)
+        raise ConfigError(f"a plan is made for one currency, but {options} are given: choose one")
+    return Budget(given or {"flops": PUBLISHED_FLOPS})
+
+
+def _named(sizes: str | None, own_shape: bool) -> list[Size]:
+    """The rows asked for; all of them if nothing is asked for at all."""
+    if sizes is None:
+        return [] if own_shape else list(SIZES.values())
+    return [get_size(name.strip()) for name in sizes.split(",")]
+
+
+def _own(layers: int | None, dim: int | None, ffn: int | None, heads: int | None, final_dim: int) -> Iterator[Size]:
+    """The shape that options describe, checked by the rules of a model's configuration."""
+    shape = {"layers": layers, "dim": dim, "ffn": ffn, "heads": heads}
+    missing = [f"`--{name}`" for name, value in shape.items() if value is None]
+    if len(missing) == len(shape):
+        return
+    if layers is None or dim is None or ffn is None or heads is None:
+        raise ConfigError(f"a shape needs --layers, --dim, --ffn and --heads, but {', '.join(missing)} is missing")
+    for name, value in {**shape, "final-dim": final_dim}.items():
+        if value < 1:
+            raise ConfigError(f"`--{name}` must be at least 1, but is {value}")
+    validate(ModelConfig(encoder_layers=layers, encoder_embed_dim=dim, encoder_attention_heads=heads))
+    yield replace(
+        get_size("slim"),
+        name=f"{layers}x{dim}",
+        encoder_layers=layers,
+        encoder_embed_dim=dim,
+        encoder_ffn_embed_dim=ffn,
+        encoder_attention_heads=heads,
+        final_dim=final_dim,
+    )
+
+
+def _seconds(text: str | None, rows: int) -> list[float] | list[None]:
+    if text is None:
+        return [None] * rows
+    try:
+        seconds = [float(number) for number in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"`--step-seconds` must be numbers, comma-separated, but is `{text}`") from None
+    if len(seconds) != rows:
+        raise ConfigError(
+            f"`--step-seconds` needs one number for each of the {rows} rows, as sizes differ in speed, but has "
+            f"{len(seconds)}"
+        )
+    return seconds
+
+
+def _print(runs: list[PlannedRun], choice: Choice) -> None:
+    console = Console()
+    timed, priced = runs[0].step_seconds is not None, runs[0].price is not None
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    headings = ["size", "params", "an update", "updates", "epochs", "heard"]
+    headings += (["wall", "machine"] if timed else []) + (["price"] if priced else [])
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "size" else "right", overflow="fold")
+    for run in runs:
+        chosen = run.name == choice.name
+        table.add_row(f"{run.name} *" if chosen else run.name, *_cells(run), style="bold" if chosen else None)
+    console.print(table)
+    console.print(f"* {choice.explanation}", highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _cells(run: PlannedRun) -> Iterator[str]:
+    yield numbers.params(run.params)
+    yield human_flops(run.flops_per_update)
+    yield numbers.count(run.updates)
+    yield numbers.significant(run.epochs)
+    yield numbers.hours(run.hours_heard)
+    if run.wall_hours is not None and run.machine_hours is not None:
+        yield numbers.hours(run.wall_hours)
+        yield numbers.hours(run.machine_hours)
+    if run.price is not None:
+        yield numbers.significant(run.price, 4)

@@ -1,0 +1,106 @@
+"""``fairseq-budget plan`` as a user and as a program call it."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fairseq_budget.cli import app
+from fairseq_budget.errors import BudgetError
+
+PAPER = ["plan", "--objective", "hubert"]
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, [*PAPER, *arguments])
+
+
+def plan(*arguments: str) -> dict[str, Any]:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.exception
+    return json.loads(result.output)
+
+
+def refused(*arguments: str) -> str:
+    error = call(*arguments).exception
+    assert isinstance(error, BudgetError)
+    assert "\n" not in str(error)
+    return str(error)
+
+
+def test_json_of_the_papers_setting() -> None:
+    answer = plan()
+    assert set(answer) == {"rows", "choice"}
+    assert [row["name"] for row in answer["rows"]] == ["30", "50", "70", "small", "slim", "200", "base", "large"]
+    assert {"params", "flops_per_update", "updates", "epochs", "hours_heard", "price"} <= set(answer["rows"][0])
+    slim = answer["rows"][4]
+    assert slim["updates"] == pytest.approx(400_000, rel=0.015)
+    assert slim["price"] is None
+    assert answer["choice"]["name"] == "200"
+    assert "nearest to the optimum" in answer["choice"]["explanation"]
+
+
+def test_table_names_the_choice() -> None:
+    output = call().output
+    assert "200 *" in output
+    assert "5.9 M" in output
+    assert "price" not in output
+
+
+def test_a_shape_of_ones_own() -> None:
+    slim_by_hand = ["--layers", "12", "--dim", "384", "--ffn", "768", "--heads", "8"]
+    both = plan(*slim_by_hand, "--sizes", "slim")["rows"]
+    assert [row.pop("name") for row in both] == ["slim", "12x384"]
+    assert both[0] == both[1]
+    assert [row["name"] for row in plan(*slim_by_hand)["rows"]] == ["12x384"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "field", "amount"),
+    [("--flops", "flops", 2e17), ("--hours-heard", "hours_heard", 1000), ("--updates", "updates", 5000)],
+)
+def test_every_currency_is_spent(budget: str, field: str, amount: float) -> None:
+    for row in plan(budget, str(amount))["rows"]:
+        assert amount <= row[field] < amount + amount / row["updates"] * 1.001
+
+
+def test_machine_hours_and_money() -> None:
+    timed = ["--sizes", "30,slim", "--step-seconds", "0.25,0.5", "--price-per-machine-hour", "2"]
+    rows = plan("--machine-hours", "100", *timed)["rows"]
+    assert [row["machine_hours"] for row in rows] == pytest.approx([100, 100])
+    assert [row["updates"] for row in rows] == [720_000, 360_000]
+    assert [row["price"] for row in rows] == pytest.approx([200, 200])
+    output = call("--machine-hours", "100", *timed).output
+    assert "machine" in output
+    assert "200.0" in output
+    assert "…" not in output, "80 columns hold the widest table"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--flops", "0"], "must be positive, but is 0"),
+        (["--flops", "-1e18"], "must be positive, but is -1e+18"),
+        (["--flops", "1e18", "--updates", "5"], "`--flops` and `--updates` are given: choose one"),
+        (["--sizes", "slim,huge"], "unknown size `huge`: choose one of 30"),
+        (["--machine-hours", "5"], "needs to know how long an update takes"),
+        (["--machine-hours", "5", "--step-seconds", "1"], "one number for each of the 8 rows"),
+        (["--step-seconds", "fast"], "must be numbers, comma-separated, but is `fast`"),
+        (["--sizes", "slim", "--step-seconds", "-1"], "`step_seconds` must be a positive"),
+        (["--price-per-machine-hour", "3"], "`price_per_machine_hour` needs to know"),
+        (["--workers", "0"], "`workers` must be a positive"),
+        (["--packing", "1.5"], "`packing` is a share"),
+        (["--layers", "12"], "`--dim`, `--ffn`, `--heads` is missing"),
+        (["--layers", "0", "--dim", "384", "--ffn", "768", "--heads", "8"], "`--layers` must be at least 1"),
+        (["--layers", "2", "--dim", "384", "--ffn", "768", "--heads", "7"], "must divide `model.encoder_embed_dim` = 384"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
+    assert message in refused(*arguments)
+
+
+def test_unknown_objective() -> None:
+    error = CliRunner().invoke(app, ["plan", "--objective", "bert"]).exception
+    assert isinstance(error, BudgetError)
+    assert "unknown objective `bert`: choose one of hubert, wav2vec2, tera" in str(error)
