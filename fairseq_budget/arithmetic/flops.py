@@ -2,7 +2,7 @@
 
 Convention (id :data:`CONVENTION`): a multiply-accumulate is 2 FLOPs; only matrix products and convolutions count; a
 training step is three times its forward pass.  This is Chinchilla's (Hoffmann et al. 2022, appendix F) and that of Liu et
-al. 2024, whose published update counts it reproduces (tested in ``tests/unit/arithmetic/test_flops.py``).
+al. 2024, whose published update counts it reproduces (tested in ``tests/unit/arithmetic/test_plan.py``).
 
 Letters: T frames, d model width, f feed-forward width, M masked frames.
 """

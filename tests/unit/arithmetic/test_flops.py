@@ -1,6 +1,7 @@
 """Properties of the closed form; test_witnesses.py compares it with two counters, test_plan.py with published counts."""
 
 import pytest
+
 from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, forward_flops, masked_frames, training_flops
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES

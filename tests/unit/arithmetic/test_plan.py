@@ -11,8 +11,9 @@ from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
 from fairseq_budget.errors import BudgetError, ConfigError
-from tests.unit.arithmetic.test_flops import PUBLISHED_UPDATES
 
+# updates that 1.33e18 FLOPs buy, relative to 400,000 of Slim (configurations released with Liu et al. 2024)
+PUBLISHED_UPDATES = {"30": 550_070, "50": 499_953, "70": 454_811, "200": 297_370, "base": 187_222, "large": 72_234}
 PUBLISHED_EPOCHS = {"30": 24.74, "large": 3.25}
 SLIM_UPDATES = 400_000
 PAPER = Setting()
