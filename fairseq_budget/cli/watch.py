@@ -15,7 +15,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fairseq_budget.arithmetic.units import human_flops
 
 FAIRSEQ_STATS = re.compile(r"\[(train_inner|valid)\]\[INFO\] - (\{.*\})$")
-S3PRL_STEPS = re.compile(r"^overall:.*\| (\d+)/(\d+) \[")
+S3PRL_STEPS = re.compile(r"overall:.*\| (\d+)/(\d+) \[")
+S3PRL_SCORE = re.compile(r"^(\w+ \w+): ([0-9.]+)$")
 NOISE = re.compile(r"^\[|^DEBUG:|Warning|^ |^$|it/s\]|s/it\]|^Error executing job|^Set the environment variable")
 """Lines that don't say why a run failed: logs, warnings, the printed model, progress bars, Hydra's advice."""
 
@@ -28,6 +29,7 @@ class Run:
     def __init__(self) -> None:
         self.stats: dict[str, str] = {}
         self.steps, self.total_steps = 0, 0
+        self.scores: dict[str, str] = {}
         self.spent_before = False
         self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
 
@@ -41,10 +43,10 @@ class Run:
             self.spent_before = True
         elif "done training in" in line:
             self.unexplained.clear()
+        elif found := S3PRL_SCORE.search(line):
+            self.scores[found[1]] = f"{float(found[2]):.4g}"
         elif not NOISE.search(line):
             self.unexplained.append(line)
-        if self.total_steps and self.steps == self.total_steps:
-            self.unexplained.clear()
 
     @property
     def share(self) -> float:
@@ -55,14 +57,14 @@ class Run:
 
     def summary(self) -> str:
         """One line on how the run ended, or the last lines that may say why it failed."""
+        if self.total_steps and self.steps == self.total_steps:
+            return ", ".join([f"{self.steps} of {self.total_steps} steps", *map(" ".join, self.scores.items())])
         if self.unexplained:
             return "\n".join(self.unexplained)
         if self.spent_before:
             return "the budget was spent before"
-        if self.total_steps:
-            return f"{self.steps} of {self.total_steps} steps"
         if "flops" not in self.stats:
-            return "no update was logged"
+            return "nothing was logged"
         spent = f"{human_flops(float(self.stats['flops']))} ({100 * float(self.stats['budget_share']):.1f}% of the budget)"
         heard = f"{float(self.stats['hours_heard']):.3f} h heard"
         losses = f"training loss {self.stats['loss']}, validation loss {self.stats.get('valid_loss', 'not measured')}"

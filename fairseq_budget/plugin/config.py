@@ -39,6 +39,7 @@ class PretrainingConfig(FairseqDataclass):
     normalize: bool = _setting(False, "layer-norm each utterance's waveform (HuBERT Large)")
     max_sample_size: int = _setting(250_000, "longest crop, in samples (paper A)")
     min_sample_size: int = _setting(32_000, "shorter utterances are left out, in samples (paper A)")
+    checkpoints: int = _setting(0, "validate, and save and keep a checkpoint, at each of so many equal shares of the budget")
     # fairseq keeps loader processes alive over epochs; they would go on with the first epoch's crops
     persistent_workers: bool = _setting(False, "keep data loading processes over epochs")
     seed: int = II("common.seed")
@@ -68,4 +69,25 @@ class TriangularConfig(FairseqDataclass):
 
     cycles: int = _setting(8, "number of cycles (paper C)")
     minimum: float = _setting(0.01, "lowest over highest learning rate (paper C)")
+    lr: List[float] = II("optimization.lr")
+
+
+@dataclass
+class TriStageConfig(FairseqDataclass):
+    """Warm-up, constant, exponential decay; the shares of the budget make up 1."""
+
+    warmup_share: float = _setting(0.1, "share of the linear warm-up (paper C, fine-tuning)")
+    hold_share: float = _setting(0.4, "share at the highest learning rate (paper C)")
+    decay_share: float = _setting(0.5, "share of the exponential decay (paper C)")
+    initial: float = _setting(0.01, "first over highest learning rate (paper C: 5e-7 over 5e-5)")
+    final: float = _setting(0.05, "last over highest learning rate (paper C: 2.5e-6 over 5e-5)")
+    lr: List[float] = II("optimization.lr")
+
+
+@dataclass
+class CooldownConfig(FairseqDataclass):
+    """Warm-up, constant, linear cooldown."""
+
+    warmup_share: float = _setting(0.08, "share of the budget for the warm-up (as paper A's)")
+    cooldown_share: float = _setting(0.2, "share of the budget for the cooldown; 0 for a trunk (Haegele et al. 2024)")
     lr: List[float] = II("optimization.lr")

@@ -9,7 +9,7 @@ from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
 from fairseq_budget.arithmetic import schedules
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.plugin import clock
-from fairseq_budget.plugin.config import PolynomialConfig, TriangularConfig
+from fairseq_budget.plugin.config import CooldownConfig, PolynomialConfig, TriangularConfig, TriStageConfig
 from fairseq_budget.plugin.errors import user_errors
 
 
@@ -74,3 +74,29 @@ class BudgetTriangularSchedule(_ProgressScheduler):
 
     def factor(self, progress: float) -> float:
         return schedules.triangular(progress, self.cfg.cycles, self.cfg.minimum)
+
+
+@register_lr_scheduler("budget_tri_stage", dataclass=TriStageConfig)
+class BudgetTriStageSchedule(_ProgressScheduler):
+    """See :func:`fairseq_budget.arithmetic.schedules.tri_stage`."""
+
+    def validate(self) -> None:
+        schedules.check_sum({name: self.cfg[name] for name in ("warmup_share", "hold_share", "decay_share")})
+        for name in ("initial", "final"):
+            if not 0 < self.cfg[name] <= 1:
+                raise ConfigError(f"`lr_scheduler.{name}` must be above 0 and at most 1, but is {self.cfg[name]:g}")
+
+    def factor(self, progress: float) -> float:
+        return schedules.tri_stage(progress, self.cfg.warmup_share, self.cfg.hold_share, self.cfg.initial, self.cfg.final)
+
+
+@register_lr_scheduler("budget_cooldown", dataclass=CooldownConfig)
+class BudgetCooldownSchedule(_ProgressScheduler):
+    """See :func:`fairseq_budget.arithmetic.schedules.cooldown`."""
+
+    def validate(self) -> None:
+        shares = {name: schedules.check_share(name, self.cfg[name]) for name in ("warmup_share", "cooldown_share")}
+        schedules.check_sum(shares, below=True)
+
+    def factor(self, progress: float) -> float:
+        return schedules.cooldown(progress, self.cfg.warmup_share, self.cfg.cooldown_share)

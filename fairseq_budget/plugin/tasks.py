@@ -23,6 +23,7 @@ from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.objectives import MODELS
 from fairseq_budget.plugin import clock
+from fairseq_budget.plugin.checkpoints import KeptCheckpoints
 from fairseq_budget.plugin.config import HubertPretrainingConfig, PretrainingConfig
 from fairseq_budget.plugin.dataset import SPECIAL_SYMBOLS, PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
@@ -47,12 +48,14 @@ class BudgetTask(FairseqTask):
         super().__init__(cfg)
         with user_errors():
             self.clock = clock.start(Budget({name: cfg.budget[name] for name in cfg.budget if name != "_name"}))
-        self.clock.listeners.append(self._stop_when_spent)
+        self.clock.listeners += [self._stop_when_spent, self._save_on_the_clock]
         self.loss_unit = MODELS[self.objective].loss_unit
         self.root = cfg._get_root()
         self.updates_done = 0
+        self.kept = KeptCheckpoints(cfg.checkpoints)
         self.carried, self.logged = Cost(), Cost()
         self.charged_at = time.monotonic()
+        self.save_interval: int | None = None
         self.record: RunRecord | None = None
         with user_errors():
             self._check_device()
@@ -135,6 +138,8 @@ class BudgetTask(FairseqTask):
         logged since the last charge was spent all the same, and is logged again with the next batch.
         """
         self.carried, self.logged = self.carried + self.logged, Cost()
+        if self.save_interval is not None:
+            self.root.checkpoint.save_interval_updates, self.save_interval = self.save_interval, None
 
     def valid_step(self, sample: dict[str, Any], model: Any, criterion: Any) -> tuple[Any, int, dict[str, Any]]:
         """The same masks at every validation."""
@@ -185,6 +190,17 @@ class BudgetTask(FairseqTask):
         else:
             logger.info("the budget was spent before: nothing is left to do")
             optimization.stop_min_lr = float("inf")
+
+    def _save_on_the_clock(self) -> None:
+        """Let fairseq validate and save after the update that passed a share of the budget: it does both where the number
+        of updates is a multiple of `save_interval_updates`, which therefore is that number until the next update."""
+        if self.kept.pass_by(self.clock.progress) and self.updates_done:
+            checkpoint = self.root.checkpoint
+            self.save_interval, checkpoint.save_interval_updates = checkpoint.save_interval_updates, self.updates_done
+
+    def post_save(self, path: str, num_updates: int) -> None:
+        """fairseq's hook after a checkpoint was written."""
+        self.kept.keep(Path(path))
 
     # what a checkpoint and a record hold
 

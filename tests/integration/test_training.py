@@ -88,6 +88,24 @@ def test_a_finished_run_does_nothing_and_a_larger_budget_continues_it(trained: T
     assert first_after["lr"] > 0, "the schedule goes on from the share of the new budget"
 
 
+def test_checkpoints_on_the_budgets_clock_and_a_branch_from_one(corpus: Path, tmp_path: Path) -> None:
+    """A trunk at constant rate, kept at each half of its budget; a branch cools down from the first half."""
+    trunk = Training(corpus / "data", tmp_path / "trunk", "tera")
+    check(trunk.run("schedule=trunk", "task.budget.flops=null", "task.budget.updates=8", "task.checkpoints=2"))
+    kept = trunk.checkpoint.with_name("checkpoint_1_of_2.pt")
+    assert torch.load(kept)["task_state"]["ledger"]["updates"] == 4
+    assert [line["valid_num_updates"] for line in trunk.logged("valid")] == [4, 8]
+    assert trunk.logged("train_inner")[-1]["lr"] == pytest.approx(5e-4)
+    branch = Training(corpus / "data", tmp_path / "branch", "tera")
+    check(
+        branch.run("schedule=cooldown", "task.budget.updates=6", "task.budget.flops=null", f"checkpoint.restore_file={kept}")
+    )
+    rates = [line["lr"] for line in branch.logged("train_inner")]
+    assert branch.record["spent"]["updates"] == 6
+    # 4 of 6 updates are behind it: constant up to 80%, then down; 5 of 6 are 1 / 6 before the end
+    assert rates == pytest.approx([5e-4, 5e-4 / 6 / 0.2])
+
+
 @pytest.mark.parametrize(
     ("overrides", "currency"),
     [

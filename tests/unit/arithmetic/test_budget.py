@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.ledger import Cost, Ledger
-from fairseq_budget.arithmetic.schedules import check_share, polynomial, triangular
+from fairseq_budget.arithmetic.schedules import check_share, check_sum, cooldown, polynomial, tri_stage, triangular
 from fairseq_budget.errors import ConfigError
 
 COUNTS = st.integers(0, 10**20)
@@ -84,3 +84,22 @@ def test_schedules_stay_between_zero_and_one(progress: float) -> None:
 def test_a_warmup_as_long_as_the_run_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="`lr_scheduler.warmup_share` must be at least 0 and below 1"):
         check_share("warmup_share", share)
+
+
+def test_tri_stage_is_that_of_the_batch_size_study() -> None:
+    """5e-7 up to 5e-5 over 10%, 40% constant, 50% down to 2.5e-6."""
+    rates = [5e-5 * tri_stage(progress, 0.1, 0.4) for progress in (0.0, 0.1, 0.3, 0.5, 0.75, 1.0)]
+    assert rates == pytest.approx([5e-7, 5e-5, 5e-5, 5e-5, 5e-5 * 0.05**0.5, 2.5e-6])
+
+
+def test_cooldown_of_a_branch_and_of_a_trunk() -> None:
+    assert [cooldown(progress, 0.1, 0.2) for progress in (0.05, 0.1, 0.8, 0.9, 1.0)] == pytest.approx([0.5, 1, 1, 0.5, 0])
+    assert cooldown(1.0, 0.1, 0.0) == 1.0
+
+
+def test_shares_that_make_no_schedule_are_refused() -> None:
+    with pytest.raises(ConfigError, match="`lr_scheduler.a` . `lr_scheduler.b` must be 1 .the whole budget., but is 0.9"):
+        check_sum({"a": 0.5, "b": 0.4})
+    with pytest.raises(ConfigError, match="must stay below 1"):
+        check_sum({"a": 0.5, "b": 0.5}, below=True)
+    check_sum({"a": 0.1, "b": 0.2, "c": 0.7})

@@ -53,5 +53,8 @@ def test_s3prls_progress_bar() -> None:
     bar = "overall:  {}%|####      | {}/40 [00:52<00:00,  1.12it/s]"
     run = fed(bar.format(50, 20))
     assert run.share == 0.5
-    assert fed(bar.format(100, 40)).summary() == "40 of 40 steps"
+    finished = fed(
+        "\x1b[A" + bar.format(100, 40), "dev acc: 0.25", "test acc: 0.0833333", "[Runner] - Save", "1. dev-best.ckpt"
+    )
+    assert finished.summary() == "40 of 40 steps, dev acc 0.25, test acc 0.08333"
     assert fed(bar.format(50, 20), "error: no file `x.wav`").summary() == "error: no file `x.wav`"

@@ -17,6 +17,8 @@ DATACLASSES = (
     config.HubertPretrainingConfig,
     config.PolynomialConfig,
     config.TriangularConfig,
+    config.TriStageConfig,
+    config.CooldownConfig,
 )
 INHERITED = {"_name", "seed", "lr"}
 """Fairseq's own fields, and what is interpolated from its configuration."""

@@ -54,7 +54,7 @@ def test_every_combination_composes(objective: str) -> None:
         cfg = composed(objective, *names)
         assert cfg.optimization.lr == [SIZES[size].lr[objective]]
         assert cfg.model.encoder_layers == SIZES[size].encoder_layers
-        assert cfg.lr_scheduler._name == f"budget_{schedule}"
+        assert cfg.lr_scheduler._name == f"budget_{schedule}".replace("trunk", "cooldown")
 
 
 def test_published_values(objective: str) -> None:

@@ -33,6 +33,8 @@ EXPECTED = {
     "budget_pretraining fairseq_budget.plugin.criterion",
     "budget_polynomial fairseq_budget.plugin.lr_schedulers",
     "budget_triangular fairseq_budget.plugin.lr_schedulers",
+    "budget_tri_stage fairseq_budget.plugin.lr_schedulers",
+    "budget_cooldown fairseq_budget.plugin.lr_schedulers",
 }
 
 
