@@ -84,6 +84,8 @@ class TransformerEncoder(nn.Module):
         self.layer_norm = nn.LayerNorm(dim)
         self.norm_first, self.dropout = config.layer_norm_first, config.dropout
         self.layerdrop = config.encoder_layerdrop
+        self.layers_run = 0
+        """How many layers the last pass ran, for the ledger of what was really executed."""
 
     def forward(self, x: Tensor, valid: Tensor | None, states: list[Tensor] | None = None) -> Tensor:
         """Shape: x (B, F, D), valid (B, F) true where a frame exists, or None when all do -> (B, F, D).
@@ -99,6 +101,7 @@ class TransformerEncoder(nn.Module):
         if not self.norm_first:
             x = self.layer_norm(x)
         x = F.dropout(x, self.dropout, self.training)
+        self.layers_run = 0
         for layer in self.layers:
             if states is not None:
                 states.append(x)
@@ -106,6 +109,7 @@ class TransformerEncoder(nn.Module):
                 # drawn on the CPU: the decision costs no synchronisation with a GPU
                 continue
             x = layer(x, keep)
+            self.layers_run += 1
         if self.norm_first:
             x = self.layer_norm(x)
         if states is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class BudgetTask(FairseqTask):
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         with user_errors():
             model = super().build_model(cfg, from_checkpoint)
-        self.shape = model.model_shape
+        self.network = model
         self.record = RunRecord(self, model)
         return model
 
@@ -151,11 +152,14 @@ class BudgetTask(FairseqTask):
         utils.set_torch_seed(zlib.crc32(f"{self.cfg.seed} {update_num} {sample['id'].tolist()}".encode()))
 
     def _cost(self, sample: dict[str, Any]) -> Cost:
+        """Model FLOPs of the whole network; hardware FLOPs without the layers that LayerDrop skipped."""
         utterances, samples = sample["net_input"]["source"].shape
-        flops = training_flops(self.shape, [samples]) * utterances
+        shape = self.network.model_shape
+        executed = replace(shape, layers=self.network.encoder.layers_run)
+        flops, hardware = (training_flops(which, [samples]) * utterances for which in (shape, executed))
         now = time.monotonic()
         seconds, self.charged_at = now - self.charged_at, now
-        return Cost(flops, flops, utterances * samples, seconds)
+        return Cost(flops, hardware, utterances * samples, seconds)
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
         """Log the objective's terms; in training also charge the ledger and log it."""

@@ -10,7 +10,7 @@ from fairseq import metrics
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
 
-from fairseq_budget.arithmetic.flops import training_flops
+from fairseq_budget.arithmetic.flops import forward_flops, training_flops
 from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
 from fairseq_budget.plugin.errors import UserError
@@ -32,8 +32,7 @@ def build_task(**budget: float) -> BudgetTeraTask:
 @pytest.fixture
 def task() -> BudgetTeraTask:
     task = build_task(flops=1e15)
-    task.model = BudgetTeraModel(tiny_config())
-    task.shape = task.model.model_shape
+    task.network = BudgetTeraModel(tiny_config(encoder_layerdrop=0.0))
     task.criterion = BudgetPretrainingCriterion(task)
     return task
 
@@ -48,13 +47,13 @@ def step(task: BudgetTeraTask, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(update: int, utterances: int, **options: Any) -> dict[str, Any]:
         sample = {"id": torch.arange(utterances), "net_input": {"source": waves(utterances, SAMPLES)}}
-        return task.train_step(sample, task.model, task.criterion, Optimizer(), update, **options)[2]
+        return task.train_step(sample, task.network, task.criterion, Optimizer(), update, **options)[2]
 
     return run
 
 
 def cost(task: BudgetTeraTask, utterances: int) -> int:
-    return training_flops(task.shape, [SAMPLES]) * utterances
+    return training_flops(task.network.model_shape, [SAMPLES]) * utterances
 
 
 def charge(task: BudgetTeraTask, *logged: dict[str, Any]) -> None:
@@ -67,6 +66,15 @@ def test_accumulated_steps_are_one_update(task: BudgetTeraTask, step: Any) -> No
     charge(task, step(0, 2), step(0, 1))
     ledger = task.clock.ledger
     assert (ledger.flops, ledger.samples, ledger.updates) == (cost(task, 3), 3 * SAMPLES, 1)
+
+
+def test_skipped_layers_are_model_flops_but_not_hardware_flops(task: BudgetTeraTask, step: Any) -> None:
+    task.network.encoder.layerdrop = 1.0
+    task.criterion.train()
+    charge(task, step(0, 2))
+    layers = forward_flops(task.network.model_shape, SAMPLES)
+    assert task.clock.ledger.flops == cost(task, 2)
+    assert task.clock.ledger.hardware_flops == cost(task, 2) - 2 * 3 * (layers["linear"] + layers["attention"])
 
 
 def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTeraTask, step: Any) -> None:
