@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
@@ -37,7 +38,8 @@ _STYLE = {
 }
 _PAPER_GREY = "#f3f0e8"
 _ON_COLOUR = {"va": "center", "fontsize": 11, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
-_FEW_POINTS = 40  # a curve of fewer training points shows each of them as a dot
+_FEW_POINTS = 30  # a curve of fewer training points shows each of them as a dot, a longer one is smoothed
+_SMOOTHING = 0.1  # share of the curve that the moving average reaches over
 
 
 @matplotlib.rc_context(_STYLE)
@@ -92,14 +94,23 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
+def smoothed(losses: Sequence[float]) -> list[float]:
+    """Exponential moving average over a tenth of the points; the first ones are averages of what there is."""
+    return pd.Series(losses).ewm(span=max(1.0, _SMOOTHING * len(losses))).mean().tolist()
+
+
 def _loss_panel(axes: Axes, objective: str, runs: Sequence[PretrainRun]) -> None:
     for run in runs:
         if run.history is None:
             continue
         colour, label = size_colour(run.size), f"{size_name(run.size)} ({numbers.params(run.params)})"
         train, valid = run.history.train, run.history.valid
-        dots = "." if len(train) < _FEW_POINTS else ""
-        axes.plot([p.flops for p in train], [p.loss for p in train], dots + "-", color=colour, label=label)
+        flops, losses = [p.flops for p in train], [p.loss for p in train]
+        if len(train) < _FEW_POINTS:
+            axes.plot(flops, losses, ".-", color=colour, label=label)
+        else:
+            axes.plot(flops, losses, color=colour, alpha=0.2, linewidth=1)
+            axes.plot(flops, smoothed(losses), color=colour, label=label)
         axes.plot(
             [p.flops for p in valid],
             [p.loss for p in valid],
@@ -116,7 +127,7 @@ def _loss_panel(axes: Axes, objective: str, runs: Sequence[PretrainRun]) -> None
     axes.set_xlim(left=0)
     axes.set_ylabel(f"loss ({_unit(runs)})")
     if axes.lines:
-        axes.legend(fontsize=11, title="line: training, marker: validation", title_fontsize=10)
+        axes.legend(fontsize=11, title="line: training (smoothed), marker: validation", title_fontsize=10)
     else:
         _say(axes, "no training log")
 

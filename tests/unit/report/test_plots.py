@@ -62,3 +62,13 @@ def test_the_same_study_gives_the_same_bytes(study_folder: StudyFolder, tmp_path
     for name in "ab":
         plots.save(plots.loss_against_flops(study), tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_smoothing_follows_the_curve_and_damps_the_noise() -> None:
+    assert plots.smoothed([3.0] * 50) == pytest.approx([3.0] * 50)
+    noisy = [10 - 0.1 * i + (-1) ** i for i in range(60)]
+    line = plots.smoothed(noisy)
+    assert line[0] == noisy[0]
+    steps = [abs(b - a) for a, b in zip(line[20:], line[21:], strict=False)]
+    assert max(steps) < 0.5, "the noise jumps by 2"
+    assert line[-1] == pytest.approx(10 - 0.1 * 59, abs=1)
