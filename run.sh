@@ -182,6 +182,10 @@ run_stages() {
 }
 
 settings() {
+    local objective
+    for objective in $objectives; do # an unknown name is refused before anything is made
+        fairseq-budget plan --objective "$objective" --sizes "${sizes// /,}" --json >/dev/null
+    done
     if [ -z "$device" ]; then
         device=$(python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')
     fi

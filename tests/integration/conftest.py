@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,24 @@ class Training:
 
     def run(self, *overrides: str) -> subprocess.CompletedProcess[str]:
         return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent)
+
+    def run_and_kill(self, updates: int, *overrides: str) -> None:
+        """Start a run and kill it, loader processes included, once so many updates are in its log."""
+        env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        with subprocess.Popen(
+            ["fairseq-hydra-train", *self.command(*overrides)],
+            cwd=self.folder.parent,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            while process.poll() is None and self.updates_logged() < updates:
+                time.sleep(0.02)
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def updates_logged(self) -> int:
+        return len(self.logged("train_inner")) if (self.folder / "hydra_train.log").exists() else 0
 
     def torchrun(self, workers: int, *overrides: str) -> subprocess.CompletedProcess[str]:
         launcher = ["torchrun", "--standalone", "--nproc-per-node", str(workers), str(BIN / "fairseq-hydra-train")]

@@ -122,6 +122,25 @@ def test_other_currencies_end_a_run(corpus: Path, tmp_path: Path, overrides: tup
     assert amount <= spent[currency] < amount + 1.001 * spent[currency] / spent["updates"]
 
 
+def test_a_killed_run_ends_as_if_it_had_not_been(corpus: Path, tmp_path: Path) -> None:
+    """SIGKILL in the middle: crops, masks, LayerDrop, dropout, data order, ledger and schedule all come back."""
+    options = ("task.budget.flops=null", "task.budget.updates=12", "checkpoint.save_interval_updates=1")
+    whole, killed = (Training(corpus / "data", tmp_path / name, "hubert") for name in ("whole", "killed"))
+    check(whole.run(*options))
+    killed.run_and_kill(5, *options)
+    assert killed.record["spent"]["updates"] < 12
+    check(killed.run(*options))
+    expected, found = torch.load(whole.checkpoint), torch.load(killed.checkpoint)
+    seconds = ("machine_seconds", "wall_seconds")
+    assert without(found["task_state"]["ledger"], *seconds) == without(expected["task_state"]["ledger"], *seconds)
+    for name, weight in expected["model"].items():
+        assert torch.equal(weight, found["model"][name]), name
+
+
+def without(ledger: dict, *keys: str) -> dict:
+    return {key: value for key, value in ledger.items() if key not in keys}
+
+
 def test_two_cpu_workers_have_the_ledger_and_the_loss_of_one_that_accumulates(corpus: Path, tmp_path: Path) -> None:
     """Under torchrun with gloo; masks, dropout and crops depend on the batch, so the losses agree, too."""
     options = ("budget=custom", "task.budget.updates=3")

@@ -44,6 +44,8 @@ def test_an_error_is_shown_with_its_list_and_without_its_frame() -> None:
         "",
         "Available options in 'size':",
         "\tslim",
+        "Config search path:",
+        "\tprovider=main, path=pkg://fairseq.config",
         "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.",
     )
     assert run.summary().splitlines() == ["In 'tera': Could not find 'size/slimm'", "Available options in 'size':", "\tslim"]
