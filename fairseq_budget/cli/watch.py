@@ -18,7 +18,8 @@ FAIRSEQ_STATS = re.compile(r"\[(train_inner|valid)\]\[INFO\] - (\{.*\})$")
 S3PRL_STEPS = re.compile(r"overall:.*\| (\d+)/(\d+) \[")
 S3PRL_SCORE = re.compile(r"^(\w+ \w+): ([0-9.]+)$")
 NOISE = re.compile(
-    r"^\[|^DEBUG:|Warning|^ |^$|it/s\]|s/it\]|^Config search path|^\tprovider=|^Error executing job|^Set the environment variable"
+    r"^\[|^DEBUG:|Warning|^ |^$|it/s\]|s/it\]|^Config search path|^\tprovider=|^Error executing"
+    r"|^Set the environment variable"
 )
 """Lines that don't say why a run failed: logs, warnings, the printed model, progress bars, Hydra's advice."""
 
