@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from typing import Any
 
 import torch
 from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed
+from fairseq.file_io import PathManager
 
 
 def apply() -> None:
@@ -15,6 +18,7 @@ def apply() -> None:
     allow_checkpoint_classes()
     gather_without_cuda()
     place_cpu_workers()
+    copy_checkpoints_whole()
 
 
 def allow_checkpoint_classes() -> None:
@@ -51,3 +55,22 @@ def place_cpu_workers() -> None:
 
     infer.without_cuda = True
     distributed._infer_torch_distributed_launch_init = infer
+
+
+def copy_checkpoints_whole() -> None:
+    """fairseq writes one checkpoint whole and copies it over checkpoint_last.pt in place: a run that is killed meanwhile
+    leaves half a file, and never starts again.  The copy gets its name when it is complete."""
+    original = PathManager.copy
+    if original is _copy_whole:
+        return
+    _copy_whole.elsewhere = original
+    PathManager.copy = staticmethod(_copy_whole)
+
+
+def _copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
+    if not PathManager.supports_rename(dst_path):
+        return _copy_whole.elsewhere(src_path, dst_path, overwrite)
+    unfinished = f"{dst_path}.tmp"
+    shutil.copyfile(src_path, unfinished)
+    os.replace(unfinished, dst_path)
+    return dst_path

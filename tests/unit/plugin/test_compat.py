@@ -10,6 +10,7 @@ import torch
 from fairseq.data import Dictionary
 from fairseq.dataclass.configs import DistributedTrainingConfig
 from fairseq.distributed import utils as distributed
+from fairseq.file_io import PathManager
 
 from fairseq_budget.plugin import compat
 
@@ -49,3 +50,20 @@ def test_applying_twice_changes_nothing() -> None:
     before = (distributed.all_gather_list, distributed._infer_torch_distributed_launch_init)
     compat.apply()
     assert (distributed.all_gather_list, distributed._infer_torch_distributed_launch_init) == before
+
+
+def test_a_copy_that_is_cut_short_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, last = tmp_path / "checkpoint_1_2.pt", tmp_path / "checkpoint_last.pt"
+    new.write_bytes(b"new")
+    last.write_bytes(b"old")
+
+    def cut_short(source: str, target: str) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:1])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.copyfile", cut_short)
+        PathManager.copy(str(new), str(last), overwrite=True)
+    assert last.read_bytes() == b"old"
+    assert PathManager.copy(str(new), str(last), overwrite=True)
+    assert last.read_bytes() == b"new"
