@@ -46,6 +46,7 @@ setup(
         "pandas",
         "rich",
         "scikit-learn",
+        "scipy",
         "soundfile",
         "soxr",
         "tensorboardX",

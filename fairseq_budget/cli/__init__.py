@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from fairseq_budget.cli import corpus, labels, manifest, plan, recipes, report, watch
+from fairseq_budget.cli import analyse, corpus, labels, manifest, plan, recipes, report, watch
 from fairseq_budget.errors import BudgetError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(analyse.app, name="analyse")
 app.add_typer(corpus.app, name="corpus")
 app.command("manifest")(manifest.manifest)
 app.command("labels")(labels.labels)

@@ -1,1 +1,1 @@
-"""What is made once before or beside training: HuBERT's labels."""
+"""Tools around the training: labels by k-means, and fits of the optimal size (isoflop)."""
