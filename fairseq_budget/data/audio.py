@@ -12,10 +12,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import BudgetError
-
-SAMPLE_RATE = 16000
-"""Samples per second of everything the models hear (LibriSpeech's rate, and SUPERB's)."""
 
 # libsndfile seeks to the exact sample in these; in Vorbis and MP3 it can land a little beside it (seen with 1.2.2).
 _EXACT_SEEK = frozenset({"FLAC", "WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"})

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.modules.config import ModelConfig
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.objective import FEATURES_PENALTY, Loss
@@ -48,6 +49,6 @@ class Hubert(SpeechEncoder):
 
     def labels_of_frames(self, target: Tensor, frames: int) -> Tensor:
         """Take the label at the start of each frame.  Shape: (B, L) -> (B, F); the last label stands in past the end."""
-        ratio = self.config.label_rate * self.model_shape.stride / 16_000
+        ratio = self.config.label_rate * self.model_shape.stride / SAMPLE_RATE
         index = (torch.arange(frames, device=target.device) * ratio).long().clamp(max=target.size(1) - 1)
         return target[:, index]
