@@ -72,6 +72,11 @@ def steps_per_update(workers: int, published_workers: int) -> int:
     return max(1, published_workers // int(workers))
 
 
+def port(job: int) -> int:
+    """The port at which a cluster job's workers meet, above the reserved and below the ephemeral ones."""
+    return 10_000 + int(job) % 20_000
+
+
 def size_group() -> dict[str, dict[str, Any]]:
     """Hydra's config group `size`, one entry for each row of the size table.
 

@@ -1,15 +1,18 @@
 """FLOPs of a batch, in closed form.
 
-Convention (id :data:`CONVENTION`): a multiply-accumulate is 2 FLOPs; only matrix products and convolutions count; a
-training step is three times its forward pass.  This is Chinchilla's (Hoffmann et al. 2022, appendix F) and that of Liu et
-al. 2024, whose published update counts it reproduces (tested in ``tests/unit/arithmetic/test_plan.py``).
+Two figures.  **Model FLOPs** are the comparable ones: what the whole model costs on the audio that was heard.  Convention
+(id :data:`CONVENTION`): a multiply-accumulate is 2 FLOPs; only matrix products and convolutions count; a training step is
+three times its forward pass.  This is Chinchilla's (Hoffmann et al. 2022, appendix F) and that of Liu et al. 2024, whose
+published update counts it reproduces (tested in ``tests/unit/arithmetic/test_plan.py``).  **Hardware FLOPs** are those
+executed, as in a machine's utilisation (Chowdhery et al. 2022, "PaLM", appendix B, draw the same line).
 
 Letters: T frames, d model width, f feed-forward width, M masked frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from fairseq_budget.arithmetic.shape import ModelShape
@@ -77,3 +80,36 @@ def _head(shape: ModelShape, masked: int) -> int:
 def training_flops(shape: ModelShape, samples: Iterable[int]) -> int:
     """Model FLOPs of a training step on utterances of so many samples each (after cropping, without padding)."""
     return BACKWARD_AND_FORWARD * sum(sum(forward_flops(shape, length).values()) for length in samples)
+
+
+def hardware_flops(
+    shape: ModelShape,
+    samples: Iterable[int],
+    layers_run: int,
+    recomputed: Collection[str] = (),
+    convolutions_learn: bool = True,
+) -> int:
+    """FLOPs that a training step executes on rows of so many samples each, padding included.
+
+    Unlike model FLOPs: Transformer layers that LayerDrop skipped don't count; components that are recomputed in the backward
+    pass (activation checkpointing) count four times; the waveform needs no gradient, so the backward pass of the first
+    convolution is one product; convolutions that don't learn (`feature_grad_mult` = 0) have no backward pass.
+
+    Args:
+        samples: of each row, with padding.
+        layers_run: Transformer layers that were run.
+        recomputed: names of components of :func:`forward_flops`.
+        convolutions_learn: whether gradients reach the convolutions.
+    """
+    executed = replace(shape, layers=layers_run)
+    return sum(_executed_flops(executed, length, frozenset(recomputed), convolutions_learn) for length in samples)
+
+
+@lru_cache(maxsize=65536)
+def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str], convolutions_learn: bool) -> int:
+    components = forward_flops(shape, samples)
+    total = sum((BACKWARD_AND_FORWARD + (name in recomputed)) * flops for name, flops in components.items())
+    if not convolutions_learn:
+        return total - (BACKWARD_AND_FORWARD - 1 + ("convolutions" in recomputed)) * components["convolutions"]
+    channels, kernel, stride = shape.conv_layers[0]
+    return total - 2 * ((samples - kernel) // stride + 1) * channels * kernel

@@ -9,14 +9,18 @@ from fairseq_budget.arithmetic.units import SECONDS_PER_HOUR, hours_from_samples
 
 @dataclass
 class Cost:
-    """What a batch costs: model FLOPs, FLOPs executed, samples heard (after cropping), machine seconds.
-
-    Costs add up, over accumulation steps and workers.
-    """
+    """What batches cost.  Costs add up, over accumulated steps and workers."""
 
     flops: int = 0
+    """Model FLOPs: of every layer, on the samples heard."""
     hardware_flops: int = 0
+    """FLOPs executed: with padding and recomputation, without layers that LayerDrop skipped."""
     samples: int = 0
+    """Audio heard, at 16 kHz, after cropping."""
+    unique_samples: int = 0
+    """Those of the first pass over the corpus, in which no utterance occurs twice."""
+    skipped_updates: int = 0
+    """Updates that were computed, but dropped: their gradients overflowed.  Every worker counts them."""
     machine_seconds: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
@@ -30,6 +34,8 @@ class Ledger:
     flops: int = 0
     hardware_flops: int = 0
     samples: int = 0
+    unique_samples: int = 0
+    skipped_updates: int = 0
     machine_seconds: float = 0.0
     wall_seconds: float = 0.0
     updates: int = 0
@@ -39,6 +45,8 @@ class Ledger:
         self.flops += cost.flops
         self.hardware_flops += cost.hardware_flops
         self.samples += cost.samples
+        self.unique_samples += cost.unique_samples
+        self.skipped_updates += cost.skipped_updates // workers
         self.machine_seconds += cost.machine_seconds
         self.wall_seconds += cost.machine_seconds / workers
         self.updates += 1

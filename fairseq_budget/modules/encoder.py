@@ -47,6 +47,8 @@ class SpeechEncoder(nn.Module):
     objective: str
     loss_unit: str
     """What the loss is logged in: `bits` (cross-entropies, as fairseq logs them) or `L1` (as it is)."""
+    recomputed: frozenset[str] = frozenset()
+    """Components of :func:`~fairseq_budget.arithmetic.flops.forward_flops` that the backward pass computes again."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -31,7 +31,7 @@ class BudgetPretrainingCriterion(FairseqCriterion):
         loss: Loss = model(**sample["net_input"])
         logged = {"loss": loss.total.detach() * self.unit, "frames": loss.frames, "batches": 1}
         # fairseq's own names: what it makes `wps`, `wpb` and `bsz` of
-        logged |= {"ntokens": loss.frames, "nsentences": sample["id"].numel()}
+        logged |= {"ntokens": loss.frames, "nsentences": len(sample["id"])}
         logged |= {name: term * (1 if name == "correct" else self.unit) for name, term in loss.terms.items()}
         logged |= {f"mean_{name}": value for name, value in loss.averages.items()}
         return loss.total, loss.frames, logged

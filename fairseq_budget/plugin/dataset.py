@@ -56,23 +56,25 @@ class PretrainingDataset(FairseqDataset):
 
     def read(self, index: int) -> torch.Tensor:
         """Shape: -> (T,) float32 at 16 kHz, as many samples as the manifest says."""
-        path = self.manifest.audio_path(index)
-        wave = torch.from_numpy(audio.read(path))
-        if len(wave) != self.manifest.frames[index]:
-            raise BudgetError(
-                f"{path}: {len(wave)} samples at 16 kHz, but the manifest says {self.manifest.frames[index]}; "
-                "make the manifest again with `fairseq-budget manifest`"
-            )
+        wave = torch.from_numpy(self.manifest.read_audio(index))
         return F.layer_norm(wave, wave.shape) if self.normalize else wave
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Crop to the shortest.  Shape: -> net_input.source (B, S), net_input.target (B, L) with labels, id (B,)."""
+        """Crop to the shortest.
+
+        Shape: -> net_input.source (B, S), net_input.target (B, L) with labels; id (B,) and samples (B,), the length of each
+        row, as arrays: fairseq moves every tensor to the GPU, and reading them there would wait for it.
+        """
         if not samples:
             return {}
         size = min(min(len(s["source"]), int(self.sizes[s["id"]])) for s in samples)
         starts = [self._crop_start(s["id"], len(s["source"]) - size) for s in samples]
         source = torch.stack([s["source"][start : start + size] for s, start in zip(samples, starts, strict=True)])
-        batch = {"id": torch.tensor([s["id"] for s in samples]), "net_input": {"source": source}}
+        batch = {
+            "id": np.array([s["id"] for s in samples]),
+            "samples": np.full(len(samples), size),
+            "net_input": {"source": source},
+        }
         if self.labels is not None:
             batch["net_input"]["target"] = self._targets(samples, starts, size)
         return batch

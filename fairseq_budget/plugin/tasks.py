@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +14,34 @@ from fairseq.tasks import FairseqTask, register_task
 from omegaconf import open_dict
 
 from fairseq_budget.arithmetic.budget import Budget
-from fairseq_budget.arithmetic.flops import training_flops
-from fairseq_budget.arithmetic.ledger import Cost
+from fairseq_budget.arithmetic.units import hours_from_samples
 from fairseq_budget.data.label_record import read_label_rate
 from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile, read_dictionary
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.objectives import MODELS
 from fairseq_budget.plugin import clock
+from fairseq_budget.plugin.accounting import Accounts, cost_of
 from fairseq_budget.plugin.checkpoints import KeptCheckpoints
 from fairseq_budget.plugin.config import HubertPretrainingConfig, PretrainingConfig
 from fairseq_budget.plugin.dataset import SPECIAL_SYMBOLS, PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
+from fairseq_budget.plugin.interruption import Interruption
 from fairseq_budget.plugin.record import RunRecord
 
 logger = logging.getLogger(__name__)
 
-COST_KEYS = ("flops", "hardware_flops", "samples", "machine_seconds")
+TRAINING = "training_batches"
+"""In what a batch logs: tells training from validation, where both are reduced."""
 
 
 class BudgetTask(FairseqTask):
     """Pre-training on a budget.
 
-    Overrides of fairseq's: `train_step` also seeds the batch and notes what it costs; `reduce_metrics`, where fairseq has
-    summed over workers and accumulation steps, charges the ledger and logs it; `state_dict` adds the ledger for readers of
-    the checkpoint.  The run ends through fairseq's own `optimization.max_update`, which is set when the budget is spent.
+    Overrides of fairseq's: `train_step` also seeds the batch and notes what it costs; `reduce_metrics`, which fairseq calls
+    after every update that counts, sums over workers, charges the ledger and logs it; `state_dict` adds the ledger for
+    readers of the checkpoint.  The run ends through fairseq's own `optimization.max_update`, which is set when the budget is
+    spent or a signal asks for it.
     """
 
     objective: str
@@ -54,8 +55,8 @@ class BudgetTask(FairseqTask):
         self.root = cfg._get_root()
         self.updates_done = 0
         self.kept = KeptCheckpoints(cfg.checkpoints)
-        self.carried, self.logged = Cost(), Cost()
-        self.charged_at = time.monotonic()
+        self.accounts = Accounts()
+        self.interruption = Interruption()
         self.save_interval: int | None = None
         self.record: RunRecord | None = None
         with user_errors():
@@ -125,20 +126,17 @@ class BudgetTask(FairseqTask):
         """Forward, backward, and what they cost."""
         self._seed(sample, update_num)
         self.updates_done = update_num + 1
-        result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        cost = self.carried + (Cost() if ignore_grad else self._cost(sample))
-        self.carried, self.logged = Cost(), self.logged + cost
-        for name in COST_KEYS:
-            result[2][f"cost_{name}"] = getattr(cost, name)
-        return result
+        loss, frames, logged = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if ignore_grad:
+            self.accounts.add_stand_in()
+        else:
+            padded, first_pass = sample["net_input"]["source"].size(1), self.datasets["train"].epoch == 1
+            self.accounts.add(cost_of(self.network, sample["samples"].tolist(), padded, first_pass), frames)
+        return loss, frames, {**logged, TRAINING: 1}
 
     def begin_update(self) -> None:
-        """Called by the criterion when fairseq begins an update.
-
-        fairseq drops the logs of an update whose gradients overflowed (half precision) or that ran out of memory; what was
-        logged since the last charge was spent all the same, and is logged again with the next batch.
-        """
-        self.carried, self.logged = self.carried + self.logged, Cost()
+        """Called by the criterion when fairseq begins an update."""
+        self.accounts.begin_update()
         if self.save_interval is not None:
             self.root.checkpoint.save_interval_updates, self.save_interval = self.save_interval, None
 
@@ -151,31 +149,30 @@ class BudgetTask(FairseqTask):
         """Masks, distractors and dropout depend on the update and the batch, not on the worker that has it."""
         utils.set_torch_seed(zlib.crc32(f"{self.cfg.seed} {update_num} {sample['id'].tolist()}".encode()))
 
-    def _cost(self, sample: dict[str, Any]) -> Cost:
-        """Model FLOPs of the whole network; hardware FLOPs without the layers that LayerDrop skipped."""
-        utterances, samples = sample["net_input"]["source"].shape
-        shape = self.network.model_shape
-        executed = replace(shape, layers=self.network.encoder.layers_run)
-        flops, hardware = (training_flops(which, [samples]) * utterances for which in (shape, executed))
-        now = time.monotonic()
-        seconds, self.charged_at = now - self.charged_at, now
-        return Cost(flops, hardware, utterances * samples, seconds)
-
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
         """Log the objective's terms; in training also charge the ledger and log it."""
-        super().reduce_metrics(logging_outputs, criterion)
-        if not any("cost_flops" in output for output in logging_outputs):
+        if not any(TRAINING in output for output in logging_outputs):
+            super().reduce_metrics(logging_outputs, criterion)
             return
-        total = {name: sum(output.get(f"cost_{name}", 0) for output in logging_outputs) for name in COST_KEYS}
-        cost = Cost(*(int(total[name]) for name in COST_KEYS[:3]), float(total["machine_seconds"]))
-        self.logged = Cost()
-        self.clock.charge(cost, distributed.get_data_parallel_world_size())
+        update = self.accounts.collect(self.interruption.asked)
+        # the averages' weights as numbers of the host: fairseq's meters would look at them on the device
+        totals = {name: sum(output[name] for output in logging_outputs) for name in logging_outputs[0]}
+        super().reduce_metrics([{**totals, "frames": update.frames, "batches": update.batches}], criterion)
+        self.clock.charge(update.cost, distributed.get_data_parallel_world_size())
+        self._log_ledger()
+        if update.stop and self.clock.progress < 1:
+            self._stop_for_now()
+
+    def _log_ledger(self) -> None:
         ledger = self.clock.ledger
         for name, value in (
             ("flops", ledger.flops),
+            ("hardware_flops", ledger.hardware_flops),
             ("budget_share", self.clock.progress),
             ("hours_heard", ledger.spent("hours_heard")),
+            ("unique_hours", hours_from_samples(ledger.unique_samples)),
             ("machine_hours", ledger.spent("machine_hours")),
+            ("updates_skipped", ledger.skipped_updates),
         ):
             metrics.log_scalar(name, value, weight=0, priority=50)
 
@@ -195,6 +192,11 @@ class BudgetTask(FairseqTask):
             logger.info("the budget was spent before: nothing is left to do")
             optimization.stop_min_lr = float("inf")
 
+    def _stop_for_now(self) -> None:
+        """End the run at this update boundary with a checkpoint, but without the time that a validation takes."""
+        self.root.optimization.max_update = self.updates_done
+        self.root.dataset.disable_validation = True
+
     def _save_on_the_clock(self) -> None:
         """Let fairseq validate and save after the update that passed a share of the budget: it does both where the number
         of updates is a multiple of `save_interval_updates`, which therefore is that number until the next update."""
@@ -203,8 +205,10 @@ class BudgetTask(FairseqTask):
             self.save_interval, checkpoint.save_interval_updates = checkpoint.save_interval_updates, self.updates_done
 
     def post_save(self, path: str, num_updates: int) -> None:
-        """fairseq's hook after a checkpoint was written."""
+        """fairseq's hook after a checkpoint was written, on the worker that wrote it."""
         self.kept.keep(Path(path))
+        if self.interruption.asked:
+            self.interruption.hand_on()
 
     # what a checkpoint and a record hold
 

@@ -25,14 +25,19 @@ def test_ledger_adds_exactly(costs: list[tuple[int, int]]) -> None:
 
 def test_ledger_survives_a_checkpoint() -> None:
     ledger, copy = Ledger(), Ledger()
-    ledger.charge(Cost(3, 4, 5, 6.0), workers=2)
+    ledger.charge(Cost(3, 4, 5, 6, 2, 6.0), workers=2)
     copy.load_state_dict(ledger.state_dict())
     assert copy == ledger
-    assert copy.wall_seconds == 3.0
+
+
+def test_workers_share_wall_time_and_dropped_updates() -> None:
+    ledger = Ledger()
+    ledger.charge(Cost(flops=3, skipped_updates=4, machine_seconds=6.0), workers=2)
+    assert (ledger.wall_seconds, ledger.machine_seconds, ledger.skipped_updates) == (3.0, 6.0, 2)
 
 
 def test_costs_add_field_by_field() -> None:
-    assert Cost(1, 2, 3, 4.0) + Cost(10, 20, 30, 40.0) == Cost(11, 22, 33, 44.0)
+    assert Cost(1, 2, 3, 4, 5, 6.0) + Cost(10, 20, 30, 40, 50, 60.0) == Cost(11, 22, 33, 44, 55, 66.0)
 
 
 def test_the_currency_that_is_furthest_decides() -> None:

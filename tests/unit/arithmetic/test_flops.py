@@ -2,7 +2,13 @@
 
 import pytest
 
-from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, forward_flops, masked_frames, training_flops
+from fairseq_budget.arithmetic.flops import (
+    BACKWARD_AND_FORWARD,
+    forward_flops,
+    hardware_flops,
+    masked_frames,
+    training_flops,
+)
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES
 
@@ -16,6 +22,24 @@ def test_a_step_is_three_forward_passes_of_every_utterance() -> None:
 def test_masked_frames_are_those_that_wav2vec2_reports() -> None:
     """Baevski et al. 2020, section 4.1: p = 0.065 with spans of 10 masks about 49% of the frames."""
     assert masked_frames(800, 0.65, 10) / 800 == pytest.approx(0.49, abs=0.01)
+
+
+def test_hardware_flops_are_what_runs() -> None:
+    """Padding and recomputation are executed; skipped layers and gradients that nobody asks for aren't."""
+    shape = ModelShape.of("hubert", SIZES["slim"])
+    parts = forward_flops(shape, 32_000)
+    plain = hardware_flops(shape, [32_000], shape.layers)
+    first = 2 * ((32_000 - 10) // 5 + 1) * 512 * 10
+    assert plain == training_flops(shape, [32_000]) - first
+    assert hardware_flops(shape, [32_000] * 2, shape.layers) == 2 * plain
+    per_layer = 3 * (parts["linear"] + parts["attention"]) // shape.layers
+    assert hardware_flops(shape, [32_000], shape.layers - 2) == plain - 2 * per_layer
+    assert hardware_flops(shape, [32_000], shape.layers, {"linear", "convolutions"}) == (
+        plain + parts["linear"] + parts["convolutions"]
+    )
+    assert hardware_flops(shape, [32_000], shape.layers, convolutions_learn=False) == (
+        training_flops(shape, [32_000]) - 2 * parts["convolutions"]
+    )
 
 
 def test_frames_and_shortest_crop() -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, conv_backward_flop
 
-from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, forward_flops, masked_frames
+from fairseq_budget.arithmetic.flops import forward_flops, hardware_flops, masked_frames
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
 from fairseq_budget.modules.config import model_config
@@ -145,18 +145,12 @@ def test_the_closed_form_has_two_witnesses(objective: str, size: str, samples: i
     ours = forward_flops(model.model_shape, samples)
     forward, both = count_with_torch(model, inputs)
     deepspeed = count_with_deepspeed(model, inputs)
-    # the waveform needs no gradient: the first convolution's backward pass is one product, not two
-    expected = BACKWARD_AND_FORWARD * sum(ours.values()) - first_convolution(model.model_shape, samples)
+    expected = hardware_flops(model.model_shape, [samples], model.encoder.layers_run)
     print_gaps(f"{objective} {size}, {samples} samples, forward", ours, torch=forward, deepspeed=deepspeed)
     print(f"forward and backward: closed form {expected:.4e}, torch {100 * (both / expected - 1):+.3f}%")
     assert sum(forward.values()) == pytest.approx(sum(ours.values()), rel=TORCH_GAP)
     assert both == pytest.approx(expected, rel=TORCH_GAP)
     assert sum(deepspeed.values()) == pytest.approx(sum(ours.values()), rel=DEEPSPEED_GAP)
-
-
-def first_convolution(shape: ModelShape, samples: int) -> int:
-    channels, kernel, stride = shape.conv_layers[0]
-    return 2 * ((samples - kernel) // stride + 1) * channels * kernel
 
 
 def test_torch_forgets_the_groups() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fairseq import metrics
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
 
-from fairseq_budget.arithmetic.flops import forward_flops, training_flops
+from fairseq_budget.arithmetic.flops import hardware_flops, training_flops
 from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
 from fairseq_budget.plugin.errors import UserError
@@ -34,6 +36,7 @@ def task() -> BudgetTeraTask:
     task = build_task(flops=1e15)
     task.network = BudgetTeraModel(tiny_config(encoder_layerdrop=0.0))
     task.criterion = BudgetPretrainingCriterion(task)
+    task.datasets["train"] = SimpleNamespace(epoch=1)
     return task
 
 
@@ -46,7 +49,11 @@ def step(task: BudgetTeraTask, monkeypatch: pytest.MonkeyPatch) -> Any:
             loss.backward()
 
     def run(update: int, utterances: int, **options: Any) -> dict[str, Any]:
-        sample = {"id": torch.arange(utterances), "net_input": {"source": waves(utterances, SAMPLES)}}
+        sample = {
+            "id": np.arange(utterances),
+            "samples": np.full(utterances, SAMPLES),
+            "net_input": {"source": waves(utterances, SAMPLES)},
+        }
         return task.train_step(sample, task.network, task.criterion, Optimizer(), update, **options)[2]
 
     return run
@@ -72,9 +79,9 @@ def test_skipped_layers_are_model_flops_but_not_hardware_flops(task: BudgetTeraT
     task.network.encoder.layerdrop = 1.0
     task.criterion.train()
     charge(task, step(0, 2))
-    layers = forward_flops(task.network.model_shape, SAMPLES)
-    assert task.clock.ledger.flops == cost(task, 2)
-    assert task.clock.ledger.hardware_flops == cost(task, 2) - 2 * 3 * (layers["linear"] + layers["attention"])
+    ledger, shape = task.clock.ledger, task.network.model_shape
+    assert ledger.flops == cost(task, 2)
+    assert ledger.hardware_flops == hardware_flops(shape, [SAMPLES] * 2, layers_run=0) < cost(task, 2)
 
 
 def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTeraTask, step: Any) -> None:
@@ -88,6 +95,22 @@ def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTeraTask
     task.criterion.train()
     charge(task, step(1, 1))
     assert task.clock.ledger.flops == cost(task, 5), "once"
+
+
+def test_updates_that_were_dropped_are_counted(task: BudgetTeraTask, step: Any) -> None:
+    for _ in range(3):
+        task.criterion.train()
+        logged = step(0, 1)
+    charge(task, logged)
+    assert (task.clock.ledger.updates, task.clock.ledger.skipped_updates) == (1, 2)
+
+
+def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTeraTask, step: Any) -> None:
+    for epoch in (1, 2):
+        task.datasets["train"].epoch = epoch
+        task.criterion.train()
+        charge(task, step(0, 2))
+    assert (task.clock.ledger.samples, task.clock.ledger.unique_samples) == (4 * SAMPLES, 2 * SAMPLES)
 
 
 def test_a_dummy_batch_costs_nothing(task: BudgetTeraTask, step: Any) -> None:

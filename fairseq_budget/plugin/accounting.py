@@ -1,0 +1,99 @@
+"""What an update costs, summed over accumulated steps and workers without waiting for a device.
+
+fairseq sums what a criterion logs on the GPU; reading such a sum would wait for the optimizer's step.  These numbers never
+leave the host: a second process group, on the CPU (gloo), adds them up.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields, replace
+
+import torch
+import torch.distributed as dist
+
+from fairseq_budget.arithmetic.flops import hardware_flops, training_flops
+from fairseq_budget.arithmetic.ledger import Cost
+from fairseq_budget.modules.encoder import SpeechEncoder
+
+NANOSECONDS = 10**9
+
+
+@dataclass(frozen=True)
+class Collected:
+    """An update over all workers: its cost, the masked frames and batches its losses are averages over, and whether a
+    worker was asked to stop."""
+
+    cost: Cost
+    frames: int
+    batches: int
+    stop: bool
+
+
+class Accounts:
+    """Collects what was computed since the last update that counted.
+
+    fairseq drops the logs of an update whose gradients overflowed (half precision) or that ran out of memory.  Its batches
+    were computed all the same: they stay here and are charged with the next update, which also counts the dropped one.
+    """
+
+    def __init__(self) -> None:
+        self.charged_at = time.monotonic()
+        self._group: dist.ProcessGroup | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.cost, self.frames, self.batches, self.begun = Cost(), 0, 0, False
+
+    def begin_update(self) -> None:
+        """fairseq begins an update: what is still here belongs to one that it dropped."""
+        if self.begun:
+            self.cost += Cost(skipped_updates=1)
+        self.frames, self.batches, self.begun = 0, 0, True
+
+    def add(self, cost: Cost, frames: int) -> None:
+        """Enter a batch of this worker."""
+        self.cost += cost
+        self.frames += frames
+        self.batches += 1
+
+    def add_stand_in(self) -> None:
+        """This worker has no data left and repeated a batch for nothing: fairseq drops what it logged in this update."""
+        self.frames = self.batches = 0
+
+    def collect(self, stop: bool) -> Collected:
+        """Sum over workers and start anew.  Every worker must call it, at the end of every update."""
+        now = time.monotonic()
+        own = replace(self.cost, machine_seconds=now - self.charged_at)
+        counts = [int(value * NANOSECONDS) if name == "machine_seconds" else value for name, value in vars(own).items()]
+        total = self._sum([*counts, self.frames, self.batches, int(stop)])
+        self.charged_at = now
+        self._forget()
+        summed = dict(zip((f.name for f in fields(Cost)), total, strict=False))
+        summed["machine_seconds"] /= NANOSECONDS
+        return Collected(Cost(**summed), total[-3], total[-2], total[-1] > 0)
+
+    def _sum(self, counts: list[int]) -> list[int]:
+        if not dist.is_initialized() or dist.get_world_size() == 1:
+            return counts
+        if self._group is None:
+            self._group = dist.group.WORLD if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+        summed = torch.tensor(counts, dtype=torch.int64)
+        dist.all_reduce(summed, group=self._group)
+        return summed.tolist()
+
+
+def cost_of(network: SpeechEncoder, samples: list[int], padded: int, first_pass: bool) -> Cost:
+    """What a batch costs a worker, its time aside.
+
+    Args:
+        samples: of each utterance, after cropping.
+        padded: samples of each row, with padding.
+        first_pass: whether the corpus is heard for the first time, so that all of this is new.
+    """
+    shape = network.model_shape
+    executed = hardware_flops(
+        shape, [padded] * len(samples), network.encoder.layers_run, network.recomputed, network.config.feature_grad_mult > 0
+    )
+    heard = sum(samples)
+    return Cost(training_flops(shape, samples), executed, heard, heard if first_pass else 0)
