@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget import __version__
+from fairseq_budget.files import atomic
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,6 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 def write_record(path: Path, record: dict[str, Any]) -> Path:
     """Write a record with its provenance, all or nothing."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(json.dumps({**record, "git": git_revision()}, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    with atomic(path) as partial:
+        partial.write_text(json.dumps({**record, "git": git_revision()}, indent=1) + "\n", encoding="utf-8")
     return path

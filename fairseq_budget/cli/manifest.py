@@ -4,36 +4,80 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fairseq_budget.errors import BudgetError
+from fairseq_budget.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fairseq_budget.data.manifest import Utterances
 
 
 def manifest(
-    root: Annotated[Path, typer.Argument(help="Folder with audio (FLAC, WAV, Ogg, MP3), at any depth.")],
-    out: Annotated[Path, typer.Option(help="Folder for train.tsv and valid.tsv.")],
-    valid_root: Annotated[Path | None, typer.Option(help="Folder with the validation audio.")] = None,
+    source: Annotated[Path, typer.Argument(help="Folder with audio (FLAC, WAV, Ogg, MP3), at any depth, or a manifest.")],
+    out: Annotated[Path, typer.Option(help="Folder for train.tsv and valid.tsv; with --hours: OUT_1h, OUT_10h, ...")],
+    valid_root: Annotated[Path | None, typer.Option(help="Folder with the validation audio, or its manifest.")] = None,
     valid_share: Annotated[
-        float | None, typer.Option(help="Share of ROOT's utterances to validate on instead.  [default: 0.05]")
+        float | None, typer.Option(help="Share of SOURCE's utterances to validate on instead (default: 0.05).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of validation utterances.")] = 0,
+    valid_speakers: Annotated[
+        bool, typer.Option("--valid-speakers", help="Hold out whole speakers, who have that share of the hours.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of what is held out, and of --hours.")] = 0,
     min_seconds: Annotated[float, typer.Option(help="Leave out what is shorter.")] = 0.0,
     max_seconds: Annotated[float, typer.Option(help="Leave out what is longer.")] = math.inf,
+    hours: Annotated[
+        str | None,
+        typer.Option(help="Subsets for training, such as 1,10,100 h: each within the larger ones, speakers balanced."),
+    ] = None,
+    segment_seconds: Annotated[
+        float | None,
+        typer.Option(help="Re-cut the training audio into segments of this length (Gao et al. 2022)."),
+    ] = None,
+    cross_speakers: Annotated[
+        bool, typer.Option("--cross-speakers", help="A segment may join speakers; otherwise it has one.")
+    ] = False,
+    speaker_rule: Annotated[
+        str | None,
+        typer.Option(help="Regular expression; its first group in a file's name is the speaker (default: LibriSpeech's)."),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Without a header, as stock fairseq reads it.")] = False,
 ) -> None:
-    """Write fairseq's manifests train.tsv and valid.tsv for the audio below ROOT.  No audio is copied."""
-    from fairseq_budget.data.manifest import split
-    from fairseq_budget.data.scan import scan
+    """Write the manifests train.tsv and valid.tsv for the audio of SOURCE.  No audio is copied."""
+    from fairseq_budget.data.selection import Selection, open_audio
+    from fairseq_budget.data.speakers import LIBRISPEECH_RULE
 
-    if valid_root is not None and valid_share is not None:
-        raise BudgetError("`--valid-root` and `--valid-share` exclude each other: give one of them")
-    train = scan(root).within(min_seconds, max_seconds)
-    if valid_root is None:
-        train, valid = split(train, 0.05 if valid_share is None else valid_share, seed)
-    else:
-        valid = scan(valid_root).within(min_seconds, max_seconds)
-    for name, part in (("train", train), ("valid", valid)):
-        path = out / f"{name}.tsv"
-        part.write(path)
-        typer.echo(f"{name}: {len(part)} utterances, {part.hours:.3f} h, {path}")
+    selection = Selection(
+        seed,
+        min_seconds,
+        max_seconds,
+        valid_share,
+        valid_speakers,
+        _parse_hours(hours),
+        segment_seconds,
+        cross_speakers,
+        speaker_rule or LIBRISPEECH_RULE,
+    )
+    audio, valid_audio = open_audio(source), open_audio(valid_root) if valid_root else None
+    headers = [None if plain else selection.header("manifest", origin) for origin in (audio, valid_audio or audio)]
+    for size, *parts in selection.make(audio, valid_audio):
+        folder = out if size is None else out.with_name(f"{out.name}_{size:g}h")
+        for name, part, header in zip(("train", "valid"), parts, headers, strict=True):
+            path = folder / f"{name}.tsv"
+            part.write(path, header)
+            typer.echo(f"{name}: {len(part)} utterances, {part.hours:.3f} h, {path}{_describe(part)}")
+
+
+def _parse_hours(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise ConfigError(f"`--hours {text}`: expected numbers with commas between them, such as 1,10,100") from None
+
+
+def _describe(part: Utterances) -> str:
+    """Of segments, how long they came out."""
+    from fairseq_budget.data.segments import Segments
+
+    return f"\n{part.description}" if isinstance(part, Segments) else ""

@@ -1,53 +1,178 @@
-"""Manifests: which audio files to train on, and how long each is.
+"""Manifests: which audio to train on, and how long each utterance is.
 
-The format is fairseq's: the first line is an absolute folder, every other line `path/below/it<TAB>samples at 16 kHz`.
-Nothing is copied; a subset is another manifest over the same files.
+The format is fairseq's, extended.  The first line is an absolute folder; `data/rows.py` has what a row may be: a whole
+file, a slice of one, or a chain of slices, also of several files.  Between the folder and the rows there may be lines
+`# name: value` that tell where the manifest comes from.  Nothing is copied; a subset is another manifest over the same
+files.
+
+How stock fairseq relates: it reads manifests of whole files without such a header, which are what ``Manifest.write``
+writes where no header is given (`fairseq-budget manifest --plain`).  At a header, a slice or a chain its readers stop with
+an error on the first such line (they want two columns); none of it can be mistaken for something else.
+
+N is a number of utterances, T a number of samples at 16 kHz throughout.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterable, Sequence
+import mmap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fairseq_budget.data import audio
 from fairseq_budget.data.audio import SAMPLE_RATE
+from fairseq_budget.data.rows import REMAKE, Part, Text, index_rows, line_end, read_row, write_row
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import atomic
 
-_REMAKE = "make it again with `fairseq-budget manifest`"
+_NEWLINE = b"\n"
 
 
-@dataclass(frozen=True, eq=False)
-class Manifest:
-    """Utterances below one folder.
+class Piece(NamedTuple):
+    """A stretch of an audio file, in samples at 16 kHz; ``whole``: it is all that the file holds."""
 
-    `root` is that folder, `paths[i]` the i-th file below it, `frames[i]` its length in samples at 16 kHz, shape (N,).
+    path: Path
+    offset: int
+    frames: int
+    whole: bool = False
+
+
+class Utterances:
+    """What a manifest and its re-cuts (`data/segments.py`) have in common: audio by index, lengths at hand.
+
+    `root` is the folder that names are relative to, `frames[i]` the length of utterance i in samples, shape (N,) int64.
     """
 
     root: Path
-    paths: Sequence[str]
     frames: np.ndarray
 
+    def parts(self, index: int) -> list[Part]:
+        """What utterance `index` is made of, by names below `root`."""
+        raise NotImplementedError
+
+    def where(self, index: int) -> str:
+        """Where utterance `index` is listed, for messages."""
+        raise NotImplementedError
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        """Every file that is needed, by its name below `root`, with the utterance that needs it; repeats are possible."""
+        for index in range(len(self)):
+            for part in self.parts(index):
+                yield index, part.name
+
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.frames)
 
     @property
     def hours(self) -> float:
         """Hours of audio in all."""
         return float(self.frames.sum()) / SAMPLE_RATE / 3600
 
+    def pieces(self, index: int) -> list[Piece]:
+        """The stretches of files that utterance `index` is made of, in the order they are heard."""
+        return [Piece(self.root / part.name, *part[1:]) for part in self.parts(index)]
+
     def audio_path(self, index: int) -> Path:
-        """Where utterance `index` lies."""
-        return self.root / self.paths[index]
+        """The file of utterance `index`, or of its first piece."""
+        return self.pieces(index)[0].path
+
+    def read_audio(self, index: int) -> np.ndarray:
+        """The samples of utterance `index`, its pieces joined.
+
+        Shape: -> (T,) float32 at 16 kHz, T = `frames[index]`.
+        Raises BudgetError, naming the file and the row, for audio that cannot be read or isn't as long as the row says.
+        """
+        try:
+            waves = [_read_piece(piece) for piece in self.pieces(index)]
+        except BudgetError as error:
+            raise BudgetError(f"{self.where(index)}: {error}") from error
+        return waves[0] if len(waves) == 1 else np.concatenate(waves)
+
+    def write(self, path: str | Path, header: Mapping[str, Any] | None = None) -> None:
+        """Write a manifest, all or nothing: an interrupted write leaves the old file as it was.
+
+        `header` becomes one line `# name: value` each.  Without one, whole files are written as stock fairseq has them.
+        Raises BudgetError where the file cannot be written.
+        """
+        path = Path(path)
+        lines = [f"{checked_name(str(self.root.absolute()))}\n"]
+        lines += [f"# {name}: {' '.join(str(value).split())}\n" for name, value in (header or {}).items()]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(lines)
+                file.writelines(write_row(self.parts(index)) for index in range(len(self)))
+        except OSError as error:
+            reason = error.strerror
+            raise BudgetError(f"manifest `{path}` cannot be written ({reason}): choose another place") from error
+
+
+class Manifest(Utterances):
+    """Utterances below one folder; of each, only where its row begins and its length are kept in memory.
+
+    A manifest that was read from a file is mapped, not loaded, and mapped anew in every process that receives a copy.
+    """
+
+    def __init__(self, root: Path, names: Sequence[str], frames: np.ndarray) -> None:
+        """Whole files, `names` below `root`.  Raises BudgetError for a name that the format cannot hold."""
+        rows = [write_row([Part(checked_name(name), 0, int(n), True)]) for name, n in zip(names, frames, strict=True)]
+        text = [row.encode("utf-8") for row in rows]
+        self.root, self.path, self.header = Path(root), None, {}
+        self.frames = np.array(frames, dtype=np.int64)
+        self._starts = np.cumsum([0, *map(len, text)])[:-1]
+        self._text: Text = b"".join(text)
+
+    path: Path | None
+    """The file it was read from."""
+    header: dict[str, str]
+    """What the file says about its making."""
+
+    @classmethod
+    def read(cls, path: str | Path) -> Manifest:
+        """Read a manifest file.
+
+        Raises BudgetError, naming file and line, for anything that is not in the format, and for a folder that is gone.
+        """
+        manifest = cls.__new__(cls)
+        manifest.path, manifest._text = Path(path), _map(Path(path))
+        end = line_end(manifest._text, 0)
+        manifest.root = _parse_root(path, manifest._text[:end])
+        manifest.header, start = _parse_header(manifest._text, end)
+        first_line = manifest._text[:start].count(_NEWLINE) + 1
+        manifest._starts, manifest.frames = index_rows(manifest._text, start, str(path), first_line)
+        if not len(manifest.frames):
+            raise BudgetError(f"manifest `{path}` lists no utterance: {REMAKE}")
+        # the pages just read would count as this process's memory until something else needs it
+        manifest._text.madvise(mmap.MADV_DONTNEED)
+        return manifest
+
+    def parts(self, index: int) -> list[Part]:
+        """What utterance `index` is made of, by names below `root`."""
+        start = int(self._starts[index])
+        return read_row(self._text[start : line_end(self._text, start)])
+
+    def where(self, index: int) -> str:
+        """Where utterance `index` is listed, for messages: the manifest's file and line, if it was read from one."""
+        if self.path is None:
+            return f"utterance {index + 1} below `{self.root}`"
+        before = np.frombuffer(self._text, dtype=np.uint8, count=int(self._starts[index]))
+        return f"`{self.path}`, line {np.count_nonzero(before == ord(_NEWLINE)) + 1}"
+
+    @property
+    def paths(self) -> list[str]:
+        """The names of all utterances' (first) files, made when asked for."""
+        return [self.parts(index)[0].name for index in range(len(self))]
 
     def subset(self, indices: Iterable[int]) -> Manifest:
         """The utterances of these indices, in this order."""
         chosen = np.fromiter(indices, dtype=np.int64)
-        return Manifest(self.root, [self.paths[i] for i in chosen], self.frames[chosen])
+        part = type(self).__new__(type(self))
+        part.__dict__ |= self.__dict__ | {"frames": self.frames[chosen], "_starts": self._starts[chosen]}
+        return part
 
     def within(self, min_seconds: float = 0.0, max_seconds: float = math.inf) -> Manifest:
         """The utterances that last `min_seconds` to `max_seconds`, ends included.  Raises BudgetError if none does."""
@@ -60,87 +185,23 @@ class Manifest:
             )
         return self.subset(kept)
 
-    @classmethod
-    def read(cls, path: str | Path) -> Manifest:
-        """Read a manifest file.
+    def __getstate__(self) -> dict[str, Any]:
+        """A worker process gets the offsets, not the file's content."""
+        return self.__dict__ | {"_text": len(self._text) if self.path else self._text}
 
-        Raises BudgetError, naming file and line, for anything that is not in the format, and for a folder that is gone.
-        """
-        try:
-            with open(path, encoding="utf-8") as lines:
-                root = _parse_root(path, next(lines, ""))
-                paths, frames = _parse_utterances(path, lines)
-        except OSError as error:
-            raise BudgetError(f"manifest `{path}` cannot be read ({error.strerror}): {_REMAKE}") from error
-        except UnicodeDecodeError as error:
-            raise BudgetError(f"manifest `{path}` is not UTF-8 text (byte {error.start}): {_REMAKE}") from error
-        return cls(root, paths, frames)
-
-    def write(self, path: str | Path) -> None:
-        """Write the manifest, all or nothing: an interrupted write leaves the old file as it was.
-
-        Raises BudgetError for a name that the format cannot hold, and where the file cannot be written.
-        """
-        path = Path(path)
-        root = _checked_name(str(self.root.absolute()))
-        lines = [f"{_checked_name(name)}\t{frames}\n" for name, frames in zip(self.paths, self.frames, strict=True)]
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(f"{root}\n{''.join(lines)}", encoding="utf-8", newline="\n")
-            os.replace(unfinished, path)
-        except OSError as error:
-            reason = error.strerror
-            raise BudgetError(f"manifest `{path}` cannot be written ({reason}): choose another place") from error
-        finally:
-            with suppress(OSError):
-                unfinished.unlink()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.path:
+            size, self._text = state["_text"], _map(self.path)
+            if len(self._text) != size:
+                raise BudgetError(f"manifest `{self.path}` was changed while it was in use: start again")
 
 
-def split(manifest: Manifest, valid_share: float, seed: int) -> tuple[Manifest, Manifest]:
-    """Hold out a random share of the utterances: (train, valid), each in the manifest's order and of at least one.
+def checked_name(name: str) -> str:
+    """The name itself, if fairseq, which strips and splits each line, would read it back unchanged.
 
-    Speakers may occur in both; a corpus with its own held-out folder should be scanned folder by folder instead.
-    Raises BudgetError unless 0 < valid_share < 1 and there are two utterances to part.
+    Raises BudgetError if it wouldn't.
     """
-    if not 0 < valid_share < 1:
-        raise BudgetError(f"`valid_share` must be above 0 and below 1, but is {valid_share:g}: try 0.05")
-    if len(manifest) < 2:
-        raise BudgetError(f"`{manifest.root}` has {len(manifest)} utterance: a held-out share needs at least 2")
-    held_out = min(max(round(valid_share * len(manifest)), 1), len(manifest) - 1)
-    order = np.random.default_rng(seed).permutation(len(manifest))
-    return manifest.subset(np.sort(order[held_out:])), manifest.subset(np.sort(order[:held_out]))
-
-
-def _parse_root(path: str | Path, line: str) -> Path:
-    root = Path(line.strip())
-    if not root.is_absolute():
-        raise BudgetError(f"{path}:1: the first line must be an absolute folder, but is `{line.strip()}`: {_REMAKE}")
-    if not root.is_dir():
-        raise BudgetError(f"{path}:1: folder `{root}` does not exist: correct the first line, or {_REMAKE}")
-    return root
-
-
-def _parse_utterances(path: str | Path, lines: Iterable[str]) -> tuple[list[str], np.ndarray]:
-    paths: list[str] = []
-    frames: list[int] = []
-    for number, line in enumerate(lines, start=2):
-        name, tab, count = line.rstrip("\n").partition("\t")
-        # isascii: str.isdigit alone also takes other scripts' digits and superscripts.
-        if not (name.strip() and tab and count.isascii() and count.isdigit() and 0 < int(count) < 2**63):
-            raise BudgetError(
-                f"{path}:{number}: expected `path<TAB>samples` with samples above 0, but got {line.rstrip()[:120]!r}: "
-                f"correct the line, or {_REMAKE}"
-            )
-        paths.append(name)
-        frames.append(int(count))
-    if not paths:
-        raise BudgetError(f"manifest `{path}` lists no utterance: {_REMAKE}")
-    return paths, np.array(frames, dtype=np.int64)
-
-
-def _checked_name(name: str) -> str:
-    """The name itself, if fairseq, which strips and splits each line, would read it back unchanged."""
     if name != name.strip() or any(mark in name for mark in "\t\n\r") or not name:
         raise BudgetError(f"file name {name!r} has a tab, a line break or outer spaces: rename the file")
     try:
@@ -148,3 +209,46 @@ def _checked_name(name: str) -> str:
     except UnicodeEncodeError as error:
         raise BudgetError(f"file name {name!r} is not UTF-8: rename the file") from error
     return name
+
+
+def _read_piece(piece: Piece) -> np.ndarray:
+    """Shape: -> (T,) float32"""
+    if not piece.whole:
+        return audio.read(piece.path, piece.offset, piece.frames)
+    wave = audio.read(piece.path)
+    if len(wave) != piece.frames:
+        raise BudgetError(
+            f"`{piece.path}` has {len(wave)} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}"
+        )
+    return wave
+
+
+def _map(path: Path) -> mmap.mmap:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise BudgetError(f"manifest `{path}` cannot be read ({error.strerror}): {REMAKE}") from error
+    except ValueError:  # nothing to map
+        raise BudgetError(f"manifest `{path}` is empty: {REMAKE}") from None
+
+
+def _parse_root(path: str | Path, line: bytes) -> Path:
+    with suppress(UnicodeDecodeError):
+        root = Path(line.decode("utf-8").strip())
+        if not root.is_absolute():
+            raise BudgetError(f"`{path}`, line 1: expected an absolute folder, but got `{str(root)[:120]}`: {REMAKE}")
+        if not root.is_dir():
+            raise BudgetError(f"`{path}`, line 1: folder `{root}` does not exist: correct the line, or {REMAKE}")
+        return root
+    raise BudgetError(f"manifest `{path}` is not UTF-8 text (line 1): {REMAKE}")
+
+
+def _parse_header(text: Text, start: int) -> tuple[dict[str, str], int]:
+    """The lines `# name: value`, and the byte after them.  A file may begin with `#`: its row has a tab."""
+    header: dict[str, str] = {}
+    while text[start : start + 1] == b"#" and b"\t" not in (line := text[start : line_end(text, start)]):
+        name, _, value = line[1:].decode("utf-8", errors="replace").partition(":")
+        header[name.strip()] = value.strip()
+        start += len(line)
+    return header, start

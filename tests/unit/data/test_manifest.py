@@ -1,23 +1,31 @@
-"""Manifests: what is written is read back, what is wrong is named with its line."""
+"""Manifests: what is written is read back, what is wrong is named with its line, audio is cut and joined."""
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_budget.data.manifest import Manifest, split
+from fairseq_budget.data.manifest import Manifest, Piece
+from fairseq_budget.data.rows import Part, write_row
 from fairseq_budget.errors import BudgetError
 
 # Names that fairseq's reader (strip, split at tabs) gives back unchanged: no control or lone surrogate code points.
 names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30).filter(
     lambda name: name == name.strip()
 )
-utterances = st.lists(st.tuples(names, st.integers(1, 2**62)), min_size=1, max_size=20)
+slices = st.builds(Part, names, st.integers(0, 10**15 - 1), st.integers(1, 10**15 - 1), st.just(False))
+rows = st.one_of(
+    st.lists(slices, min_size=1, max_size=4),
+    st.builds(lambda name, frames: [Part(name, 0, frames, True)], names, st.integers(1, 10**15 - 1)),
+)
+utterances = st.lists(st.tuples(names, st.integers(1, 10**15 - 1)), min_size=1, max_size=20)
 
 
 def manifest_of(root: Path, lengths: list[int]) -> Manifest:
@@ -76,24 +84,154 @@ def test_hours_length_and_paths(tmp_path: Path) -> None:
     assert manifest.audio_path(1) == tmp_path / "1.flac"
 
 
+@given(st.lists(rows, min_size=1, max_size=12), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_slices_and_chains_are_read_as_they_are_written(items: list[list[Part]], ending: str, last: bool) -> None:
+    """With either kind of line end, and whether or not the last line has one."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = "".join([f"{folder}\n", *map(write_row, items)]).replace("\n", ending)
+        path = Path(folder, "train.tsv")
+        path.write_bytes((text if last else text.removesuffix(ending)).encode())
+        manifest = Manifest.read(path)
+        assert [manifest.parts(index) for index in range(len(manifest))] == items
+        assert manifest.frames.tolist() == [sum(part.frames for part in parts) for parts in items]
+        assert list(manifest.names()) == [(index, part.name) for index, parts in enumerate(items) for part in parts]
+        again = Path(folder, "again.tsv")
+        manifest.write(again)
+        assert again.read_bytes() == text.replace("\r\n", "\n").encode()
+
+
+def test_rows_beyond_one_stretch_of_scanning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is indexed some megabytes at a time; where it is cut must not show."""
+    lengths = list(range(1, 200))
+    manifest_of(tmp_path, lengths).write(tmp_path / "train.tsv")
+    for size in (1, 7, 64, 1000):
+        monkeypatch.setattr("fairseq_budget.data.rows.SCAN_BYTES", size)
+        manifest = Manifest.read(tmp_path / "train.tsv")
+        assert manifest.frames.tolist() == lengths
+        assert manifest.paths == [f"{i}.flac" for i in range(len(lengths))]
+    (tmp_path / "train.tsv").write_text((tmp_path / "train.tsv").read_text() + "bad\n")
+    with pytest.raises(BudgetError, match="line 201: expected"):
+        Manifest.read(tmp_path / "train.tsv")
+
+
+def test_a_header_tells_where_it_comes_from(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    names = ["#a.flac", "b.flac"]
+    Manifest(tmp_path, names, np.array([5, 70])).write(path, {"made by": "a tool", "seed": 3, "note": "two\nlines"})
+    assert path.read_text().splitlines()[:4] == [str(tmp_path), "# made by: a tool", "# seed: 3", "# note: two lines"]
+    manifest = Manifest.read(path)
+    assert manifest.header == {"made by": "a tool", "seed": "3", "note": "two lines"}
+    assert manifest.paths == names, "a name may begin with the header's mark"
+    assert manifest.where(1) == f"`{path}`, line 6"
+    assert Manifest.read(written(tmp_path, f"{tmp_path}\nb.flac\t1\n")).header == {}
+
+
+def test_a_subset_knows_its_lines(tmp_path: Path) -> None:
+    manifest_of(tmp_path, [10, 20, 30]).write(tmp_path / "train.tsv", {"seed": 0})
+    part = Manifest.read(tmp_path / "train.tsv").subset([2, 0])
+    assert part.paths == ["2.flac", "0.flac"]
+    assert part.frames.tolist() == [30, 10]
+    assert part.where(0) == f"`{tmp_path}/train.tsv`, line 5"
+    assert manifest_of(tmp_path, [10]).where(0) == f"utterance 1 below `{tmp_path}`"
+
+
+def test_a_copy_for_another_process_maps_the_file_again(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    manifest_of(tmp_path, list(range(1, 2001))).write(path)
+    manifest = Manifest.read(path)
+    message = pickle.dumps(manifest.subset([7]))
+    assert len(message) < 2000
+    assert pickle.loads(message).paths == ["7.flac"]
+    assert pickle.loads(pickle.dumps(manifest_of(tmp_path, [3]))).paths == ["0.flac"], "not from a file"
+    path.write_text(f"{tmp_path}\nother.flac\t1\n")
+    with pytest.raises(BudgetError, match="was changed while it was in use: start again"):
+        pickle.loads(message)
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """ramp.wav, whose sample t is t / 2**15, and its samples; slow.wav at 8 kHz."""
+    ramp = (np.arange(16_000) / 2**15).astype(np.float32)
+    soundfile.write(tmp_path / "ramp.wav", ramp, 16_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "slow.wav", np.sin(np.arange(8_000) / 20), 8_000, subtype="FLOAT")
+    return tmp_path, ramp
+
+
+def test_audio_is_cut_and_joined(audio: tuple[Path, np.ndarray]) -> None:
+    folder, ramp = audio
+    text = "ramp.wav\t16000\nramp.wav\t100\t50\nramp.wav\t0\t10\tslow.wav\t40\t30\tramp.wav\t9\t1\n"
+    manifest = Manifest.read(written(folder, f"{folder}\n{text}"))
+    assert manifest.pieces(2)[1] == Piece(folder / "slow.wav", 40, 30)
+    np.testing.assert_array_equal(manifest.read_audio(0), ramp)
+    np.testing.assert_array_equal(manifest.read_audio(1), ramp[100:150])
+    whole = Manifest(folder, ["slow.wav"], np.array([16_000])).read_audio(0)
+    np.testing.assert_array_equal(manifest.read_audio(2), np.concatenate([ramp[:10], whole[40:70], ramp[9:10]]))
+    assert manifest.read_audio(2).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("ramp.wav\t15999", "has 16000 samples at 16 kHz, but the manifest says 15999"),
+        ("ramp.wav\t15990\t20", "samples 15990..16010 of .* were asked for, but it has 16000"),
+        ("none.wav\t5", "does not exist"),
+    ],
+)
+def test_audio_that_is_not_as_its_row_says(audio: tuple[Path, np.ndarray], row: str, problem: str) -> None:
+    folder, _ = audio
+    manifest = Manifest.read(written(folder, f"{folder}\nramp.wav\t16000\n{row}\n"))
+    with pytest.raises(BudgetError, match=rf"train\.tsv`, line 3: .*{problem}"):
+        manifest.read_audio(1)
+
+
 @pytest.mark.parametrize(
     "line",
-    ["a.flac", "a.flac 16000", "a.flac\t", "a.flac\t-5", "a.flac\t0", "a.flac\t1\t2", "\t100", "a\t1e3", "a\t²", ""],
+    [
+        "a.flac",
+        "a.flac 16000",
+        "a.flac\t",
+        "a.flac\t-5",
+        "a.flac\t0",
+        "a.flac\t1e3",
+        "a.flac\t²",
+        "a.flac\t1000000000000000",
+        "a.flac\t1\t0",
+        "a.flac\t-1\t5",
+        "a.flac\t1\t2\tb.flac",
+        "a.flac\t1\t2\tb.flac\t5",
+        "a.flac\t1\t2\t\t1\t5",
+        "\t100",
+        " a.flac\t100",
+        "a.flac \t100",
+        "# a header line after rows",
+        "",
+    ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
     path = written(tmp_path, f"{tmp_path}\nok.flac\t100\n{line}\n")
-    with pytest.raises(BudgetError, match=r"train\.tsv:3: expected `path<TAB>samples`"):
+    with pytest.raises(BudgetError, match=r"train\.tsv`, line 3: expected `path<TAB>samples`"):
         Manifest.read(path)
 
 
 def test_relative_root(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match=r"train\.tsv:1: the first line must be an absolute folder, but is `here`"):
+    with pytest.raises(BudgetError, match=r"train\.tsv`, line 1: expected an absolute folder, but got `here`"):
         Manifest.read(written(tmp_path, "here\na.flac\t1\n"))
 
 
 def test_root_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match=r"train\.tsv:1: folder `.*gone` does not exist: correct the first line"):
+    with pytest.raises(BudgetError, match=r"train\.tsv`, line 1: folder `.*gone` does not exist: correct the line"):
         Manifest.read(written(tmp_path, f"{tmp_path / 'gone'}\na.flac\t1\n"))
+
+
+def test_empty_manifest(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match="is empty: make it again"):
+        Manifest.read(written(tmp_path, ""))
+
+
+def test_root_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_bytes(b"/\xff\na.flac\t1\n")
+    with pytest.raises(BudgetError, match=r"is not UTF-8 text \(line 1\)"):
+        Manifest.read(tmp_path / "train.tsv")
 
 
 def test_no_utterances(tmp_path: Path) -> None:
@@ -143,30 +281,3 @@ def test_within(tmp_path: Path) -> None:
     assert list(manifest.within(2, 3).paths) == ["1.flac", "2.flac"]
     with pytest.raises(BudgetError, match=r"lasts 4 to inf s \(the 3 there last 1.00 to 3.00 s\): widen `min_seconds`"):
         manifest.within(4)
-
-
-@given(st.integers(2, 60), st.floats(0.001, 0.999), st.integers(0, 1000))
-def test_split_parts_everything_once(count: int, share: float, seed: int) -> None:
-    manifest = manifest_of(Path("/"), list(range(1, count + 1)))
-    train, valid = split(manifest, share, seed)
-    assert len(train) >= 1
-    assert len(valid) == min(max(round(share * count), 1), count - 1)
-    assert sorted([*train.frames, *valid.frames]) == list(manifest.frames)
-    again = split(manifest, share, seed)[1]
-    assert list(again.paths) == list(valid.paths)
-
-
-def test_split_depends_on_the_seed(tmp_path: Path) -> None:
-    manifest = manifest_of(tmp_path, list(range(1, 101)))
-    assert list(split(manifest, 0.1, 0)[1].paths) != list(split(manifest, 0.1, 1)[1].paths)
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 2.0, float("nan")])
-def test_split_refuses_impossible_shares(tmp_path: Path, share: float) -> None:
-    with pytest.raises(BudgetError, match="`valid_share` must be above 0 and below 1, but is"):
-        split(manifest_of(tmp_path, [1, 2]), share, 0)
-
-
-def test_split_refuses_one_utterance(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match="has 1 utterance: a held-out share needs at least 2"):
-        split(manifest_of(tmp_path, [1]), 0.5, 0)

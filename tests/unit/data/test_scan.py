@@ -1,18 +1,13 @@
-"""Finding audio in folders, and the `manifest` command on top of it."""
+"""Finding audio in folders."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import typer
-from typer.testing import CliRunner
 
-from fairseq_budget.cli.manifest import manifest as manifest_command
-from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.scan import scan
 from fairseq_budget.errors import BudgetError
 
@@ -21,16 +16,6 @@ def put(path: Path, seconds: float = 0.1, rate: int = 16000) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.zeros(round(seconds * rate)), rate)
     return path
-
-
-def run(*arguments: object) -> str:
-    """What the command prints; an exception goes on to the test."""
-    app = typer.Typer()
-    app.command()(manifest_command)
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception:
-        raise result.exception
-    return result.stdout
 
 
 def test_finds_audio_at_any_depth_in_sorted_order(tmp_path: Path) -> None:
@@ -76,29 +61,3 @@ def test_the_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "07.wav").write_text("not audio")
     with pytest.raises(BudgetError, match=r"07\.wav` cannot be read as audio"):
         scan(tmp_path)
-
-
-def test_command_holds_out_a_share(tmp_path: Path) -> None:
-    for number in range(20):
-        put(tmp_path / "speech" / f"{number:02d}.wav", 1.8)
-    out = tmp_path / "data"
-    printed = run(tmp_path / "speech", "--out", out, "--valid-share", 0.1)
-    assert re.search(rf"^train: 18 utterances, 0\.009 h, {re.escape(str(out / 'train.tsv'))}$", printed, re.M)
-    assert re.search(r"^valid: 2 utterances, 0\.001 h, ", printed, re.M)
-    train, valid = (Manifest.read(out / f"{name}.tsv") for name in ("train", "valid"))
-    assert len({*train.paths, *valid.paths}) == 20
-
-
-def test_command_takes_a_validation_folder_and_limits(tmp_path: Path) -> None:
-    for seconds in (0.1, 0.2, 0.3):
-        put(tmp_path / "speech" / f"{seconds}.wav", seconds)
-        put(tmp_path / "dev" / f"{seconds}.wav", seconds)
-    limits = ("--min-seconds", 0.15, "--max-seconds", 0.25)
-    run(tmp_path / "speech", "--out", tmp_path, "--valid-root", tmp_path / "dev", *limits)
-    assert list(Manifest.read(tmp_path / "train.tsv").paths) == ["0.2.wav"]
-    assert Manifest.read(tmp_path / "valid.tsv").root == tmp_path / "dev"
-
-
-def test_command_refuses_both_kinds_of_validation(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match="`--valid-root` and `--valid-share` exclude each other"):
-        run(tmp_path, "--out", tmp_path, "--valid-root", tmp_path, "--valid-share", 0.1)
