@@ -1,4 +1,4 @@
-"""``fairseq-budget analyse``: what finished runs say."""
+"""``fairseq-budget analyse``: what finished runs say, and how the batches of a corpus are filled."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from rich.table import Table
 
 from fairseq_budget.arithmetic.sizes import check_objective
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli import packing
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
     from fairseq_budget.tools.isoflop.analysis import Analysis, BudgetFit, Optimum, PowerLaw
 
-app = typer.Typer(help="Analyse finished runs.", no_args_is_help=True)
+app = typer.Typer(help="Analyse finished runs, and batches.", no_args_is_help=True)
+app.command("packing")(packing.packing)
 
 
 @app.callback()
 def analyse() -> None:
-    """Analyse finished runs."""
+    """Analyse finished runs, and batches."""
 
 
 @app.command()

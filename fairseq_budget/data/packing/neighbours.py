@@ -1,0 +1,40 @@
+"""The published rule: utterances sorted by length, neighbours in one batch (Liu et al. 2024, as fairseq's batches are made).
+
+Letters: N utterances, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Neighbours:
+    """Longest first, as many as fit at the length of the first; rows as long as the shortest, or as the longest if padded.
+
+    A batch is seldom full: n rows of L samples are the most that fits unless n * L happens to be the limit, and utterances
+    of equal length meet again and again.
+    """
+
+    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool) -> None:
+        self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
+        self.row_length = longest if padding else shortest
+
+    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Every utterance in exactly one batch; equal lengths in random order.  Shape: -> list of (B,) int64."""
+        order = np.lexsort((rng.permutation(len(self.lengths)), self.lengths))[::-1]
+        found, start = [], 0
+        while start < len(order):
+            rows = min(int(self.max_samples // self.lengths[order[start]]), self.max_utterances)
+            found.append(order[start : start + rows])
+            start += rows
+        return found
+
+
+def shortest(lengths: np.ndarray) -> int:
+    """Row length of a batch that is cropped.  Shape: lengths (B,) -> S."""
+    return int(lengths.min())
+
+
+def longest(lengths: np.ndarray) -> int:
+    """Row length of a batch that is padded.  Shape: lengths (B,) -> S."""
+    return int(lengths.max())
