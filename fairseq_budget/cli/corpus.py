@@ -3,16 +3,62 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="Make corpora.", no_args_is_help=True)
+from fairseq_budget.cli import superb_corpus
+from fairseq_budget.errors import BudgetError
+
+if TYPE_CHECKING:
+    from fairseq_budget.data.corpora.librispeech import Corpus
+
+app = typer.Typer(help="Make or prepare corpora.", no_args_is_help=True)
+app.command("superb")(superb_corpus.superb)
+app.command("mini-superb")(superb_corpus.mini_superb)
+
+Root = Annotated[Path, typer.Argument(help="The folder LibriSpeech, or the one it lies in (or shall lie in).")]
+Manifests = Annotated[
+    Path,
+    typer.Option(help="Folder for manifests, where the recipes look for them.", envvar="FAIRSEQ_BUDGET_MANIFESTS"),
+]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch the parts that aren't there from OpenSLR, and unpack them.")
+]
+Url = Annotated[str | None, typer.Option(help="Folder of the archives on a mirror (default: OpenSLR's own).")]
 
 
-@app.callback()
-def corpus() -> None:
-    """Make corpora."""
+@app.command()
+def librispeech(root: Root, out: Manifests = Path("manifests"), download: Download = False, url: Url = None) -> None:
+    """LibriSpeech: OUT/librispeech_960h/train.tsv (960 h), valid.tsv (dev-clean) and the other dev and test parts.
+
+    No audio is copied.  A download that was cut off goes on when the same command is given again.
+    """
+    from fairseq_budget.data.corpora.librispeech import LIBRISPEECH
+
+    _prepare(LIBRISPEECH, root, out, download, url)
+
+
+@app.command()
+def mini_librispeech(root: Root, out: Manifests = Path("manifests"), download: Download = False, url: Url = None) -> None:
+    """Mini LibriSpeech (5 h, 0.5 GB): OUT/mini_librispeech/train.tsv and valid.tsv."""
+    from fairseq_budget.data.corpora.librispeech import MINI_LIBRISPEECH
+
+    _prepare(MINI_LIBRISPEECH, root, out, download, url)
+
+
+def _prepare(corpus: Corpus, root: Path, out: Path, download: bool, url: str | None) -> None:
+    from fairseq_budget.data.corpora.librispeech import fetch, prepare
+
+    if url is not None and not download:
+        raise BudgetError("`--url` says where to download from: add `--download`, or leave it out")
+    if download:
+        fetch(corpus, root, url or corpus.url, typer.echo)
+    for path, manifest in prepare(corpus, root, out):
+        if manifest is None:
+            typer.echo(f"{path.stem}: not there, left out")
+        else:
+            typer.echo(f"{path.stem}: {len(manifest):,} utterances, {manifest.hours:.3f} h, {path}")
 
 
 @app.command()
@@ -24,7 +70,7 @@ def synthetic(
     keyword_speakers: Annotated[int, typer.Option(help="Training speakers of the keyword corpus.")] = 40,
     takes: Annotated[int, typer.Option(help="Recordings of each keyword by each speaker.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed and settings give the same bytes.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes.  [default: all]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes (default: all).")] = None,
 ) -> None:
     """Synthetic English speech, spoken by eSpeak NG: OUT/librispeech and OUT/speech_commands.  Downloads nothing."""
     from joblib import cpu_count
