@@ -11,8 +11,10 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from fairseq_budget import recipes
@@ -48,6 +50,14 @@ def accept_numbers_as_sizes() -> None:
         ]
 
     OverridesParser.parse_overrides = parse_overrides
+
+
+class FairseqBudgetPlugin(SearchPathPlugin):
+    """Changes no search path.  Hydra's launchers hand its plugins on to the processes that they start; because this is one,
+    those import this module before they compose a run."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra when it starts."""
 
 
 register()

@@ -7,7 +7,9 @@ leave the host: a second process group, on the CPU (gloo), adds them up.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -21,13 +23,15 @@ NANOSECONDS = 10**9
 
 @dataclass(frozen=True)
 class Collected:
-    """An update over all workers: its cost, the masked frames and batches its losses are averages over, and whether a
-    worker was asked to stop."""
+    """An update over all workers: its cost, the masked frames and batches its losses are averages over, the seconds that
+    they waited for data, whether a worker was asked to stop, and the sums of others' counts."""
 
     cost: Cost
     frames: int
     batches: int
+    waited: float
     stop: bool
+    others: list[int]
 
 
 class Accounts:
@@ -61,26 +65,44 @@ class Accounts:
         """This worker has no data left and repeated a batch for nothing: fairseq drops what it logged in this update."""
         self.frames = self.batches = 0
 
-    def collect(self, stop: bool) -> Collected:
-        """Sum over workers and start anew.  Every worker must call it, at the end of every update."""
+    def collect(self, stop: bool, waited: float, others: Sequence[int] = ()) -> Collected:
+        """Sum over workers and start anew.  Every worker must call it, at the end of every update.
+
+        Args:
+            others: counts that aren't kept here, for summing in the same go.
+        """
         now = time.monotonic()
         own = replace(self.cost, machine_seconds=now - self.charged_at)
         counts = [int(value * NANOSECONDS) if name == "machine_seconds" else value for name, value in vars(own).items()]
-        total = self._sum([*counts, self.frames, self.batches, int(stop)])
+        counts += [self.frames, self.batches, int(waited * NANOSECONDS), int(stop)]
+        total = self.sum([*counts, *others])
+        total, summed_others = total[: len(counts)], total[len(counts) :]
         self.charged_at = now
         self._forget()
         summed = dict(zip((f.name for f in fields(Cost)), total, strict=False))
         summed["machine_seconds"] /= NANOSECONDS
-        return Collected(Cost(**summed), total[-3], total[-2], total[-1] > 0)
+        return Collected(Cost(**summed), total[-4], total[-3], total[-2] / NANOSECONDS, total[-1] > 0, summed_others)
 
-    def _sum(self, counts: list[int]) -> list[int]:
+    def sum(self, counts: list[int]) -> list[int]:
+        """Sums over workers.  Every worker must call it."""
         if not dist.is_initialized() or dist.get_world_size() == 1:
             return counts
+        summed = torch.tensor(counts, dtype=torch.int64)
+        dist.all_reduce(summed, group=self._host_group())
+        return summed.tolist()
+
+    def gather(self, own: Any) -> list[Any]:
+        """What every worker has, in order of their ranks.  Every worker must call it."""
+        if not dist.is_initialized() or dist.get_world_size() == 1:
+            return [own]
+        gathered: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, own, group=self._host_group())
+        return gathered
+
+    def _host_group(self) -> dist.ProcessGroup | None:
         if self._group is None:
             self._group = dist.group.WORLD if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
-        summed = torch.tensor(counts, dtype=torch.int64)
-        dist.all_reduce(summed, group=self._group)
-        return summed.tolist()
+        return self._group
 
 
 def cost_of(network: SpeechEncoder, samples: list[int], padded: int, first_pass: bool) -> Cost:

@@ -6,6 +6,7 @@ fairseq builds the task and the learning-rate schedule separately and shows neit
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.ledger import Cost, Ledger
@@ -19,6 +20,8 @@ class Clock:
         self.budget = budget
         self.ledger = Ledger()
         self.listeners: list[Callable[[], None]] = []
+        self.companions: dict[str, Any] = {}
+        """What is saved in a checkpoint and restored together with the ledger (`state_dict` and `load_state_dict`)."""
 
     @property
     def progress(self) -> float:

@@ -16,6 +16,7 @@ from fairseq.file_io import PathManager
 def apply() -> None:
     """Apply every fix; calling it again changes nothing."""
     allow_checkpoint_classes()
+    broadcast_any_object()
     gather_without_cuda()
     place_cpu_workers()
     copy_checkpoints_whole()
@@ -24,6 +25,18 @@ def apply() -> None:
 def allow_checkpoint_classes() -> None:
     """torch.load reads only listed classes since 2.6; fairseq's checkpoints may hold these, which only store data."""
     torch.serialization.add_safe_globals([argparse.Namespace, Dictionary])
+
+
+def broadcast_any_object() -> None:
+    """When several workers continue a run, one reads the checkpoint and sends it to the others, who unpack it with
+    torch.load: since 2.6 that refuses the configuration in it.  torch's own way to send objects doesn't."""
+    distributed._broadcast_object_slow = _broadcast_object
+
+
+def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
+    sent = [obj]
+    torch.distributed.broadcast_object_list(sent, src=src_rank, group=group, device=dist_device)
+    return sent[0]
 
 
 def gather_without_cuda() -> None:

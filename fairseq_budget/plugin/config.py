@@ -32,7 +32,7 @@ class BudgetConfig(FairseqDataclass):
 
 @dataclass
 class PretrainingConfig(FairseqDataclass):
-    """A corpus, how it is cropped, and the budget."""
+    """A corpus, how it is cropped and batched, and the budget."""
 
     data: str = _setting(MISSING, "folder with train.tsv and valid.tsv (see `fairseq-budget manifest`)")
     budget: BudgetConfig = field(default_factory=BudgetConfig, metadata={"help": "when training ends"})
@@ -40,6 +40,23 @@ class PretrainingConfig(FairseqDataclass):
     max_sample_size: int = _setting(250_000, "longest crop, in samples (paper A)")
     min_sample_size: int = _setting(32_000, "shorter utterances are left out, in samples (paper A)")
     checkpoints: int = _setting(0, "validate, and save and keep a checkpoint, at each of so many equal shares of the budget")
+    batching: str = _setting(
+        "buckets",
+        "which utterances share a batch: buckets (full batches of few shapes), sorted (neighbours by length, paper A) "
+        "or bins (random ones of similar length, paper C)",
+    )
+    # every row has as many masked frames as the poorest: long rows have a smaller share of theirs masked
+    padding: bool = _setting(False, "pad and mask the short utterances of a batch, rather than crop the long ones only")
+    segment_seconds: Optional[float] = _setting(
+        None, "re-cut the training audio into segments of about this length (Gao et al. 2022: 1, 5, 10, 15); null: as it is"
+    )
+    cross_speakers: bool = _setting(False, "a segment may join speakers, otherwise it has one")
+    speaker_rule: Optional[str] = _setting(
+        None, "regular expression whose first group, in a file's name, is the speaker; null: LibriSpeech's"
+    )
+    on_bad_audio: str = _setting("error", "audio that cannot be read: error, or skip (more than 1% still ends the run)")
+    # fairseq makes batches once and shuffles them; made anew, they mix, and a resumed run has those of its epoch
+    rebuild_batches: bool = _setting(True, "make new batches for each epoch")
     # fairseq keeps loader processes alive over epochs; they would go on with the first epoch's crops
     persistent_workers: bool = _setting(False, "keep data loading processes over epochs")
     seed: int = II("common.seed")

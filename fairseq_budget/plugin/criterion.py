@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
@@ -28,7 +29,10 @@ class BudgetPretrainingCriterion(FairseqCriterion):
 
     def forward(self, model: Any, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
         """Loss of a batch.  Shape: -> sum over masked frames (), number of masked frames, what is logged."""
-        loss: Loss = model(**sample["net_input"])
+        inputs, low = sample["net_input"], self.task.network.config.autocast == "bf16"
+        # here, because fairseq's own autocast (`common.amp`) knows GPUs and float16 only
+        with torch.autocast(inputs["source"].device.type, torch.bfloat16, enabled=low):
+            loss: Loss = model(**inputs)
         logged = {"loss": loss.total.detach() * self.unit, "frames": loss.frames, "batches": 1}
         # fairseq's own names: what it makes `wps`, `wpb` and `bsz` of
         logged |= {"ntokens": loss.frames, "nsentences": len(sample["id"])}

@@ -41,8 +41,8 @@ class Interruption:
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: Any) -> None:
-        if self.signal is not None and number == signal.SIGTERM:
-            raise SystemExit(128 + number)  # asked twice: at once
+        if self.asked:  # a SIGTERM follows a requeueing
+            return
         logger.info("%s: the run stops after this update, with a checkpoint", signal.Signals(number).name)
         self.signal = number
 

@@ -45,11 +45,15 @@ class _ProgressScheduler(FairseqLRScheduler):
         return self.optimizer.get_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "ledger": self.clock.ledger.state_dict()}
+        companions = {name: companion.state_dict() for name, companion in self.clock.companions.items()}
+        return {**super().state_dict(), "ledger": self.clock.ledger.state_dict(), **companions}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self.clock.restore(state_dict["ledger"])
+        for name, companion in self.clock.companions.items():
+            if name in state_dict:
+                companion.load_state_dict(state_dict[name])
 
 
 @register_lr_scheduler("budget_polynomial", dataclass=PolynomialConfig)

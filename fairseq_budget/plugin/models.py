@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from fairseq.models import BaseFairseqModel, register_model
 
-from fairseq_budget.modules.config import model_config
+from fairseq_budget.errors import ConfigError
+from fairseq_budget.modules.compiled import compile_layers
+from fairseq_budget.modules.config import ModelConfig, model_config
 from fairseq_budget.modules.hubert import Hubert
+from fairseq_budget.modules.memory import keep_freed_memory
 from fairseq_budget.modules.tera import Tera
 from fairseq_budget.modules.wav2vec2 import Wav2Vec2
 from fairseq_budget.plugin.config import BudgetModelConfig
@@ -19,7 +23,25 @@ class _Adapter(BaseFairseqModel):
     @classmethod
     def build_model(cls, cfg: Any, task: Any = None) -> Any:
         """Called by fairseq; the task has already filled in what depends on the data."""
-        return cls(model_config(cfg))
+        config = model_config(cfg)
+        _check_precision(config, task)
+        network = cls(config)
+        if config.compile:
+            compile_layers(network)
+        if not torch.cuda.is_available():
+            keep_freed_memory()
+        return network
+
+
+def _check_precision(config: ModelConfig, task: Any) -> None:
+    """fairseq's half precision and ours exclude each other."""
+    common = getattr(task, "root", {}).get("common") or {}
+    chosen = [f"`common.{name}`" for name in ("fp16", "bf16", "amp") if common.get(name)]
+    if chosen and config.autocast != "none":
+        raise ConfigError(
+            f"{' and '.join(chosen)} and `model.autocast={config.autocast}` each set a precision: "
+            "leave one away, or take a recipe (`device=cuda`, `device=cuda_bf16`, `device=cpu_bf16`)"
+        )
 
 
 @register_model("budget_hubert", dataclass=BudgetModelConfig)

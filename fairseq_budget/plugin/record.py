@@ -11,11 +11,14 @@ from typing import Any
 
 import torch
 from fairseq import metrics
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import find_size
 from fairseq_budget.modules.pretrained import model_size_key
+from fairseq_budget.plugin.forecast import forecast
 from fairseq_budget.provenance import versions, write_record
 
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
@@ -34,6 +37,11 @@ class RunRecord:
         if checkpoint is not None:
             write_record(Path(checkpoint.save_dir).absolute().parent / "record.json", self.row())
 
+    def plan(self) -> dict[str, float] | None:
+        """What the planner says of this run; the same at every record."""
+        train = self.task.datasets.get("train")
+        return forecast(self.task.root, self.task.clock.budget.amounts, self.shape, train) if train else None
+
     def row(self) -> dict[str, Any]:
         """The record as a dictionary."""
         size, objective, ledger = find_size(model_size_key(self.config)), self.task.objective, self.task.clock.ledger
@@ -50,17 +58,35 @@ class RunRecord:
                 "hours_heard": ledger.spent("hours_heard"),
                 "machine_hours": ledger.spent("machine_hours"),
             },
+            "plan": self.plan(),
             "flops_convention": CONVENTION,
             "metrics": {"train_loss": metrics.get_smoothed_value("train", "loss"), "valid_loss": self.valid_loss},
             "loss_unit": self.task.loss_unit,
-            "data": {"train": str(self.task.cfg.data), "hours": train.manifest.hours if train else None},
+            **self.task.record_entries(),
+            "data": {
+                "train": str(self.task.cfg.data),
+                "hours": train.manifest.hours if train else None,
+                "segment_seconds": self.task.cfg.segment_seconds,
+                "bad_audio": self.task.bad_audio.record(),
+            },
             "train_log": self.task.root.common.log_file,
             "checkpoint": os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
             "seed": self.task.cfg.seed,
             "device": device_name(self.task.root.common.cpu),
             "versions": versions(PACKAGES),
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": command(),
         }
+
+
+def command() -> str:
+    """What starts this run again: in a job of a multirun, with that job's overrides."""
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        hydra = HydraConfig.get()
+        overrides = [*hydra.overrides.task, f"hydra.run.dir={hydra.runtime.output_dir}"]
+        return shlex.join(
+            ["fairseq-hydra-train", "--config-dir", "recipes", "--config-name", hydra.job.config_name, *overrides]
+        )
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def device_name(cpu: bool) -> str:

@@ -15,18 +15,21 @@ from omegaconf import open_dict
 
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.units import hours_from_samples
-from fairseq_budget.data.label_record import read_label_rate
-from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile, read_dictionary
+from fairseq_budget.data.check.cheap import cheap_checks
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.objectives import MODELS
 from fairseq_budget.plugin import clock
 from fairseq_budget.plugin.accounting import Accounts, cost_of
+from fairseq_budget.plugin.audio_source import check_files, re_cut
+from fairseq_budget.plugin.bad_audio import MAX_SHARE, BadAudio, BadAudioError
 from fairseq_budget.plugin.checkpoints import KeptCheckpoints
 from fairseq_budget.plugin.config import HubertPretrainingConfig, PretrainingConfig
 from fairseq_budget.plugin.dataset import SPECIAL_SYMBOLS, PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.interruption import Interruption
+from fairseq_budget.plugin.labels import RunLabels, restored_checkpoint
+from fairseq_budget.plugin.loading import Waiting, WatchedEpochs
 from fairseq_budget.plugin.record import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -56,10 +59,13 @@ class BudgetTask(FairseqTask):
         self.updates_done = 0
         self.kept = KeptCheckpoints(cfg.checkpoints)
         self.accounts = Accounts()
+        self.waiting = Waiting()
         self.interruption = Interruption()
         self.save_interval: int | None = None
+        self.given_up: str | None = None
         self.record: RunRecord | None = None
         with user_errors():
+            self.bad_audio = self.clock.companions["bad_audio"] = BadAudio(cfg.on_bad_audio)
             self._check_device()
 
     @classmethod
@@ -84,21 +90,33 @@ class BudgetTask(FairseqTask):
         """Read `<data>/<split>.tsv`; refuse what would fail later."""
         with user_errors():
             manifest = Manifest.read(Path(self.cfg.data) / f"{split}.tsv")
-            check_files(manifest, split)
+            check_files(manifest, 0.0 if self.bad_audio.mode == "error" else MAX_SHARE)
+            others = {name: data.manifest for name, data in self.datasets.items() if name != split}
+            for warning in cheap_checks(split, manifest, others):
+                logger.warning(warning)
+            utterances, labels = manifest, self.labels_of(manifest, split)
+            if split == "train" and self.cfg.segment_seconds is not None:
+                utterances, labels = re_cut(manifest, labels, self.cfg)
             self.datasets[split] = PretrainingDataset(
-                manifest,
+                utterances,
                 self.cfg.max_sample_size,
                 self.cfg.min_sample_size,
                 self.cfg.normalize,
                 self.cfg.seed,
-                **self.labels_of(manifest, split),
+                batching=self.cfg.batching,
+                padding=self.cfg.padding,
+                **labels,
             )
         kept = len(self.datasets[split].kept)
-        logger.info("%s: %d utterances of %d are long enough, %.2f h", split, kept, len(manifest), manifest.hours)
+        logger.info("%s: %d utterances of %d are long enough, %.2f h", split, kept, len(utterances), utterances.hours)
 
     def labels_of(self, manifest: Manifest, split: str) -> dict[str, Any]:
         """Labels for the dataset; none unless the objective needs them."""
         return {}
+
+    def get_batch_iterator(self, dataset: PretrainingDataset, **options: Any) -> WatchedEpochs:
+        """fairseq's, with a stopwatch."""
+        return WatchedEpochs(super().get_batch_iterator(dataset, **options), self.waiting)
 
     def max_positions(self) -> None:
         """Nothing is too long: it is cropped."""
@@ -126,8 +144,13 @@ class BudgetTask(FairseqTask):
         """Forward, backward, and what they cost."""
         self._seed(sample, update_num)
         self.updates_done = update_num + 1
-        loss, frames, logged = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        if ignore_grad:
+        if not ignore_grad:
+            self.bad_audio.note("train", sample)
+        stand_in = "stand_in" in sample
+        loss, frames, logged = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad or stand_in)
+        if stand_in:
+            frames, logged = frames * 0, {name: value * 0 for name, value in logged.items()}
+        elif ignore_grad:
             self.accounts.add_stand_in()
         else:
             padded, first_pass = sample["net_input"]["source"].size(1), self.datasets["train"].epoch == 1
@@ -135,7 +158,9 @@ class BudgetTask(FairseqTask):
         return loss, frames, {**logged, TRAINING: 1}
 
     def begin_update(self) -> None:
-        """Called by the criterion when fairseq begins an update."""
+        """Called by the criterion when fairseq begins an update.  Raises BadAudioError if too much of the audio was."""
+        if self.given_up is not None:
+            raise BadAudioError(self.given_up)
         self.accounts.begin_update()
         if self.save_interval is not None:
             self.root.checkpoint.save_interval_updates, self.save_interval = self.save_interval, None
@@ -143,7 +168,11 @@ class BudgetTask(FairseqTask):
     def valid_step(self, sample: dict[str, Any], model: Any, criterion: Any) -> tuple[Any, int, dict[str, Any]]:
         """The same masks at every validation."""
         self._seed(sample, 0)
-        return super().valid_step(sample, model, criterion)
+        self.bad_audio.note("valid", sample)
+        loss, frames, logged = super().valid_step(sample, model, criterion)
+        if "stand_in" in sample:
+            return loss * 0, frames * 0, {name: value * 0 for name, value in logged.items()}
+        return loss, frames, logged
 
     def _seed(self, sample: dict[str, Any], update_num: int) -> None:
         """Masks, distractors and dropout depend on the update and the batch, not on the worker that has it."""
@@ -154,12 +183,19 @@ class BudgetTask(FairseqTask):
         if not any(TRAINING in output for output in logging_outputs):
             super().reduce_metrics(logging_outputs, criterion)
             return
-        update = self.accounts.collect(self.interruption.asked)
+        update = self.accounts.collect(self.interruption.asked, self.waiting.take(), self.bad_audio.counts)
         # the averages' weights as numbers of the host: fairseq's meters would look at them on the device
         totals = {name: sum(output[name] for output in logging_outputs) for name in logging_outputs[0]}
         super().reduce_metrics([{**totals, "frames": update.frames, "batches": update.batches}], criterion)
         self.clock.charge(update.cost, distributed.get_data_parallel_world_size())
         self._log_ledger()
+        self.bad_audio.collect(update.others, self.accounts.gather)
+        if self.bad_audio.too_many:  # first the checkpoint, then the error, when fairseq begins the next update
+            self._save_after_this_update()
+            self.root.dataset.disable_validation = True
+            self.given_up = self.bad_audio.too_many
+        seconds = update.cost.machine_seconds
+        metrics.log_scalar("data_wait", update.waited / max(seconds, 1e-9), weight=seconds, round=4)
         if update.stop and self.clock.progress < 1:
             self._stop_for_now()
 
@@ -201,6 +237,10 @@ class BudgetTask(FairseqTask):
         """Let fairseq validate and save after the update that passed a share of the budget: it does both where the number
         of updates is a multiple of `save_interval_updates`, which therefore is that number until the next update."""
         if self.kept.pass_by(self.clock.progress) and self.updates_done:
+            self._save_after_this_update()
+
+    def _save_after_this_update(self) -> None:
+        if self.save_interval is None:
             checkpoint = self.root.checkpoint
             self.save_interval, checkpoint.save_interval_updates = checkpoint.save_interval_updates, self.updates_done
 
@@ -221,20 +261,15 @@ class BudgetTask(FairseqTask):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The ledger comes back with the learning-rate schedule."""
 
+    def record_entries(self) -> dict[str, Any]:
+        """What the run's record has besides the common entries."""
+        return {}
+
     def post_validate(self, model: Any, stats: dict[str, Any], agg: Any) -> None:
-        """fairseq's hook after a validation: the record shows the newest loss."""
+        """fairseq's hook after a validation: the record shows the newest loss, and what of the audio was skipped."""
+        self.bad_audio.collect(self.accounts.sum(self.bad_audio.counts), self.accounts.gather)
         if self.record is not None:
             self.record.valid_loss = float(stats["loss"])
-
-
-def check_files(manifest: Manifest, split: str) -> None:
-    """Refuse a manifest that names a file which isn't there, before hours are spent."""
-    for index in range(len(manifest)):
-        if not manifest.audio_path(index).is_file():
-            raise BudgetError(
-                f"{split}.tsv, line {index + 2}: no file {manifest.audio_path(index)}; "
-                "mend the path, or make the manifest again with `fairseq-budget manifest`"
-            )
 
 
 @register_task("budget_hubert_pretraining", dataclass=HubertPretrainingConfig)
@@ -243,26 +278,28 @@ class BudgetHubertTask(BudgetTask):
 
     objective = "hubert"
 
-    @property
-    def label_dir(self) -> Path:
-        return Path(self.cfg.label_dir or self.cfg.data)
+    def __init__(self, cfg: Any) -> None:
+        super().__init__(cfg)
+        with user_errors():
+            self.labels = RunLabels(Path(cfg.label_dir or cfg.data), cfg.labels, cfg.label_rate)
+            if (checkpoint := restored_checkpoint(self.root.get("checkpoint"))) is not None:
+                self.labels.refuse_to_continue(checkpoint)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """The size of the dictionary and the label rate belong to the labels; they're written into the model's config."""
-        with user_errors(), open_dict(cfg):
-            cfg.num_classes = read_dictionary(self.label_dir / DICTIONARY_NAME) + SPECIAL_SYMBOLS
-            cfg.label_rate = self.label_rate
+        with open_dict(cfg):
+            cfg.num_classes = self.labels.clusters + SPECIAL_SYMBOLS
+            cfg.label_rate = self.labels.rate
         return super().build_model(cfg, from_checkpoint)
 
-    @property
-    def label_rate(self) -> float:
-        return self.cfg.label_rate or read_label_rate(self.label_dir)
-
     def labels_of(self, manifest: Manifest, split: str) -> dict[str, Any]:
-        path = self.label_dir / f"{split}.{self.cfg.labels}"
-        labels = LabelFile(path, read_dictionary(self.label_dir / DICTIONARY_NAME))
-        labels.check(manifest.frames.tolist(), self.label_rate)
-        return {"labels": labels, "label_rate": self.label_rate}
+        return {"labels": self.labels.open(manifest, split), "label_rate": self.labels.rate}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "labels": self.labels.state()}
+
+    def record_entries(self) -> dict[str, Any]:
+        return self.labels.entries(self.clock.ledger)
 
 
 @register_task("budget_wav2vec2_pretraining", dataclass=PretrainingConfig)

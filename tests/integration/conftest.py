@@ -63,20 +63,27 @@ class Training:
     def run(self, *overrides: str) -> subprocess.CompletedProcess[str]:
         return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent)
 
-    def run_and_kill(self, updates: int, *overrides: str) -> None:
-        """Start a run and kill it, loader processes included, once so many updates are in its log."""
-        env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    def run_and_signal(self, updates: int, number: signal.Signals, *overrides: str, **environment: str) -> int:
+        """Start a run and send it a signal once so many updates are in its log; its exit code.
+
+        SIGKILL also goes to the processes that load data.
+        """
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         with subprocess.Popen(
             ["fairseq-hydra-train", *self.command(*overrides)],
             cwd=self.folder.parent,
-            env=env,
+            env={**os.environ, "PATH": path, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         ) as process:
             while process.poll() is None and self.updates_logged() < updates:
                 time.sleep(0.02)
-            os.killpg(process.pid, signal.SIGKILL)
+            if number == signal.SIGKILL:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            return process.wait()
 
     def updates_logged(self) -> int:
         return len(self.logged("train_inner")) if (self.folder / "hydra_train.log").exists() else 0

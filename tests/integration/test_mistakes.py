@@ -32,11 +32,11 @@ def training(data: Path, tmp_path: Path) -> Training:
 
 def test_a_wrong_path_in_a_manifest(training: Training, data: Path) -> None:
     lines = (data / "train.tsv").read_text().splitlines()
-    lines[2] = "no/such/file.flac\t50000"
+    lines[-1] = "no/such/file.flac\t50000"
     (data / "train.tsv").write_text("\n".join(lines) + "\n")
     result = training.run()
     assert result.returncode != 0
-    assert "train.tsv, line 3: no file" in message(result.stderr)
+    assert f"train.tsv`, line {len(lines)}: no file" in message(result.stderr)
 
 
 def test_no_gpu_where_one_is_asked_for(training: Training) -> None:

@@ -106,3 +106,13 @@ def test_a_study_is_a_multirun(tmp_path: Path) -> None:
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert "#0 : size=30" in result.stdout + result.stderr
     assert f"manifest `{tmp_path}/valid.tsv` cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize("budget", ["paper", "demo"])
+def test_the_first_round_has_250_of_400_updates(objective: str, budget: str) -> None:
+    """Liu et al. 2024: 250k updates, 20k of them warm-up, before the 400k of the second round."""
+    first, second = composed(objective, f"budget={budget}_round1"), composed(objective, f"budget={budget}")
+    assert first.task.budget.flops == pytest.approx(250 / 400 * second.task.budget.flops)
+    assert first.lr_scheduler.warmup_share * 250_000 == pytest.approx(20_000)
+    first.task.budget.flops = second.task.budget.flops
+    assert first == second

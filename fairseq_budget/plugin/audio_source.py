@@ -1,0 +1,58 @@
+"""What a training run reads: the files of its manifest are there, and its utterances re-cut where that's asked for."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from fairseq_budget.data.manifest import Manifest
+from fairseq_budget.data.presence import missing
+from fairseq_budget.data.rows import REMAKE
+from fairseq_budget.data.segment_labels import SegmentLabels
+from fairseq_budget.data.segments import Segments, bounds
+from fairseq_budget.data.speakers import LIBRISPEECH_RULE, speakers
+from fairseq_budget.errors import BudgetError, ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def check_files(manifest: Manifest, tolerated_share: float = 0.0) -> None:
+    """Refuse a manifest that names files which aren't there, before hours are spent.
+
+    Raises BudgetError if more than a share of the utterances lack one; up to that share is only warned of.
+    """
+    gone = list(missing(manifest))
+    if not gone:
+        return
+    index, name = gone[0]
+    count = len({index for index, _ in gone})
+    text = f"{manifest.where(index)}: no file `{manifest.root / name}`"
+    if count > 1:
+        text += f", and so for {count} of the {len(manifest)} utterances"
+    if count > tolerated_share * len(manifest):
+        raise BudgetError(f"{text}; mend the path, or {REMAKE}")
+    logger.warning("%s; skipped in training", text)
+
+
+def re_cut(manifest: Manifest, labels: dict[str, Any], cfg: Any) -> tuple[Segments, dict[str, Any]]:
+    """The manifest in segments of `task.segment_seconds`, and the dataset's settings for labels with theirs.
+
+    Raises ConfigError where the limits of `task.{min,max}_sample_size` would leave segments out or crop them.
+    """
+    shortest, longest = bounds(cfg.segment_seconds)
+    if not cfg.min_sample_size <= shortest < longest <= cfg.max_sample_size:
+        raise ConfigError(
+            f"`task.segment_seconds` = {cfg.segment_seconds:g} makes segments of {shortest} to {longest} samples, but "
+            f"`task.min_sample_size` = {cfg.min_sample_size} and `task.max_sample_size` = {cfg.max_sample_size} would leave "
+            f"out or crop some: set task.min_sample_size={min(shortest, cfg.min_sample_size)} "
+            f"task.max_sample_size={max(longest, cfg.max_sample_size)}"
+        )
+    together = np.zeros(len(manifest), dtype=np.int64)
+    who = together if cfg.cross_speakers else speakers(manifest, cfg.speaker_rule or LIBRISPEECH_RULE)
+    segments = Segments(manifest, who, cfg.segment_seconds)
+    logger.info("re-cut: %s", segments.description)
+    if "labels" in labels:
+        labels = {**labels, "labels": SegmentLabels(labels["labels"], segments.cuts, labels["label_rate"])}
+    return segments, labels

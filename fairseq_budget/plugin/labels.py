@@ -1,0 +1,109 @@
+"""The labels that a run is trained on: one codebook for all its splits, and for every time it is continued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fairseq_budget.arithmetic.budget import CURRENCIES
+from fairseq_budget.arithmetic.ledger import Ledger
+from fairseq_budget.data.label_record import RECORD_NAME, read_label_rate, read_record
+from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile, read_dictionary
+from fairseq_budget.data.manifest import Manifest
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.safe_load import plain, safe_load
+
+
+class RunLabels:
+    """The label files of a folder, `<split>.<ending>`.
+
+    Raises:
+        BudgetError: there is no dictionary, nothing tells the label rate, or `rate` is not the one that the record tells.
+    """
+
+    def __init__(self, folder: Path, ending: str, rate: float | None) -> None:
+        self.folder, self.ending = folder, ending
+        self.clusters = read_dictionary(folder / DICTIONARY_NAME)
+        self.record = read_record(folder)
+        self.rate = rate or read_label_rate(folder)
+        if self.record is not None and self.rate != self.record.rate:
+            raise BudgetError(
+                f"`task.label_rate` is {self.rate:g}, but `{folder / RECORD_NAME}` tells {self.record.rate:g}: leave it out"
+            )
+
+    def open(self, manifest: Manifest, split: str) -> LabelFile:
+        """The labels of a split, checked against its manifest and the record."""
+        labels = LabelFile(self.folder / f"{split}.{self.ending}", self.clusters)
+        labels.check(manifest.frames, self.rate)
+        if self.record is not None:
+            self.record.check_split(split, labels.sha256)
+        return labels
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint: which labels, and which rounds of training were needed to have them."""
+        identity = {"codebook": None, "label_rate": self.rate, "clusters": self.clusters}
+        if self.record is None:
+            return identity
+        return {
+            **identity,
+            "codebook": self.record.codebook,
+            "round": self.record.round,
+            "rounds": self.record.rounds,
+            "labelling_flops": self.record.forward_flops,
+        }
+
+    def refuse_to_continue(self, checkpoint: Path) -> None:
+        """Refuse a checkpoint that was trained on other labels; one that doesn't tell is taken.
+
+        Raises:
+            BudgetError: another codebook, label rate or number of clusters.
+        """
+        before = (plain(safe_load(checkpoint).get("task_state")) or {}).get("labels") or {}
+        for name, value in self.state().items():
+            known = before.get(name)
+            if name in ("codebook", "label_rate", "clusters") and None not in (known, value) and known != value:
+                raise BudgetError(
+                    f"`{checkpoint}` was trained on other labels than those in `{self.folder}` ({_told(name, known)} there, "
+                    f"{_told(name, value)} here): name its labels as `task.label_dir`, or train in another `hydra.run.dir`"
+                )
+
+    def entries(self, ledger: Ledger) -> dict[str, Any]:
+        """For the run's record: the labels, what the rounds before this one spent, and the sum with `ledger`.
+
+        ``all_rounds`` counts training alone, as a budget does; ``labelling_flops`` are the forward passes of making labels
+        (of all rounds).  It's None where a model of an earlier round doesn't tell what it spent.
+        """
+        state = self.state()
+        rounds, labelling = state.pop("rounds", []), state.pop("labelling_flops", 0)
+        if not rounds:
+            return {"labels": state}
+        labelling += sum(earlier["labelling_flops"] for earlier in rounds)
+        return {
+            "labels": state,
+            "rounds": rounds,
+            "all_rounds": _sum([earlier["spent"] for earlier in rounds], ledger),
+            "labelling_flops": labelling,
+        }
+
+
+def restored_checkpoint(settings: Any) -> Path | None:
+    """The checkpoint that fairseq will continue from (section `checkpoint` of the configuration), if there is one."""
+    if settings is None or settings.reset_optimizer or settings.reset_lr_scheduler:
+        return None
+    name = settings.restore_file
+    path = Path(settings.save_dir, name) if name == "checkpoint_last.pt" else Path(name)
+    return path if path.is_file() else None
+
+
+def _told(name: str, value: Any) -> str:
+    if name == "codebook":
+        return f"codebook {value[:8]}"
+    return f"{value:g} Hz" if name == "label_rate" else f"{value} clusters"
+
+
+def _sum(earlier: list[dict[str, float] | None], ledger: Ledger) -> dict[str, float] | None:
+    own = ledger.state_dict()
+    if None in earlier:
+        return None
+    total = Ledger(**{name: own[name] + sum((spent or {}).get(name, 0) for spent in earlier) for name in own})
+    return {**total.state_dict(), **{currency: total.spent(currency) for currency in CURRENCIES}}
