@@ -76,6 +76,7 @@ def _render(study: Study, folder: Path) -> str:
         losses=tables.losses(study.pretrain),
         tasks=[_task_part(study, task, folder) for task in study.tasks],
         costs=tables.costs(study.pretrain),
+        forecasts=tables.forecasts(study.pretrain),
         origins=tables.origins(study),
         commands=[(name, origin.command or "not recorded") for name, origin in tables.origins_by_run(study)],
         paper=published.PAPER,

@@ -43,6 +43,8 @@ class PretrainRun:
     params: int
     budget: Mapping[str, float]
     spent: Mapping[str, float]
+    plan: Mapping[str, float]
+    """What the planner said before the run; empty where it couldn't or wasn't asked."""
     train_loss: float
     valid_loss: float
     loss_unit: str
@@ -59,6 +61,11 @@ class PretrainRun:
     def finished(self) -> bool:
         """Whether the run stopped because its budget was spent."""
         return self.share >= _FINISHED_SHARE
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training audio."""
+        return self.spent.get("hours_heard", math.nan) / self.data_hours
 
     @property
     def flops_per_second(self) -> float:
@@ -107,6 +114,7 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
         params=int(fields.number("params")),
         budget=fields.numbers("budget"),
         spent=spent,
+        plan=fields.numbers("plan") if fields.values.get("plan") else {},
         train_loss=metrics.number_or_nan("train_loss"),
         valid_loss=metrics.number_or_nan("valid_loss"),
         loss_unit=fields.optional_text("loss_unit") or "unit not recorded",

@@ -38,6 +38,31 @@ def costs(runs: Sequence[PretrainRun]) -> pd.DataFrame:
     return pd.DataFrame([*rows, _total(runs)] if rows else [])
 
 
+def forecasts(runs: Sequence[PretrainRun]) -> pd.DataFrame:
+    """One row a finished run that was planned: what the planner said, and what the ledger says."""
+    return pd.DataFrame(_forecast(run) for run in runs if run.plan and run.finished)
+
+
+def _forecast(run: PretrainRun) -> dict[str, str]:
+    spent = {
+        "flops_per_update": run.spent["flops"] / run.spent["updates"],
+        "updates": run.spent["updates"],
+        "hours_heard": run.spent.get("hours_heard", math.nan),
+        "epochs": run.epochs,
+    }
+    columns = {
+        "flops_per_update": ("FLOPs an update", human_flops),
+        "updates": ("updates", numbers.count),
+        "hours_heard": ("audio heard", numbers.hours),
+        "epochs": ("epochs", numbers.significant),
+    }
+    row = {"run": run.name}
+    for key, (name, text) in columns.items():
+        row[f"{name}, planned"] = text(run.plan[key])
+        row[f"{name}, in the end"] = f"{text(spent[key])} ({spent[key] / run.plan[key] - 1:+.1%})"
+    return row
+
+
 def downstream(runs: Sequence[DownstreamRun]) -> pd.DataFrame:
     """One row an upstream of one task."""
     return pd.DataFrame(

@@ -55,11 +55,12 @@ def tables_of(html: str) -> list[list[list[str]]]:
 
 
 def test_the_tables_on_the_page_hold_the_numbers_of_the_records(full_study: StudyFolder) -> None:
-    losses, results, paper, costs, origins = tables_of(page_of(full_study))
+    losses, results, paper, costs, forecasts, origins = tables_of(page_of(full_study))
     assert ["tera-slim", "TERA", "Slim", "100", "20.0 M", "6.000", "6.250", "L1"] in losses
     assert ["TERA Slim", "31.0%", "29.1%", "30", "40", "0.0001", "33.0 s"] in results
     assert ["HuBERT", "93.51%", "89.39%"] in paper
     assert costs[-1][:6] == ["total", "", "", "12.24 TFLOP", "", "48"]
+    assert forecasts[1][:3] == ["hubert-30", "250.00 GFLOP", "255.00 GFLOP (+2.0%)"]
     assert "0123abc" in origins[1]
 
 

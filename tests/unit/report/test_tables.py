@@ -58,3 +58,15 @@ def test_runs_of_the_same_software_share_a_row(study_folder: StudyFolder) -> Non
         ["pretrain/hubert-30, pretrain/hubert-slim", "0123abc", "fairseq_budget 0.1.0, torch 2.13.0"],
         ["pretrain/hubert-base", "not recorded", "not recorded"],
     ]
+
+
+def test_forecasts_stand_beside_the_ledger(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "slim")
+    study_folder.pretrain("tera", "slim", plan=None)
+    study_folder.pretrain("tera", "30", spent={"flops": 1e12, "updates": 4, "hours_heard": 0.1})
+    table = tables.forecasts(read_study(study_folder.out).pretrain)
+    assert list(table["run"]) == ["hubert-slim"], "neither the run without a plan nor the unfinished one"
+    row = table.iloc[0]
+    assert (row["updates, planned"], row["updates, in the end"]) == ("12", "12 (+0.0%)")
+    assert row["FLOPs an update, in the end"] == "255.00 GFLOP (+2.0%)"
+    assert row["epochs, in the end"] == "0.5 (+25.0%)"
