@@ -17,7 +17,7 @@ setup(
     # Hydra finds its plugins in the namespace package `hydra_plugins`; the recipes lie beside the code in a checkout and
     # inside the package when installed
     packages=[
-        *find_packages(include=["fairseq_budget", "fairseq_budget.*", "s3prl_upstreams"]),
+        *find_packages(include=["fairseq_budget", "fairseq_budget.*", "s3prl_upstreams", "s3prl_upstreams.*"]),
         "fairseq_budget.recipes",
         "hydra_plugins",
     ],
@@ -37,6 +37,8 @@ setup(
         "sentencepiece",
         "espeakng-loader",
         "hydra-core==1.3.2",
+        "hydra-joblib-launcher",
+        "hydra-submitit-launcher",
         "huggingface-hub<1",
         "transformers<5",
         "jinja2",
@@ -44,6 +46,7 @@ setup(
         "matplotlib",
         "numpy",
         "pandas",
+        "requests",
         "rich",
         "scikit-learn",
         "scipy",
@@ -51,10 +54,14 @@ setup(
         "soxr",
         "tensorboardX",
         "typer",
-        # imported by s3prl's downstream tasks, which don't ask for them
+        # diarisation error rates, which s3prl leaves to a repository of scripts
+        "simpleder",
+        # imported by s3prl's downstream tasks, which don't ask for them; s3prl's own pin of dtw-python is older than numpy 2
         "catalyst",
+        "dtw-python>=1.5",
         "h5py",
         "librosa",
+        "lxml",
         "sox",
     ],
     extras_require={"test": ["hypothesis", "pytest", "ruff"]},

@@ -2,80 +2,81 @@
 
 from __future__ import annotations
 
-import re
+import json
 from argparse import Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fairseq_budget.modules.pretrained import load_pretrained
 from fairseq_budget.provenance import versions, write_record
+from s3prl_upstreams import scores
 from s3prl_upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.scores import Score
+from s3prl_upstreams.tasks import Metric, Task, task_of
+
+FILE = "record.json"
 
 
-@dataclass(frozen=True)
-class Scores:
-    """The best step on dev, and both splits there; None for what was never evaluated."""
-
-    dev: float | None
-    test: float | None
-    step: int | None
-
-
-@dataclass(frozen=True)
-class Task:
-    """How a task of SUPERB is called, what is measured, and how to read it from the run's ``log.log``."""
-
-    name: str
-    metric: str
-    higher_is_better: bool
-    read: Callable[[str], Scores]
-
-
-def read_accuracy(log: str) -> Scores:
-    """Scores from lines such as ``dev at step 5000: 0.93`` (KS, IC, SID and ER write them).
-
-    Of the steps with the best accuracy on dev the first counts, which is the one that s3prl keeps as dev-best.ckpt.
-    """
-    found: dict[str, dict[int, float]] = {"dev": {}, "test": {}}
-    for split, step, value in re.findall(r"^(dev|test) at step (\d+): (\S+)$", log, flags=re.MULTILINE):
-        found[split][int(step)] = float(value)
-    if not found["dev"]:
-        return Scores(None, None, None)
-    best = max(sorted(found["dev"]), key=lambda step: found["dev"][step])
-    return Scores(found["dev"][best], found["test"].get(best), best)
-
-
-TASKS: dict[str, Task] = {"speech_commands": Task("ks", "acc", True, read_accuracy)}
-"""By the name of s3prl's task (``-d``)."""
-
-
-def write(args: Namespace, config: dict[str, Any], log: str, wall_seconds: float, command: str) -> Path | None:
+def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command: str) -> Path | None:
     """Write the record of a finished training run and return its path; None for a task that is not in the table.
 
-    `args` and `config` are s3prl's own, `log` is what the run wrote to ``log.log``.
+    `args` and `config` are s3prl's own; the scores are those in the experiment folder.
     """
-    if args.downstream not in TASKS:
+    task = task_of(args.downstream, config)
+    if task is None:
         return None
-    task = TASKS[args.downstream]
-    scores = task.read(log)
+    folder = Path(args.expdir)
     record = {
         "kind": "downstream",
         "task": task.name,
         **upstream_of(args),
-        "metric": task.metric,
-        "higher_is_better": task.higher_is_better,
-        "dev": scores.dev,
-        "test": scores.test,
-        "step": scores.step,
+        "unfrozen": bool(args.upstream_trainable),
+        "metric": task.main.key,
+        "higher_is_better": task.main.higher_is_better,
+        **measured(task, folder),
         "steps": int(config["runner"]["total_steps"]),
         "lr": float(config["optimizer"]["lr"]),
         "wall_seconds": round(wall_seconds, 1),
         "versions": versions(("s3prl", "torch", "torchaudio")),
         "command": command,
     }
-    return write_record(Path(args.expdir, "record.json"), record)
+    return write_record(folder / FILE, record)
+
+
+def add_test(args: Namespace, config: dict[str, Any]) -> None:
+    """After a checkpoint was evaluated: put what is measured now into the record of its run, if there is one."""
+    path, task = Path(args.expdir, FILE), task_of(args.downstream, config)
+    if task is not None and path.exists():
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record.get("task") == task.name:
+            write_record(path, record | measured(task, path.parent))
+
+
+def measured(task: Task, folder: Path) -> dict[str, Any]:
+    """`dev` and `test` in the main metric (s3prl's own numbers), the `step` chosen on dev, and `scores` as papers have them.
+
+    The test score is that of the checkpoint that the protocol tests, once it was evaluated; before that, of the same step
+    while training, if s3prl evaluated that; for a task without a development split, the best of all checkpoints.
+    """
+    found, selection, step, dev = scores.read(folder), task.selection, None, None
+    if selection is not None:
+        on_dev = [score for score in found if score.split == selection.split and score.step is not None]
+        chosen = scores.best(found, selection) or max(on_dev, key=lambda score: score.step or 0, default=None)
+        step = chosen.step if chosen else None
+        dev = next((score.value for score in on_dev if (score.metric, score.step) == (task.main.key, step)), None)
+    names = {path.name for path in scores.checkpoints_to_test(task, folder)}
+    on_test = [score for score in found if score.split == task.test_split]
+    final = [score for score in on_test if score.checkpoint in names]
+    eligible = final or [score for score in on_test if score.step is not None and score.step == step]
+    tested = {metric.key: _best_of(metric, eligible) for metric in task.metrics}
+    printed = {m.column: m.in_units(value) for m in task.metrics if (value := tested[m.key]) is not None}
+    return {"dev": dev, "test": tested[task.main.key], "step": step, "scores": printed}
+
+
+def _best_of(metric: Metric, eligible: Sequence[Score]) -> float | None:
+    choose = max if metric.higher_is_better else min
+    return choose((score.value for score in eligible if score.metric == metric.key), default=None)
 
 
 def upstream_of(args: Namespace) -> dict[str, str | None]:

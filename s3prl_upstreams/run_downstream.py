@@ -1,12 +1,13 @@
 """``python -m s3prl_upstreams.run_downstream ARGUMENTS``: s3prl's own launcher, with our upstreams, on today's packages.
 
-ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is.  After a training run there is
-a ``record.json`` in its experiment folder.
+ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is.  The experiment folder then
+holds ``scores.jsonl``, every number measured on a development or test split, and after training ``record.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shlex
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import checks, compat, hub, record
+from s3prl_upstreams import checks, compat, final, hub, record, scores
 
 Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
 """s3prl's arguments, its configuration, and the files it backs up"""
@@ -29,27 +30,33 @@ class Observer:
         self.read_settings = read_settings
         self.args = argparse.Namespace()
         self.config: dict[str, Any] = {}
-        self.log_start = 0
 
     def __call__(self) -> Settings:
         """s3prl's settings, checked; BudgetError for those that cannot work."""
         try:
             self.args, self.config, files = self.read_settings()
         except FileNotFoundError as error:
-            raise BudgetError(f"no file `{error.filename}`: add `-c FILE`, such as `-c recipes/superb/ks.yaml`") from error
+            wanted = "`-e` and `-i` want a checkpoint that a run has saved"
+            if not str(error.filename).endswith(".ckpt"):
+                wanted = "add `-c FILE`, such as `-c recipes/superb/ks.yaml`"
+            raise BudgetError(f"no file `{error.filename}`: {wanted}") from error
         checks.prepare(self.args, self.config)
-        if self.log.exists() and not self.args.past_exp:
-            self.log_start = self.log.stat().st_size  # s3prl appends to the log of an earlier run in the same folder
+        self.record_scores()
         return self.args, self.config, files
 
     @property
-    def log(self) -> Path:
-        """The run's ``log.log``."""
-        return Path(self.args.expdir, "log.log")
+    def checkpoint(self) -> str | None:
+        """The name of the checkpoint that is evaluated; None while training, and where there is none."""
+        return Path(self.args.init_ckpt).name if self.args.mode != "train" and self.args.init_ckpt else None
 
-    def written_log(self) -> str:
-        """What this run, with those that it resumed, wrote to its log."""
-        return self.log.read_bytes()[self.log_start :].decode() if self.log.exists() else ""
+    def record_scores(self) -> None:
+        """Have s3prl's runner write ``scores.jsonl``; a run that isn't resumed begins a new one."""
+        folder = Path(self.args.expdir)
+        if self.args.mode == "train" and not self.args.past_exp:
+            (folder / scores.FILE).unlink(missing_ok=True)
+        runner = importlib.import_module("s3prl.downstream.runner")
+        tensorboard = importlib.import_module("tensorboardX").SummaryWriter
+        runner.SummaryWriter = scores.recording(tensorboard, folder, self.checkpoint)
 
 
 def main() -> int:
@@ -63,7 +70,7 @@ def main() -> int:
 
 
 def run(arguments: list[str]) -> None:
-    """Prepare the process, call s3prl, and write the record if it trained."""
+    """Prepare the process, call s3prl, compute the scores it leaves to others, and write the record."""
     hide_gpus_from_cpu_runs(arguments)
     compat.apply()
     hub.install()
@@ -72,10 +79,13 @@ def run(arguments: list[str]) -> None:
     observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args)
     started = time.monotonic()
     launcher.main()
-    if observer.args.mode == "train":
+    args, config = observer.args, observer.config
+    if args.mode == "train":
         command = shlex.join(["python", "-m", "s3prl_upstreams.run_downstream", *arguments])
-        seconds = time.monotonic() - started
-        record.write(observer.args, observer.config, observer.written_log(), seconds, command)
+        record.write(args, config, time.monotonic() - started, command)
+    elif args.mode == "evaluate":
+        final.score(args, config, observer.checkpoint)
+        record.add_test(args, config)
 
 
 def hide_gpus_from_cpu_runs(arguments: list[str]) -> None:

@@ -99,4 +99,61 @@ def _gain(sound: Sound, arguments: list[str]) -> Sound:
     return wave * np.float32(10 ** (float(arguments[-1]) / 20)), rate
 
 
-EFFECTS: dict[str, Callable[[Sound, list[str]], Sound]] = {"channels": _channels, "rate": _rate, "gain": _gain}
+def _silence(sound: Sound, arguments: list[str]) -> Sound:
+    """Remove silence: `silence 1 D P% -1 D P%`, with seconds D and percentages P, as ASV has it.
+
+    The definition is that of sox 14.4.2 (its manual, and the state machine of silence.c): a sample is loud when the RMS of
+    the 20 ms that end with it, with zeros before the beginning, is above P % of full scale.  What comes before D seconds of
+    loud samples on end is dropped; then everything is kept until D seconds on end are not loud, which are dropped, and it
+    begins anew, with an empty window.  A shorter quiet stretch at the end is kept.
+    """
+    wave, rate = sound
+    above, start, level, below, stop, level_again = [*arguments, *[""] * 6][:6]
+    fits = len(arguments) == 6 and (above, below) == ("1", "-1") and level.endswith("%") and level_again.endswith("%")
+    if not fits or len(wave) != 1:
+        raise BudgetError(f"sox `silence {' '.join(arguments)}`: only `1 D P% -1 D P%` on one channel is implemented here")
+    needed, limit = round(float(start) * rate), round(float(stop) * rate)
+    loud, quiet = float(level[:-1]) / 100, float(level_again[:-1]) / 100
+    window = rate // 50
+    power = _power(wave[0], window)
+    kept, position = [], 0
+    while position < wave.shape[1]:
+        level_here = _with_empty_window(power, wave[0], position, window)
+        begin = _first_run(level_here > loud**2, needed)
+        if begin is None:
+            break
+        end = _first_run(level_here[begin + needed :] <= quiet**2, limit)
+        last = wave.shape[1] if end is None else position + begin + needed + end
+        kept.append(wave[:, position + begin : last])
+        position = last if end is None else last + limit
+    return (np.concatenate(kept, axis=1) if kept else wave[:, :0]), rate
+
+
+def _power(wave: np.ndarray, window: int) -> np.ndarray:
+    """Mean power of the `window` samples that end with each one.  Shape: (T,) -> (T,) float64."""
+    total = np.cumsum(np.square(wave, dtype=np.float64))
+    before = np.concatenate([np.zeros(min(window, len(wave))), total[:-window]])
+    return (total - before) / window
+
+
+def _with_empty_window(power: np.ndarray, wave: np.ndarray, position: int, window: int) -> np.ndarray:
+    """`power` from `position` on, as if there were zeros before it.  Shape: (T,) -> (T - position,)."""
+    level = power[position:].copy()
+    level[:window] = np.cumsum(np.square(wave[position : position + window], dtype=np.float64)) / window
+    return level
+
+
+def _first_run(mask: np.ndarray, length: int) -> int | None:
+    """Where the first `length` true values on end begin; None if there are none."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    long = np.flatnonzero(ends - starts >= length)
+    return int(starts[long[0]]) if len(long) else None
+
+
+EFFECTS: dict[str, Callable[[Sound, list[str]], Sound]] = {
+    "channels": _channels,
+    "rate": _rate,
+    "gain": _gain,
+    "silence": _silence,
+}

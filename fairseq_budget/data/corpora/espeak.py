@@ -1,4 +1,4 @@
-"""Speech and phonemes from eSpeak NG, through the library that the ``espeakng-loader`` package carries.
+"""Speech, its phones in time, and phonemes from eSpeak NG, through the library that ``espeakng-loader`` carries.
 
 eSpeak keeps state from one utterance to the next (the phase of its oscillators and flutter, its noise generator), and
 initialising it again does not clear all of it.  So the library is initialised once in this process and never speaks
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from fairseq_budget.data.alignments import SILENCE
 from fairseq_budget.errors import BudgetError, unknown_name
 
 RATE = 22050
@@ -28,9 +30,16 @@ RATE = 22050
 ACCENTS = ("en-us", "en-us-nyc", "en-gb-x-rp", "en-gb-scotland")
 """The kinds of English used here, by eSpeak's names."""
 
+MANDARIN = "cmn"
+"""The one other language that is spoken here."""
+
 # Constants of espeak-ng's speak_lib.h.
 _OUTPUT_SYNCHRONOUS = 2
+_INITIALIZE_PHONEME_EVENTS = 0x0001
+_INITIALIZE_PHONEME_IPA = 0x0002
 _INITIALIZE_DONT_EXIT = 0x8000
+_EVENT_LIST_TERMINATED = 0
+_EVENT_PHONEME = 7
 _CHARS_UTF8 = 1
 _PHONEMES_IPA = 0x02
 _PARAMETERS = {"words_per_minute": 1, "pitch": 3, "pitch_range": 4}
@@ -38,7 +47,35 @@ _PARAMETERS = {"words_per_minute": 1, "pitch": 3, "pitch_range": 4}
 # Variants that do not sound like a person speaking: robots, whispers, buzzing experiments, and one equal to no variant.
 _ODD = ("AnxiousAndy", "Demonic", "Tweaky", "UniRobot", "anikaRobot", "croak", "fast", "klatt", "robosoft", "whisper")
 
-_SampleCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_STRESS = "ˈˌ"
+
+# Glides between vowels and glottal stops have no IPA name in eSpeak's events, as pauses haven't, but last 20 to 65 ms;
+# pauses between words last 125 ms or more (measured over all variants and accents at the corpora's rates).
+_SHORTEST_PAUSE = RATE * 70 // 1000
+
+
+class _EventId(ctypes.Union):
+    """espeak_EVENT's `id`; the name of a phoneme ends with a zero byte unless it fills all 8."""
+
+    _fields_ = (("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    """espeak_EVENT of speak_lib.h; `sample` counts from the beginning of the text."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+_SampleCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 @dataclass(frozen=True)
@@ -60,6 +97,14 @@ class Voice:
         return f"{self.accent}+{self.variant}" if self.variant else self.accent
 
 
+@dataclass(frozen=True)
+class Phone:
+    """A phone in IPA without stress (or ``SILENCE``), and the sample at ``RATE`` where it begins."""
+
+    name: str
+    start: int
+
+
 @functools.cache
 def variants() -> tuple[str, ...]:
     """The names of the variants that sound like a person, sorted."""
@@ -73,11 +118,32 @@ def speak(text: str, voice: Voice) -> np.ndarray:
     Shape: (samples,) int16 at ``RATE``.
     Raises BudgetError for an unknown accent or variant, and if eSpeak fails or has nothing to say.
     """
-    pcm = np.frombuffer(_ask(voice, lambda: _synthesize(text)), dtype=np.int16)
+    return speak_aligned(text, voice)[0]
+
+
+def speak_aligned(text: str, voice: Voice) -> tuple[np.ndarray, list[Phone]]:
+    """``speak``, and which phone begins where: in order, the first at sample 0, each lasting until the next.
+
+    Asking for the phones changes no sample.
+    """
+    header, _, samples = _ask(voice, lambda: _synthesize(text)).partition(b"\n")
+    pcm = np.frombuffer(samples, dtype=np.int16)
     # A text without words gives a few samples of digital silence.
     if not pcm.any():
         raise BudgetError(f"eSpeak made no sound of {text!r}: give it words")
-    return pcm
+    return pcm, _merged([Phone(SILENCE, 0), *(Phone(name, start) for name, start in json.loads(header))], len(pcm))
+
+
+def _merged(phones: list[Phone], end: int) -> list[Phone]:
+    """Without phones that last no sample; neighbouring pauses are one, and what is no pause goes to the phone before it."""
+    stops = [phone.start for phone in phones[1:]] + [end]
+    merged: list[Phone] = []
+    for phone, stop in zip(phones, stops, strict=True):
+        unnamed_sound = 0 < phone.start and stop < end and stop - phone.start < _SHORTEST_PAUSE
+        goes_on = phone.name == SILENCE and merged and (unnamed_sound or merged[-1].name == SILENCE)
+        if phone.start < min(stop, end) and not goes_on:
+            merged.append(phone)
+    return merged
 
 
 def phonemes(text: str, voice: Voice) -> str:
@@ -87,8 +153,8 @@ def phonemes(text: str, voice: Voice) -> str:
 
 def _ask(voice: Voice, answer: Callable[[], bytes]) -> bytes:
     """What `answer` returns in a fork of this process in which the voice has been set."""
-    if voice.accent not in ACCENTS:
-        raise unknown_name("accent", voice.accent, ACCENTS)
+    if voice.accent not in (*ACCENTS, MANDARIN):
+        raise unknown_name("accent", voice.accent, (*ACCENTS, MANDARIN))
     # eSpeak takes an unknown variant without complaint and speaks without one.
     if voice.variant and voice.variant not in variants():
         raise unknown_name("variant", voice.variant, variants())
@@ -130,19 +196,31 @@ def _set_voice(voice: Voice) -> None:
 
 
 def _synthesize(text: str) -> bytes:
+    """A line of JSON with [phone, first sample] of each phone, then the samples."""
     pieces: list[bytes] = []
+    phones: list[tuple[str, int]] = []
 
     @_SampleCallback
-    def keep(samples: ctypes._Pointer[ctypes.c_short], count: int, events: int | None) -> int:
+    def keep(samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
         if samples and count > 0:
             pieces.append(ctypes.string_at(samples, 2 * count))
+        number = 0
+        while events and events[number].type != _EVENT_LIST_TERMINATED:
+            if events[number].type == _EVENT_PHONEME:
+                phones.append((_phone_name(events[number].id.string), events[number].sample))
+            number += 1
         return 0
 
     library = _library()
     library.espeak_SetSynthCallback(keep)
     data = text.encode("utf-8")
     library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, 0, 0, _CHARS_UTF8, None, None)
-    return b"".join(pieces)
+    return json.dumps(phones).encode("ascii") + b"\n" + b"".join(pieces)
+
+
+def _phone_name(name: bytes) -> str:
+    """A phone without its stress; pauses have no IPA name.  A name of more than 8 bytes may be cut inside a letter."""
+    return name.decode("utf-8", errors="ignore").strip(_STRESS) or SILENCE
 
 
 def _to_ipa(text: str) -> bytes:
@@ -161,7 +239,8 @@ def _library() -> ctypes.CDLL:
     """The library, initialised, in the state from which every fork starts."""
     library = ctypes.CDLL(_loader().get_library_path())
     folder = os.fsencode(_data_folder())
-    rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, folder, _INITIALIZE_DONT_EXIT)
+    options = _INITIALIZE_PHONEME_EVENTS | _INITIALIZE_PHONEME_IPA | _INITIALIZE_DONT_EXIT
+    rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, folder, options)
     if rate != RATE:
         raise BudgetError(f"eSpeak cannot start from `{_data_folder()}` (it says {rate}): reinstall `espeakng-loader`")
     return library

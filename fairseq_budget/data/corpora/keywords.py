@@ -57,8 +57,8 @@ def keyword_jobs(folder: Path, speakers: int, takes: int, seed: int) -> list[Job
     rng = np.random.default_rng([seed, 3])
     timbres, test_timbres = divide_variants(rng)
     held_out = max(1, round(_VALIDATION_SHARE * speakers))
-    names = _names("training", speakers - held_out, rng) + _names("validation", held_out, rng)
-    test_names = _names("testing", max(1, round(0.4 * speakers)), rng)
+    names = names_in_part("training", speakers - held_out, rng) + names_in_part("validation", held_out, rng)
+    test_names = names_in_part("testing", max(1, round(0.4 * speakers)), rng)
     train = draw_speakers(names, timbres, rng)
     test = draw_speakers(test_names, test_timbres, rng)
     place, test_place = folder / "train", folder / "test"
@@ -125,7 +125,7 @@ def _background(samples: int, slope: float, rng: np.random.Generator) -> np.ndar
     return coloured_noise(samples, slope, rng) * 10 ** (rng.uniform(-50, -20) / 20)
 
 
-def _names(part: str, count: int, rng: np.random.Generator) -> list[str]:
+def names_in_part(part: str, count: int, rng: np.random.Generator) -> list[str]:
     """Speaker names of eight hexadecimal digits, like the corpus's own, which the official rule puts into a part."""
     names: dict[str, None] = {}
     while len(names) < count:

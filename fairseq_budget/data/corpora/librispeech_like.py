@@ -2,6 +2,7 @@
 
     {train-clean,dev-clean}/SPEAKER/CHAPTER/SPEAKER-CHAPTER-NNNN.flac      16 kHz, 16 bit, mono
     {train-clean,dev-clean}/SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt      one line `SPEAKER-CHAPTER-NNNN WORDS` each
+    {train-clean,dev-clean}/SPEAKER/CHAPTER/SPEAKER-CHAPTER.phones.ctm     which phone is heard when (alignments.py)
 
 Utterances last about 2 to 17 s.  No speaker, and no timbre, occurs in both folders.
 """
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fairseq_budget.data.alignments import CTM, Alignment, write_ctm
 from fairseq_budget.data.audio import SAMPLE_RATE
-from fairseq_budget.data.corpora.espeak import speak
+from fairseq_budget.data.corpora.espeak import RATE, speak_aligned
 from fairseq_budget.data.corpora.jobs import Job, Made
 from fairseq_budget.data.corpora.recording import at_16k, recorded, write_16_bit
 from fairseq_budget.data.corpora.sentences import transcript, utterance
@@ -55,19 +57,25 @@ def _jobs(folder: Path, speakers: list[Speaker], hours: float, seed: int) -> lis
 
 
 def make_chapter(folder: Path, speaker: Speaker, chapter: int, seconds: float, seed: int) -> Made:
-    """Write one chapter of about `seconds` of speech, at least one utterance, with its transcripts."""
+    """Write one chapter of about `seconds` of speech, at least one utterance, with its transcripts and phones."""
     rng = np.random.default_rng([seed, 2, int(speaker.name), chapter])
     name = f"{speaker.name}-{speaker.name}{chapter:03d}"
     place = folder / speaker.name / f"{speaker.name}{chapter:03d}"
     place.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
+    alignments: dict[str, Alignment] = {}
     spoken = 0.0
     while not lines or seconds - spoken > _HALF_AN_UTTERANCE_SECONDS:
         utterance_name = f"{name}-{len(lines):04d}"
         text = utterance(rng)
-        wave = recorded(at_16k(speak(text, speaker.voice)), speaker, rng)
+        pcm, phones = speak_aligned(text, speaker.voice)
+        wave = recorded(at_16k(pcm), speaker, rng)
         write_16_bit(place / f"{utterance_name}.flac", wave)
+        # resampling keeps the time: a phone begins at the same second in both
+        starts = np.array([phone.start for phone in phones]) / RATE
+        alignments[utterance_name] = Alignment([phone.name for phone in phones], starts, len(wave) / SAMPLE_RATE)
         lines.append(f"{utterance_name} {transcript(text)}\n")
         spoken += len(wave) / SAMPLE_RATE
     (place / f"{name}.trans.txt").write_text("".join(lines), encoding="utf-8")
+    write_ctm(place / f"{name}{CTM}", alignments)
     return Made(speakers=int(chapter == 0), files=len(lines), seconds=spoken)

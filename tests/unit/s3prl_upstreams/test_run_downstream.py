@@ -20,10 +20,13 @@ import yaml
 from fairseq_budget import provenance
 from fairseq_budget.data.corpora.jobs import run_jobs
 from fairseq_budget.data.corpora.keywords import keyword_jobs
+from fairseq_budget.data.corpora.superb.places import PLACES
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.safe_load import safe_load
-from s3prl_upstreams import checks, compat, record
+from s3prl_upstreams import checks, compat, der, record, scores
 from s3prl_upstreams.run_downstream import Observer, one_line
+from s3prl_upstreams.scores import Score
+from s3prl_upstreams.tasks import TASKS
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ROOT / "recipes" / "superb" / "ks.yaml"
@@ -45,7 +48,8 @@ def keyword_corpus(folder: Path, items: int) -> Path:
 
 
 def arguments(**changes: Any) -> Namespace:
-    return Namespace(**{"device": "cpu", "downstream": "speech_commands", "mode": "train", "past_exp": None, **changes})
+    known = {"device": "cpu", "downstream": "speech_commands", "mode": "train", "past_exp": None, "evaluate_split": "test"}
+    return Namespace(**{**known, **changes})
 
 
 def test_the_recipe_is_the_official_one() -> None:
@@ -82,11 +86,87 @@ def test_environment_variables_in_paths(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_missing_corpus_says_how_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPEECH_COMMANDS", raising=False)
     expected = r"`speech_commands_root` of `-d speech_commands` must be a folder, but is `\$\{SPEECH_COMMANDS\}/train`: "
-    expected += r"give it with -o \"config.downstream_expert.datarc.speech_commands_root='PATH'\""
+    expected += (
+        r"get it from http://download.tensorflow.org/data/ and set SPEECH_COMMANDS to the folder that holds train/ .*, "
+    )
+    expected += r"or give it with -o \"config.downstream_expert.datarc.speech_commands_root='PATH'\""
     with pytest.raises(BudgetError, match=expected):
         checks.prepare(arguments(), recipe())
-    with pytest.raises(BudgetError, match="must be a folder, but is `None`"):
+    with pytest.raises(BudgetError, match="must be a folder, but is `None`: check the path, or give it with -o"):
         checks.prepare(arguments(), {"downstream_expert": {}})
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("ks", "ic", "qbe")])
+def test_what_is_not_prepared_says_how_to_prepare_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in PLACES.values():
+        (tmp_path / place.folder).mkdir()
+    monkeypatch.setenv("SUPERB", str(tmp_path))
+    task = TASKS[name]
+    config = yaml.safe_load((ROOT / "recipes" / "superb" / task.recipe).read_text(encoding="utf-8"))
+    expected = rf"of `-d {task.downstream}` must be a (file|folder), but is `{tmp_path}/{name}.*`: set SUPERB to a folder "
+    expected += rf"of yours, and fill it with `fairseq-budget corpus superb {name} .* --out \$SUPERB`.*, or give it with"
+    with pytest.raises(BudgetError, match=expected):
+        checks.prepare(arguments(downstream=task.downstream), config)
+
+
+def ready(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The recipe of a task whose paths are there, and empty."""
+    monkeypatch.setenv("SUPERB", str(folder))
+    config = yaml.safe_load((ROOT / "recipes" / "superb" / TASKS[name].recipe).read_text(encoding="utf-8"))
+    expanded = checks.expand(config["downstream_expert"])
+    for key, is_wanted in checks.PATHS[name].items():
+        path = expanded
+        for part in key.split("."):
+            path = path[part]
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).mkdir(parents=True, exist_ok=True) if is_wanted == Path.is_dir else Path(path).touch()
+    return config
+
+
+def test_query_by_example_is_not_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ready("qbe", tmp_path, monkeypatch)
+    with pytest.raises(BudgetError, match="`-m train`: QbE has nothing to train, use `-m evaluate -t dev -l LAYER`"):
+        checks.prepare(arguments(downstream="quesst14_dtw"), config)
+
+
+def test_packages_of_query_by_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ready("qbe", tmp_path, monkeypatch)
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BudgetError, match="QbE needs the package dtw-python>=1.5: pip install 'dtw-python>=1.5'"):
+        checks.prepare(arguments(downstream="quesst14_dtw", mode="evaluate"), config)
+
+
+def test_verification_has_no_development_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ready("asv", tmp_path, monkeypatch)
+    with pytest.raises(BudgetError, match="`-t dev`: ASV is scored on its test trials only, use `-t test`"):
+        checks.prepare(arguments(downstream="sv_voxceleb1", mode="evaluate", evaluate_split="dev"), config)
+
+
+def test_speakers_that_identification_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ready("sid", tmp_path, monkeypatch)
+    lists = tmp_path / "sid" / "veri_test_class.txt"
+    for speaker in ("id10000", "id11252", "speaker", ""):
+        lists.write_text(f"1 id10001/a/1.wav\n1 {speaker}/a/1.wav\n")
+        with pytest.raises(
+            BudgetError, match=rf"txt`, line 2: `1 {speaker}/a/1.wav` has no speaker from id10001 to id11251"
+        ):
+            checks.prepare(arguments(downstream="voxceleb1"), config)
+
+
+def test_folders_that_are_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compat.apply()
+    config = ready("ks35", tmp_path, monkeypatch)
+    (tmp_path / "ks35" / "train" / "_background_noise_").mkdir()
+    with pytest.raises(BudgetError, match="_background_noise_` is none of the `classes`: make the folders with"):
+        checks.prepare(arguments(), config)
+
+
+def test_diarization_asks_for_its_reference_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ready("sd", tmp_path, monkeypatch)
+    monkeypatch.setattr(der, "require_library", lambda: None)
+    with pytest.raises(BudgetError, match="no reference `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
+        checks.prepare(arguments(downstream="diarization", mode="evaluate"), config)
+    checks.prepare(arguments(downstream="diarization"), config)
 
 
 def test_a_corpus_smaller_than_a_batch_would_run_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,35 +184,21 @@ def test_no_cuda() -> None:
 
 
 def test_other_tasks_are_not_checked() -> None:
-    checks.prepare(arguments(downstream="asr"), {"downstream_expert": {"datarc": {}}})
+    checks.prepare(arguments(downstream="mosei"), {"downstream_expert": {"datarc": {}}})
 
 
-LOG = """train at step 5: 0.5
-dev at step 5: 0.25
-New best on dev at step 5: 0.25
-test at step 5: 0.2
-dev at step 10: 0.75
-New best on dev at step 10: 0.75
-test at step 10: 0.6
-dev at step 15: 0.75
-test at step 15: 0.9
-"""
-
-
-def test_scores_are_those_of_the_first_best_step_on_dev() -> None:
-    assert record.read_accuracy(LOG) == record.Scores(dev=0.75, test=0.6, step=10)
-
-
-def test_scores_of_runs_without_improvement_test_or_evaluation() -> None:
-    assert record.read_accuracy("dev at step 1: 0.0\ndev at step 2: 0.0\n") == record.Scores(0.0, None, 1)
-    assert record.read_accuracy("train at step 1: 0.5\n") == record.Scores(None, None, None)
+def note(folder: Path, *found: Score) -> None:
+    for score in found:
+        scores.append(folder, score)
 
 
 def test_the_record(tmp_path: Path, thirty: Path) -> None:
-    args = arguments(upstream="budget_30", upstream_ckpt=str(thirty), expdir=str(tmp_path))
-    path = record.write(args, recipe(), LOG, 12.34, "python -m s3prl_upstreams.run_downstream ...")
+    args = arguments(upstream="budget_30", upstream_ckpt=str(thirty), expdir=str(tmp_path), upstream_trainable=False)
+    note(tmp_path, Score("dev", "acc", 0.25, 5), Score("test", "acc", 0.2, 5), Score("dev", "acc", 0.75, 10))
+    note(tmp_path, Score("test", "acc", 0.6, 10), Score("dev", "acc", 0.75, 15), Score("test", "acc", 0.9, 15))
+    path = record.write(args, recipe(), 12.34, "python -m s3prl_upstreams.run_downstream ...")
     row = json.loads(path.read_text(encoding="utf-8"))
-    assert path == tmp_path / "record.json" and [child.name for child in tmp_path.iterdir()] == ["record.json"]
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["record.json", "scores.jsonl"]
     assert set(row.pop("versions")) == {"fairseq_budget", "python", "s3prl", "torch", "torchaudio"}
     assert row.pop("git") == provenance.git_revision()
     assert row == {
@@ -142,11 +208,13 @@ def test_the_record(tmp_path: Path, thirty: Path) -> None:
         "objective": "wav2vec2",
         "size": "30",
         "checkpoint": str(thirty),
+        "unfrozen": False,
         "metric": "acc",
         "higher_is_better": True,
         "dev": 0.75,
         "test": 0.6,
         "step": 10,
+        "scores": {"KS_ACC": 60.0},
         "steps": 200000,
         "lr": 1e-4,
         "wall_seconds": 12.3,
@@ -154,23 +222,38 @@ def test_the_record(tmp_path: Path, thirty: Path) -> None:
     }
 
 
+def test_a_later_test_goes_into_the_record(tmp_path: Path) -> None:
+    args = arguments(upstream="fbank", upstream_ckpt=None, expdir=str(tmp_path), upstream_trainable=True)
+    config = recipe()
+    record.add_test(args, config)  # there is none yet
+    note(tmp_path, Score("dev", "acc", 0.5, 5), Score("test", "acc", 0.4, 5))
+    record.write(args, config, 1.0, "")
+    (tmp_path / "dev-best.ckpt").touch()
+    note(
+        tmp_path,
+        Score("test", "acc", 0.45, checkpoint="dev-best.ckpt"),
+        Score("test", "acc", 0.9, checkpoint="states-9.ckpt"),
+    )
+    record.add_test(args, config)
+    row = json.loads((tmp_path / "record.json").read_text())
+    assert (row["dev"], row["test"], row["step"], row["unfrozen"], row["lr"]) == (0.5, 0.45, 5, True, 1e-4)
+
+
 def test_other_upstreams_and_tasks(tmp_path: Path) -> None:
     args = arguments(upstream="fbank", upstream_ckpt=None, expdir=str(tmp_path))
     expected = {"upstream": "fbank", "objective": "fbank", "size": None, "checkpoint": None}
     assert record.upstream_of(args) == expected
-    args.downstream = "asr"
-    assert record.write(args, recipe(), "", 1.0, "") is None and not (tmp_path / "record.json").exists()
+    args.downstream = "mosei"
+    assert record.write(args, recipe(), 1.0, "") is None and not (tmp_path / "record.json").exists()
 
 
-def test_a_new_run_does_not_read_the_log_of_an_old_one(tmp_path: Path) -> None:
-    log = tmp_path / "log.log"
-    config = {"downstream_expert": {}}
-    for past, expected in ((None, "new\n"), (str(tmp_path), "old\nnew\n")):
-        log.write_text("old\n")
-        observer = Observer(lambda: (arguments(downstream="asr", expdir=tmp_path, past_exp=past), config, []))  # noqa: B023
-        observer()
-        log.write_text("old\nnew\n")
-        assert observer.written_log() == expected
+def test_a_new_run_begins_new_scores_and_a_resumed_one_goes_on(tmp_path: Path) -> None:
+    compat.apply()
+    for past, expected in ((str(tmp_path), ["dev"]), (None, [])):
+        scores.append(tmp_path, Score("dev", "acc", 0.5, 1))
+        args = arguments(downstream="mosei", expdir=tmp_path, past_exp=past, init_ckpt=None)
+        Observer(lambda args=args: (args, {"downstream_expert": {}}, []))()
+        assert [score.split for score in scores.read(tmp_path)] == expected
 
 
 def test_errors_of_processes_that_read_audio_are_one_line() -> None:
@@ -254,6 +337,7 @@ def test_errors_from_inside_s3prl_are_one_line_on_the_terminal(tmp_path: Path) -
     for words, message in (
         ([*train, "-u", "fbank"], "add `-c FILE`"),
         ([*train, "-c", str(RECIPE), "-u", "fbank"], "`--device cuda`, but torch finds no CUDA device"),
+        (["-m", "evaluate", "-e", str(tmp_path / "none.ckpt")], "none.ckpt`: `-e` and `-i` want a checkpoint"),
     ):
         answer = launch(*words)
         lines = answer.stderr.splitlines()

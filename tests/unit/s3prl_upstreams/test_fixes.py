@@ -1,0 +1,98 @@
+"""What single tasks need: each fix does its work, twice does no harm, and settings of one run don't stay for the next."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+
+from fairseq_budget.errors import BudgetError
+from s3prl_upstreams import compat, fixes
+
+
+@pytest.fixture(autouse=True)
+def s3prl() -> None:
+    compat.apply()
+
+
+def datarc(**values: Any) -> dict[str, Any]:
+    return {"downstream_expert": {"datarc": values}}
+
+
+def test_the_number_of_workers_stays_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = importlib.import_module("s3prl.downstream.ctc.data")
+    expert = importlib.import_module("s3prl.downstream.ctc.expert")
+    monkeypatch.setattr(expert, "load_dataset", data.load_dataset)
+    asked = []
+    monkeypatch.setattr(
+        data, "create_dataset", lambda split, tokenizer, num_workers, **_: (asked.append(num_workers), ([1], 1))[1]
+    )
+    fixes.keep_worker_count({})
+    fixes.keep_worker_count({})
+    corpus = {"name": "libriphone", "num_workers": 0}
+    for split in ("train", "dev"):
+        expert.load_dataset(split, None, corpus)
+    assert asked == [0, 0] and corpus["num_workers"] == 0
+
+
+def test_class_lists_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = importlib.import_module("s3prl.downstream.speech_commands.dataset")
+    expert = importlib.import_module("s3prl.downstream.speech_commands.expert")
+    official = list(dataset.CLASSES)
+    for classes, expected in ((["a", "b"], ["a", "b"]), (None, official), (["c"], ["c"]), (None, official)):
+        fixes.use_class_list(datarc(classes=classes))
+        made = dataset.SpeechCommandsBaseDataset()
+        assert expert.CLASSES == dataset.CLASSES == expected and made.class_num == len(expected)
+        assert [name for name, index in made.class2index.items() if index >= 0] == expected
+        assert made.class2index["_silence_"] == (11 if classes is None else -1)
+
+
+@pytest.fixture
+def voxceleb(tmp_path: Path) -> Path:
+    (tmp_path / "vox" / "dev" / "wav" / "id10001").mkdir(parents=True)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "split.txt").write_text("1 id10001/a/1.wav\n")
+    return tmp_path
+
+
+def settings(root: Path, corpus: str = "vox") -> dict[str, Any]:
+    lists = str(root / "lists" / "split.txt")
+    return datarc(file_path=str(root / corpus), meta_data=lists, test_meta_data=lists)
+
+
+def test_the_list_of_files_is_the_corpuss_own(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
+    monkeypatch.setattr(dataset, "CACHE_PATH", dataset.CACHE_PATH)
+    seen = []
+    for content in ("1 id10001/a/1.wav\n", "2 id10001/a/1.wav\n", "1 id10001/a/1.wav\n"):
+        (voxceleb / "lists" / "split.txt").write_text(content)
+        fixes.list_files_of_this_corpus(settings(voxceleb))
+        seen.append(dataset.CACHE_PATH)
+    fixes.list_files_of_this_corpus(settings(voxceleb, corpus="elsewhere"))
+    assert seen[0] == seen[2] and len({*seen, dataset.CACHE_PATH}) == 3
+    assert Path(seen[0]).is_dir() and Path(seen[0]).is_relative_to(voxceleb / "lists")
+
+
+def test_lengths_are_the_corpuss_own_and_measured_in_threads(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = importlib.import_module("s3prl.downstream.sv_voxceleb1.dataset")
+    monkeypatch.setattr(dataset, "__file__", dataset.__file__)
+    fixes.measure_lengths_of_this_corpus(settings(voxceleb))
+    first = dataset.__file__
+    (voxceleb / "vox" / "dev" / "wav" / "id10002").mkdir()
+    fixes.measure_lengths_of_this_corpus(settings(voxceleb))
+    assert dataset.__file__ != first and Path(first).parent.is_dir()
+    assert type(joblib.Parallel(n_jobs=12)._backend).__name__ == "ThreadingBackend"
+    joblib.parallel_config(backend="loky")
+
+
+def test_a_place_that_cannot_be_written_to(voxceleb: Path) -> None:
+    (voxceleb / "lists" / ".cache").write_text("in the way")
+    with pytest.raises(BudgetError, match=r"\.cache/.*` can't be made .*: copy the lists to a folder of yours"):
+        fixes.list_files_of_this_corpus(settings(voxceleb))
+
+
+def test_other_tasks_need_nothing() -> None:
+    fixes.apply("mosei", {})
