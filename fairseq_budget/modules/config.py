@@ -50,6 +50,9 @@ class ModelConfig:
     latent_dim: int = _setting(0, "wav2vec 2.0: width of a quantised target; 0 means final_dim")
     latent_temp: tuple[float, float, float] = _setting((2.0, 0.5, 0.999995), "Gumbel temperature: first, last, decay")
     num_negatives: int = _setting(100, "wav2vec 2.0: distractors, drawn from the same utterance")
+    checkpoint_activations: bool = _setting(False, "run the Transformer's layers again in the backward pass: less memory")
+    autocast: str = _setting("none", "`bf16`: matrix products in bf16, parameters and optimizer in fp32; `none`")
+    compile: bool = _setting(False, "compile the Transformer's layers with torch.compile; needs a C++ compiler")
     target_dim: int = _setting(78, "TERA: values of a target frame, two stacked frames of 39 MFCC values")
 
     def shape(self, objective: str) -> ModelShape:
@@ -105,6 +108,8 @@ def validate(config: ModelConfig) -> None:
         )
     if config.extractor_mode not in ("default", "layer_norm"):
         problems.append(f"`model.extractor_mode` must be `default` or `layer_norm`, but is `{config.extractor_mode}`")
+    if config.autocast not in ("none", "bf16"):
+        problems.append(f"`model.autocast` must be `none` or `bf16`, but is `{config.autocast}`")
     for name in ("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop", "mask_prob"):
         if not 0 <= getattr(config, name) <= 1:
             problems.append(f"`model.{name}` must lie between 0 and 1, but is {getattr(config, name)}")

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.modules.config import ModelConfig
 from fairseq_budget.modules.convolutions import ConvFeatureEncoder
+from fairseq_budget.modules.dropout import dropout
 from fairseq_budget.modules.masking import draw_mask
 from fairseq_budget.modules.transformer import TransformerEncoder
+
+Lengths = Tensor | np.ndarray | None
+"""Samples of each utterance of a padded batch, or None when nothing is padded."""
 
 
 @dataclass
@@ -47,8 +51,6 @@ class SpeechEncoder(nn.Module):
     objective: str
     loss_unit: str
     """What the loss is logged in: `bits` (cross-entropies, as fairseq logs them) or `L1` (as it is)."""
-    recomputed: frozenset[str] = frozenset()
-    """Components of :func:`~fairseq_budget.arithmetic.flops.forward_flops` that the backward pass computes again."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -60,9 +62,11 @@ class SpeechEncoder(nn.Module):
         self.post_extract_proj = nn.Linear(channels, dim) if channels != dim else None
         self.mask_emb = nn.Parameter(torch.empty(dim).uniform_())
         self.encoder = TransformerEncoder(config)
+        self.recomputed = frozenset({"linear", "attention"} if config.checkpoint_activations else ())
+        """Components of :func:`~fairseq_budget.arithmetic.flops.forward_flops` that the backward pass computes again."""
 
     def features(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Shape: source (B, S), lengths (B,) samples or None -> features (B, C, F), lengths (B,) frames or None.
+        """Shape: source (B, S), lengths (B,) samples or None -> features (B, F, C), lengths (B,) frames or None.
 
         The gradient that flows back into the convolutions is scaled by `feature_grad_mult`.
         """
@@ -76,35 +80,35 @@ class SpeechEncoder(nn.Module):
     def project(self, features: Tensor) -> Tensor:
         """Shape: (B, F, C) -> (B, F, D), with dropout."""
         x = self.post_extract_proj(features) if self.post_extract_proj is not None else features
-        return F.dropout(x, self.config.dropout_input, self.training)
+        return dropout(x, self.config.dropout_input, self.training)
 
-    def encode_masked(self, source: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Encoded:
+    def encode_masked(self, source: Tensor, lengths: Lengths = None, mask: Tensor | None = None) -> Encoded:
         """The pass of pre-training; without a given `mask` (B, F) one is drawn.
 
-        Shape: source (B, S), lengths (B,) samples, on any device, or None when nothing is padded.
+        Shape: source (B, S), lengths (B,) samples, or None when nothing is padded.  Lengths that are on a GPU have to be
+        waited for; as an array, which fairseq leaves on the host, they don't.
         """
-        raw, frame_lengths = self.features(source, lengths)
-        features_pen = raw.float().square().mean()
-        features = self.layer_norm(raw.transpose(1, 2))
-        batch, frames = features.shape[:2]
+        raw, frame_lengths = self.features(source, device_tensor(lengths, source.device))
+        batch, frames = raw.shape[:2]
+        valid = valid_frames(frame_lengths, frames)
         if mask is None:
-            rows = [frames] * batch if frame_lengths is None else frame_lengths.tolist()
+            rows = [frames] * batch if lengths is None else [self.model_shape.frames(length) for length in lengths.tolist()]
             mask = draw_mask(rows, self.config.mask_prob, self.config.mask_length)
         # indices are found on the CPU, where the mask was drawn: on a GPU, counting them would wait for the device
-        positions = mask.flatten().nonzero().squeeze(1).to(features.device, non_blocking=True)
-        mask = mask.to(features.device, non_blocking=True)
+        positions = device_tensor(mask.flatten().nonzero().squeeze(1), source.device)
+        features = self.layer_norm(raw)
         x = self.project(features)
-        x = torch.where(mask[..., None], self.mask_emb.to(x.dtype), x)
-        return Encoded(self.encoder(x, valid_frames(frame_lengths, frames)), features, positions, features_pen)
+        x = torch.where(device_tensor(mask, source.device)[..., None], self.mask_emb.to(x.dtype), x)
+        return Encoded(self.encoder(x, valid), features, positions, mean_square(raw, valid))
 
-    def extract(self, source: Tensor, lengths: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+    def extract(self, source: Tensor, lengths: Lengths = None) -> tuple[list[Tensor], Tensor]:
         """Unmasked hidden states, for downstream tasks and labels.
 
         Shape: source (B, S), lengths (B,) in samples or None when nothing is padded
         -> hidden states (layers + 1) x (B, F, D): the first layer's input and every layer's output; frames (B,).
         """
-        features, frame_lengths = self.features(source, lengths)
-        x = self.project(self.layer_norm(features.transpose(1, 2)))
+        features, frame_lengths = self.features(source, device_tensor(lengths, source.device))
+        x = self.project(self.layer_norm(features))
         states: list[Tensor] = []
         self.encoder(x, valid_frames(frame_lengths, x.size(1)), states)
         if frame_lengths is None:
@@ -115,3 +119,27 @@ class SpeechEncoder(nn.Module):
 def valid_frames(lengths: Tensor | None, frames: int) -> Tensor | None:
     """Shape: lengths (B,) or None -> (B, F) true where a frame exists, or None when all do."""
     return None if lengths is None else torch.arange(frames, device=lengths.device) < lengths[:, None]
+
+
+def mean_square(features: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean square of all values of the frames that exist.
+
+    Unlike stock fairseq, which averages over the padding of a batch, too.
+
+    Shape: (B, F, C), valid (B, F) or None -> ()
+    """
+    square = features.float().square()
+    return square.mean() if valid is None else (square.mean(-1) * valid).sum() / valid.sum()
+
+
+def device_tensor(values: Lengths, device: torch.device) -> Tensor | None:
+    """What was made on the host, on the model's device; a copy to a GPU waits for nothing, from memory that can't move.
+
+    Shape: any -> the same.
+    """
+    if values is None:
+        return None
+    tensor = torch.as_tensor(values)
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

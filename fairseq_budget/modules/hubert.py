@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.modules.encoder import Lengths, SpeechEncoder
 from fairseq_budget.modules.objective import FEATURES_PENALTY, Loss
 
 
@@ -35,7 +35,7 @@ class Hubert(SpeechEncoder):
         projected = F.normalize(self.final_proj(hidden).float(), dim=-1)
         return projected @ F.normalize(self.label_embs_concat.float(), dim=-1).t() / self.config.logit_temp
 
-    def forward(self, source: Tensor, target: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None) -> Loss:
+    def forward(self, source: Tensor, target: Tensor, lengths: Lengths = None, mask: Tensor | None = None) -> Loss:
         """Shape: source (B, S); target (B, L) int64 labels at `label_rate`; lengths (B,) samples or None; mask (B, F)."""
         encoded = self.encode_masked(source, lengths, mask)
         target = self.labels_of_frames(target, encoded.hidden.size(1))

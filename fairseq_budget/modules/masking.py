@@ -1,6 +1,6 @@
-"""Which frames are masked: spans drawn for a whole batch without a Python loop over frames.
+"""Which frames are masked: spans drawn for a whole batch at once.
 
-Letters: B utterances, F frames, N spans.
+Letters: B utterances, F frames, P places where a span may begin.
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ def draw_mask(frames: list[int], mask_prob: float, mask_length: int, min_spans: 
 
     Shape: frames (B numbers) -> mask (B, max F), bool, on the CPU.
     """
-    rounding = torch.rand(()).item()
-    mask = torch.zeros(len(frames), max(frames), dtype=torch.bool)
-    for row, length in enumerate(frames):
-        span = min(mask_length, max(length // SHORTEST_MASKABLE, 1))
-        places = max(length - span, 1)
-        spans = min(max(int(mask_prob * length / span + rounding), min_spans), places)
-        starts = torch.randperm(places)[:spans]
-        mask[row].index_fill_(0, (starts[:, None] + torch.arange(span)).flatten(), True)
-    return _equalise(mask)
+    length = torch.tensor(frames)[:, None]
+    span = (length // SHORTEST_MASKABLE).clamp(1, mask_length)
+    places = (length - span).clamp(min=1)
+    wanted = mask_prob * length.double() / span + torch.rand((), dtype=torch.float64)
+    spans = wanted.long().clamp(min=min_spans).minimum(places)
+    # a random order of each row's places; the first `spans` of them begin a span
+    place = torch.arange(int(places.max()))
+    order = torch.rand(len(frames), len(place)).masked_fill(place >= places, 2.0).argsort(1)
+    starts = torch.zeros(len(frames), max(frames), dtype=torch.long).scatter_(1, order, (place < spans).long())
+    # a frame is masked when more spans began up to it than had begun a span's length before
+    begun, frame = starts.cumsum(1), torch.arange(max(frames))
+    over = begun.gather(1, (frame - span).clamp(min=0)) * (frame >= span)
+    return _equalise(begun > over)
 
 
 def _equalise(mask: Tensor) -> Tensor:
-    """Unmask frames at random until every row has as many as the poorest row."""
+    """Unmask frames at random until every row has as many as the poorest row.  Shape: (B, F) -> (B, F)."""
     fewest = int(mask.sum(1).min())
     order = torch.where(mask, torch.rand(mask.shape), 2.0).argsort(1)
     return torch.zeros_like(mask).scatter_(1, order[:, :fewest], True)

@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from fairseq_budget.modules.precision import as_it_is
+
 LOW_HZ = 20.0
 PREEMPHASIS = 0.97
 CEPSTRAL_LIFTER = 22.0
@@ -71,7 +73,7 @@ class KaldiMFCC(nn.Module):
         """
         if wave.shape[1] < self.window_samples:
             return wave.new_zeros(wave.shape[0], 0, self.num_ceps, dtype=torch.float32)
-        with torch.autocast(wave.device.type, enabled=False):
+        with as_it_is(wave):
             # (B, T) -> (B, F, window)
             frame = wave.float().unfold(1, self.window_samples, self.shift_samples)
             power = self._power_spectrum(frame)
@@ -96,7 +98,7 @@ class KaldiMFCC(nn.Module):
         """
         static = self(wave)
         frames = None if lengths is None else self.frames(lengths.to(wave.device))
-        with torch.autocast(wave.device.type, enabled=False):
+        with as_it_is(wave):
             first = deltas(static, frames)
             features = torch.cat([static, first, deltas(first, frames)], dim=-1)
         return features if frames is None else features * _valid(frames, features.shape[1])[..., None]

@@ -8,9 +8,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from fairseq_budget.modules.attention import attend
 from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.modules.convolutions import PositionalConv
+from fairseq_budget.modules.dropout import dropout
+from fairseq_budget.modules.positional import PositionalConv
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
@@ -22,7 +25,7 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017) through torch's fused attention."""
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2.2)."""
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -37,8 +40,7 @@ class SelfAttention(nn.Module):
             projection(x).view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
-        dropout = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=keep, dropout_p=dropout)
+        attended = attend(query, key, value, keep, self.dropout if self.training else 0.0)
         # (B, H, F, D / H) -> (B, F, D)
         return self.out_proj(attended.transpose(1, 2).reshape(batch, frames, dim))
 
@@ -58,11 +60,11 @@ class TransformerLayer(nn.Module):
         self.dropout, self.activation_dropout = config.dropout, config.activation_dropout
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        x = F.dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
-        return F.dropout(self.fc2(x), self.dropout, self.training)
+        x = dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
+        return dropout(self.fc2(x), self.dropout, self.training)
 
     def _attend(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        return F.dropout(self.self_attn(x, keep), self.dropout, self.training)
+        return dropout(self.self_attn(x, keep), self.dropout, self.training)
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Shape: x (B, F, D), keep (B, 1, 1, F) or None -> (B, F, D)."""
@@ -83,7 +85,7 @@ class TransformerEncoder(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(dim)
         self.norm_first, self.dropout = config.layer_norm_first, config.dropout
-        self.layerdrop = config.encoder_layerdrop
+        self.layerdrop, self.checkpoint_activations = config.encoder_layerdrop, config.checkpoint_activations
         self.layers_run = 0
         """How many layers the last pass ran, for the ledger of what was really executed."""
 
@@ -100,7 +102,7 @@ class TransformerEncoder(nn.Module):
         x = x + self.pos_conv(x)
         if not self.norm_first:
             x = self.layer_norm(x)
-        x = F.dropout(x, self.dropout, self.training)
+        x = dropout(x, self.dropout, self.training)
         self.layers_run = 0
         for layer in self.layers:
             if states is not None:
@@ -108,10 +110,15 @@ class TransformerEncoder(nn.Module):
             elif self.training and self.layerdrop > 0 and torch.rand(()).item() < self.layerdrop:
                 # drawn on the CPU: the decision costs no synchronisation with a GPU
                 continue
-            x = layer(x, keep)
+            x = self._run(layer, x, keep)
             self.layers_run += 1
         if self.norm_first:
             x = self.layer_norm(x)
         if states is not None:
             states.append(x)
         return x
+
+    def _run(self, layer: nn.Module, x: Tensor, keep: Tensor | None) -> Tensor:
+        if self.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(layer, x, keep, use_reentrant=False)
+        return layer(x, keep)

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.modules.dropout import dropout
+from fairseq_budget.modules.encoder import Lengths, SpeechEncoder, device_tensor
 from fairseq_budget.modules.objective import FEATURES_PENALTY, Loss
+from fairseq_budget.modules.precision import as_it_is
 from fairseq_budget.modules.quantizer import GumbelQuantizer, Quantized
 
 DIVERSITY_WEIGHT = 0.1
@@ -36,13 +38,13 @@ class Wav2Vec2(SpeechEncoder):
     def forward(
         self,
         source: Tensor,
-        lengths: Tensor | None = None,
+        lengths: Lengths = None,
         mask: Tensor | None = None,
         distractors: Tensor | None = None,
     ) -> Loss:
         """Shape: source (B, S); lengths (B,) samples or None; mask (B, F) and distractors (B, M, N) are drawn if None."""
         encoded = self.encode_masked(source, lengths, mask)
-        features = F.dropout(encoded.features, self.config.dropout_features, self.training)
+        features = dropout(encoded.features, self.config.dropout_features, self.training)
         latents = encoded.masked(features)
         batch, masked = latents.shape[:2]
         quantized = self.quantizer(latents.flatten(0, 1))
@@ -51,7 +53,7 @@ class Wav2Vec2(SpeechEncoder):
         if distractors is None:
             distractors = draw_distractors(batch, masked, self.config.num_negatives)
         codes = quantized.codes.view(batch, masked, -1)
-        logits = self.logits(predictions, targets, codes, distractors.to(source.device, non_blocking=True))
+        logits = self.logits(predictions, targets, codes, device_tensor(distractors, source.device))
         return self._loss(logits, quantized, encoded.features_pen)
 
     def logits(self, predictions: Tensor, targets: Tensor, codes: Tensor, distractors: Tensor) -> Tensor:
@@ -62,7 +64,7 @@ class Wav2Vec2(SpeechEncoder):
 
         Shape: predictions and targets (B, M, P), codes (B, M, G), distractors (B, M, N) -> (B * M, 1 + N).
         """
-        with torch.autocast(predictions.device.type, enabled=False):
+        with as_it_is(predictions):
             predictions, targets = F.normalize(predictions.float(), dim=-1), F.normalize(targets.float(), dim=-1)
             similarity = predictions @ targets.transpose(1, 2) / self.config.logit_temp
         positives = similarity.diagonal(dim1=1, dim2=2)[..., None]

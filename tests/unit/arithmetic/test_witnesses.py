@@ -29,9 +29,9 @@ from fairseq_budget.modules.objectives import build_model
 from fairseq_budget.recipes import model_settings
 from tests.common import waves
 
-TORCH_GAP, DEEPSPEED_GAP = 0.001, 0.01
-"""Relative, of the total.  torch differs by one frame of the positional convolution (an even kernel makes one more than is
-kept), TERA's targets (0.03% at most) and wav2vec 2.0's similarities, computed for all pairs instead of 1 + 100 of them.
+TORCH_GAP, DEEPSPEED_GAP = 0.002, 0.01
+"""Relative, of the total.  torch differs by the rows that convolutions compute past the end of an utterance (0.08% of the
+shortest crop), TERA's targets (0.03%) and wav2vec 2.0's similarities, computed for all pairs instead of 1 + 100 of them.
 DeepSpeed adds norms and activations, mostly the convolutions' (0.2%)."""
 
 SHORTEST, MIDDLE, MEDIAN = 32_000, 80_000, 222_000

@@ -18,6 +18,8 @@ from fairseq_budget.modules.wav2vec2 import draw_distractors
 from fairseq_budget.recipes import model_settings
 from tests.common import assert_close, tiny_config, waves
 
+NARROW = "[(48,10,5)] + [(48,3,2)] * 4 + [(48,2,2)] * 2"
+
 
 def inputs(model: SpeechEncoder, source: Tensor) -> dict[str, Tensor]:
     if model.objective != "hubert":
@@ -78,7 +80,8 @@ def test_padding_is_never_heard(objective: str) -> None:
 def test_loss_falls(objective: str) -> None:
     """Thirty updates on one batch; a head that doesn't learn, or a target that isn't one, would stay where it is."""
     torch.manual_seed(0)
-    model = build_model(objective, tiny_config(dropout=0.0, attention_dropout=0.0, dropout_input=0.0, encoder_layerdrop=0.0))
+    regularisation = {"dropout": 0.0, "attention_dropout": 0.0, "dropout_input": 0.0, "encoder_layerdrop": 0.0}
+    model = build_model(objective, tiny_config(conv_feature_layers=NARROW, **regularisation))
     source = waves(2, 16_000)
     fixed = {**inputs(model, source), "mask": draw_mask([49, 49], 0.8, 10)}
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
@@ -116,35 +119,6 @@ def test_gradient_of_the_convolutions_is_scaled(scale: float) -> None:
         assert weight is None
     else:
         assert_close(weight, reference * scale)
-
-
-def test_tera_targets_follow_the_waveform() -> None:
-    """Frame i of the targets is made of the audio around sample 320 i, and of nothing far from it."""
-    model = build_model("tera", tiny_config())
-    source = waves(1, 32_000)
-    changed = source.clone()
-    changed[:, 20_000:] = 0
-    before, after = model.targets(source, 99), model.targets(changed, 99)
-    assert torch.equal(before[:, :58], after[:, :58])
-    assert not torch.allclose(before[:, 64:70], after[:, 64:70])
-
-
-@pytest.mark.parametrize("frames", [[100, 100, 100], [300, 120], [12], [3, 5]])
-def test_masks_are_rectangular_and_inside_the_utterance(frames: list[int]) -> None:
-    torch.manual_seed(0)
-    mask = draw_mask(frames, 0.8, 10)
-    assert mask.sum(1).unique().numel() == 1
-    assert mask.any(1).all()
-    for row, length in enumerate(frames):
-        assert not mask[row, length:].any()
-        assert not mask[row, :length].all()
-
-
-def test_masked_share_is_the_published_one() -> None:
-    """About 49% of the frames at 0.65 (Baevski et al. 2020, section 4.1)."""
-    torch.manual_seed(0)
-    share = torch.stack([draw_mask([700], 0.65, 10).float().mean() for _ in range(50)]).mean()
-    assert float(share) == pytest.approx(0.49, abs=0.015)
 
 
 def test_distractors_are_other_frames() -> None:
