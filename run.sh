@@ -15,6 +15,9 @@ stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
   --stop-stage N       last stage (default 5)
   --objectives "A B"   of hubert, wav2vec2, tera (default: all three)
   --sizes "A B"        of 30, 50, 70, small, slim, 200, base, large (default: "30 50 slim")
+  --rounds N           HuBERT's rounds (default 1).  2: labels of MFCC, a first HuBERT on 250/400 of the budget, labels of its
+                       middle layer, and from those the models asked for, each on the whole budget (in stages 2 and 3)
+  --teacher S          size of the first round's HuBERT, with --rounds 2 (default slim)
   --budget B           demo, paper, or a number of FLOPs for each run (default demo); on a CPU a number goes with the
                        demo's small batches, and evaluation is shortened
   --data D             synthetic; a folder of audio; or a folder with train.tsv and valid.tsv (default synthetic)
@@ -89,32 +92,46 @@ corpus() {
 }
 
 labels() {
-    if [[ " $objectives " == *" hubert "* ]]; then
-        fairseq-budget labels "$data"
-    fi
+    [[ " $objectives " == *" hubert "* ]] || return 0
+    fairseq-budget labels "$data"
+    [ "$rounds" = 2 ] || return 0
+    train hubert "$teacher" "$round1" "${round1_options[@]}"
+    fairseq-budget labels "$data" --label-dir "$round1/labels" --device "$device" "${label_options[@]}" \
+        --checkpoint "$round1/checkpoints/checkpoint_last.pt"
 }
 
 pretrain() {
-    local objective size folder
+    local objective size
     for objective in $objectives; do
         for size in $sizes; do
-            folder=$out/pretrain/$objective-$size
-            [ -f "$folder/.finished-$budget" ] && continue
-            fairseq-hydra-train --config-dir "$here/recipes" --config-name "$objective" "size=$size" "${budget_options[@]}" \
-                data=folder "task.data=$data" "device=$device" "hydra.run.dir=$folder" 2>&1 |
-                fairseq-budget watch "$objective $size"
-            touch "$folder/.finished-$budget"
+            if [ "$objective$rounds" = hubert2 ]; then
+                train hubert "$size" "$out/pretrain/$(name_of hubert "$size")" "${budget_options[@]}" "task.label_dir=$round1/labels"
+            else
+                train "$objective" "$size" "$out/pretrain/$(name_of "$objective" "$size")" "${budget_options[@]}"
+            fi
         done
     done
 }
 
+train() { # objective size folder [overrides]
+    [ -f "$3/.finished-$budget" ] && return
+    fairseq-hydra-train --config-dir "$here/recipes" --config-name "$1" "size=$2" "${@:4}" \
+        data=folder "task.data=$data" "device=$device" "hydra.run.dir=$3" 2>&1 | fairseq-budget watch "${3#"$out"/}"
+    touch "$3/.finished-$budget"
+}
+
+name_of() { # objective size
+    if [ "$1$rounds" = hubert2 ]; then echo "hubert-$2-round2"; else echo "$1-$2"; fi
+}
+
 downstream() {
     export SPEECH_COMMANDS=${SPEECH_COMMANDS:-$out/corpus/speech_commands}
-    local objective size
+    local objective size name
     evaluate fbank fbank
     for objective in $objectives; do
         for size in $sizes; do
-            evaluate "$objective-$size" "budget_$size" -k "$out/pretrain/$objective-$size/checkpoints/checkpoint_last.pt"
+            name=$(name_of "$objective" "$size")
+            evaluate "$name" "budget_$size" -k "$out/pretrain/$name/checkpoints/checkpoint_last.pt"
         done
     done
 }
@@ -144,16 +161,18 @@ run_tests() {
 
 run_stages() {
     local stage=0 stop=5 name=demo
-    objectives="hubert wav2vec2 tera" sizes="30 50 slim" budget=demo source=synthetic device=
+    objectives="hubert wav2vec2 tera" sizes="30 50 slim" rounds=1 teacher=slim budget=demo source=synthetic device=
     while [ $# -gt 0 ]; do
         case $1 in
             --help | -h) usage; exit 0 ;;
-            --stage | --stop-stage | --objectives | --sizes | --budget | --data | --out | --device)
+            --stage | --stop-stage | --objectives | --sizes | --rounds | --teacher | --budget | --data | --out | --device)
                 [ $# -ge 2 ] || fail "$1 needs a value; see ./run.sh --help" ;;&
             --stage) stage=$2 ;;
             --stop-stage) stop=$2 ;;
             --objectives) objectives=$2 ;;
             --sizes) sizes=$2 ;;
+            --rounds) rounds=$2 ;;
+            --teacher) teacher=$2 ;;
             --budget) budget=$2 ;;
             --data) source=$2 ;;
             --out) name=$2 ;;
@@ -163,11 +182,12 @@ run_stages() {
         shift 2
     done
     [[ $stage$stop =~ ^[0-5][0-5]$ ]] || fail "--stage and --stop-stage are numbers from 0 to 5; see ./run.sh --help"
+    [[ $rounds =~ ^[12]$ ]] || fail "--rounds is 1 or 2; see ./run.sh --help"
     if [ "$stage" -eq 0 ]; then install; fi
     [ -x "$venv/bin/python" ] || fail "nothing is installed in $venv: begin with --stage 0"
     export PATH=$venv/bin:$PATH
     mkdir -p "$name"
-    out=$(cd "$name" && pwd) data=$out/data
+    out=$(cd "$name" && pwd) data=$out/data round1=$out/round1/hubert-$teacher
     if [ "$source" != synthetic ]; then
         [ -d "$source" ] || fail "--data $source is not a folder"
         source=$(cd "$source" && pwd)
@@ -184,20 +204,24 @@ run_stages() {
 settings() {
     local objective
     for objective in $objectives; do # an unknown name is refused before anything is made
-        fairseq-budget plan --objective "$objective" --sizes "${sizes// /,}" --json >/dev/null
+        fairseq-budget plan --objective "$objective" --sizes "${sizes// /,},$teacher" --json >/dev/null
     done
     if [ -z "$device" ]; then
         device=$(python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')
     fi
     case $budget in
-        demo | paper) budget_options=("budget=$budget") ;;
+        demo | paper) budget_options=("budget=$budget") round1_options=("budget=${budget}_round1") ;;
         *)
             # a number: the paper's batches on a GPU, the demo's small ones on a CPU
             local recipe=custom
             if [ "$device" = cpu ]; then recipe=demo; fi
             budget_options=("budget=$recipe" "task.budget.flops=$budget")
+            round1_options=("budget=$recipe" "task.budget.flops=$(python -c "print(250 / 400 * float('$budget'))")")
             ;;
     esac
+    label_options=()
+    # of the synthetic half hour, a tenth would be little for 500 clusters
+    if [ "$source" = synthetic ]; then label_options=(--percent 25); fi
     downstream_options=()
     if [ "$device" = cpu ]; then
         # glibc gives large blocks back at once and takes them again in the next step; keeping them saves a fifth of the time

@@ -1,88 +1,97 @@
-"""HuBERT's label files as fairseq has them: ``<split>.km`` (a line of integers per utterance) and ``dict.km.txt``."""
+"""HuBERT's label files as fairseq has them: ``<split>.km`` (a line of integers per utterance) and ``dict.km.txt``.
+
+Letters in shapes: N utterances, F labels of an utterance.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.data.label_binary import Labels, open_labels, writing
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import atomic
 
 DICTIONARY_NAME = "dict.km.txt"
 TOLERANCE_SECONDS = 0.1
 """How much audio and labels of an utterance may differ, as in fairseq's ``verify_label_lengths``."""
 
-_SCAN_BYTES = 1 << 24
-_NEWLINE = ord("\n")
-
 
 class LabelFile:
-    """Random access to the labels of one split; in memory stand only the byte offsets of the lines.
+    """Random access to the labels of one split, mapped into memory anew in every process that receives a copy.
 
-    Opening reads the file once; it is mapped, not loaded, and mapped anew in every process that receives a copy.
+    The first opening of a text from elsewhere reads it once (``label_binary``); every other opening reads a header.
 
     Raises:
-        BudgetError: the file is missing or empty; on access, a line that holds anything but labels of the dictionary.
+        BudgetError: the file is missing or empty, or holds anything but labels of the dictionary.
     """
 
     def __init__(self, path: Path | str, num_labels: int) -> None:
         self.path = Path(path)
         self.num_labels = num_labels
-        self._bytes = _map(self.path)
-        self._ends = _line_ends(self._bytes)
+        self._labels = open_labels(self.path)
+        self.sha256 = self._labels.sha256
+        """Of the text."""
+        if self._labels.largest >= num_labels:
+            raise self._beyond_the_dictionary()
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._labels)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Labels of one utterance.  Shape: (frames,), int64"""
-        start = self._ends[index - 1] + 1 if index else 0
-        line = self._bytes[start : self._ends[index]].tobytes().strip()
-        if strange := line.translate(None, b"0123456789 "):
-            raise self._error(index, f"expected integers and spaces, found `{strange[:20].decode(errors='replace')}`")
-        labels = np.fromstring(line, dtype=np.int64, sep=" ")
-        if labels.size and labels.max() >= self.num_labels:
-            raise self._error(
-                index,
-                f"label {labels.max()} is not in the dictionary of {self.num_labels} labels; "
-                f"make {self.path.name} and {DICTIONARY_NAME} together",
-            )
-        return labels
+        """Labels of one utterance.  Shape: (F,) int64"""
+        return self._labels[index].astype(np.int64)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Labels of each utterance.  Shape: (N,) int64"""
+        return np.diff(self._labels.starts)
+
+    def _beyond_the_dictionary(self) -> BudgetError:
+        where = int(np.flatnonzero(self._labels.values >= self.num_labels)[0])
+        index = int(np.searchsorted(self._labels.starts, where, side="right")) - 1
+        return self._error(
+            index,
+            f"label {self._labels.values[where]} is not in the dictionary of {self.num_labels} labels; "
+            f"make {self.path.name} and {DICTIONARY_NAME} together",
+        )
 
     def _error(self, index: int, problem: str) -> BudgetError:
         return BudgetError(f"`{self.path}`, line {index + 1}: {problem}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """A worker process gets the offsets, not the file's content."""
-        return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
+        """A worker process gets the file's name and maps it itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "_labels"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._bytes = _map(self.path)
+        self._labels: Labels = open_labels(self.path)
+        if self._labels.sha256 != self.sha256:
+            raise BudgetError(f"`{self.path}` was changed while it was in use: start again")
 
-    def check(self, samples: Sequence[int], label_rate: float, sample_rate: int = SAMPLE_RATE) -> None:
+    def check(self, samples: Sequence[int] | np.ndarray, label_rate: float, sample_rate: int = SAMPLE_RATE) -> None:
         """Compare every line with the manifest's row: ``samples`` of audio each, ``label_rate`` labels a second.
 
         Raises:
-            BudgetError: another number of lines than rows, a length off by more than 0.1 s, a label out of range.
+            BudgetError: another number of lines than rows, or a length off by more than 0.1 s.
         """
         if len(self) != len(samples):
             raise BudgetError(
                 f"`{self.path}`: {len(self)} lines for {len(samples)} rows of the manifest; make labels for this manifest"
             )
-        for index, audio_samples in enumerate(samples):
-            audio_seconds, label_seconds = audio_samples / sample_rate, len(self[index]) / label_rate
-            if abs(audio_seconds - label_seconds) > TOLERANCE_SECONDS:
-                raise self._error(
-                    index,
-                    f"{label_seconds:.2f} s of labels at {label_rate:g} Hz for {audio_seconds:.2f} s of audio; "
-                    "check `label_rate`, or make the labels again",
-                )
+        audio_seconds, label_seconds = np.asarray(samples) / sample_rate, self.lengths / label_rate
+        wrong = np.abs(audio_seconds - label_seconds) > TOLERANCE_SECONDS
+        if wrong.any():
+            index = int(wrong.argmax())
+            raise self._error(
+                index,
+                f"{label_seconds[index]:.2f} s of labels at {label_rate:g} Hz for {audio_seconds[index]:.2f} s of audio; "
+                "check `label_rate`, or make the labels again",
+            )
 
 
 def label_span(start_sample: int, num_samples: int, label_rate: float, sample_rate: int = SAMPLE_RATE) -> range:
@@ -114,9 +123,10 @@ def crop_labels(
 
 
 def write_labels(path: Path, utterances: Iterable[np.ndarray]) -> None:
-    """Write one line per utterance; the file appears under its name only when it is complete."""
-    with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(" ".join(map(str, labels.tolist())) + "\n" for labels in utterances)
+    """Write one line per utterance, and the binary copy; they appear under their names only when they are complete."""
+    with writing(path) as writer:
+        for labels in utterances:
+            writer.add(labels)
 
 
 def write_dictionary(path: Path, num_labels: int) -> None:
@@ -139,29 +149,3 @@ def read_dictionary(path: Path) -> int:
         if line.split()[:1] != [str(index)]:
             raise BudgetError(f"`{path}`, line {index + 1}: expected label `{index}` and a count, found `{line}`")
     return len(lines)
-
-
-def _map(path: Path) -> np.ndarray:
-    if not path.is_file() or path.stat().st_size == 0:
-        raise BudgetError(f"`{path}` is missing or empty: run `fairseq-budget labels`, or correct the folder")
-    return np.memmap(path, dtype=np.uint8, mode="r")
-
-
-def _line_ends(content: np.ndarray) -> np.ndarray:
-    """Offset of the byte after each line, where its newline stands or the file ends.  Shape: (lines,), int64"""
-    starts = range(0, len(content), _SCAN_BYTES)
-    ends = [np.flatnonzero(content[start : start + _SCAN_BYTES] == _NEWLINE) + start for start in starts]
-    if content[-1] != _NEWLINE:
-        ends.append(np.array([len(content)]))
-    return np.concatenate(ends).astype(np.int64)
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A name to write to; the file takes its own name only when everything went well, and is gone otherwise."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

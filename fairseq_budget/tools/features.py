@@ -1,30 +1,34 @@
-"""Features of a whole manifest, streamed: utterances go through a feature function in padded batches, in two threads.
+"""Features of many utterances, streamed: they go through a feature function in padded batches, in several threads.
+
+Nothing is kept on disk.  The unit is a pool of neighbouring utterances: what comes out of a pool depends on its members
+alone, not on which pools were computed before, by which process, or in how many threads.
 
 Letters in shapes: B utterances, T samples at 16 kHz, F frames, D numbers per frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fairseq_budget.data import audio
-from fairseq_budget.data.manifest import Manifest
-from fairseq_budget.errors import BudgetError
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.data.manifest import Utterances
+from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.modules.mfcc import KaldiMFCC
 
-POOL_UTTERANCES = 256
-"""Utterances that are sorted by length together; their features are in memory at a time (about 60 MB of MFCC)."""
-
-BATCH_SAMPLES = 40 * audio.SAMPLE_RATE
-"""Samples of a padded batch: small enough for the processor's caches, or one utterance if that is longer."""
+POOL_UTTERANCES = 64
+"""Utterances that are sorted by length together; what comes of them is in memory at a time."""
 
 WORKERS = 2
+"""Batches at a time; on a GPU, one is read while the other is computed."""
+
+_BATCH_SECONDS = {"cpu": 20, "cuda": 160}
+"""Audio of a padded batch: small enough for a processor's caches, large enough for a GPU; or one longer utterance."""
 
 
 class Features(Protocol):
@@ -34,15 +38,32 @@ class Features(Protocol):
     """
 
     name: str
-    rate: int
+    rate: float
     width: int
+    device: torch.device
 
     def frames(self, samples: int) -> int:
         """F of an utterance of so many samples."""
         ...
 
+    def prepare(self, wave: Tensor) -> Tensor:
+        """What is done to an utterance before it is padded.  Shape: (T,) -> (T,)"""
+        ...
+
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T) padded at the end, lengths (B,) in samples -> (B, F, D), each row as if it were alone."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Everything besides name and rate that decides what the features are."""
+        ...
+
+    def flops(self, samples: int) -> int:
+        """What the features of an utterance of so many samples cost, in a model's forward FLOPs."""
+        ...
+
+    def earlier_rounds(self) -> list[dict[str, Any]]:
+        """The rounds of training that these features come from, the first one first."""
         ...
 
 
@@ -50,73 +71,98 @@ class MFCC39:
     """13 MFCC with deltas and delta-deltas at 100 Hz (Hsu et al. 2021, section IV-B)."""
 
     name = "mfcc39"
-    rate = 100
+    rate = 100.0
     width = 39
 
-    def __init__(self) -> None:
-        self._mfcc = KaldiMFCC()
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._mfcc = KaldiMFCC().to(self.device)
 
     def frames(self, samples: int) -> int:
         """Windows of 25 ms that fit, every 10 ms."""
         return int(self._mfcc.frames(samples))
 
+    def prepare(self, wave: Tensor) -> Tensor:
+        """Shape: (T,) -> (T,)"""
+        return wave
+
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T), lengths (B,) -> (B, F, 39)"""
         return self._mfcc.mfcc39(waves, lengths)
 
+    def identity(self) -> dict[str, Any]:
+        """Nothing: there is one kind."""
+        return {}
 
-def stream(manifest: Manifest, indices: Sequence[int] | np.ndarray, features: Features) -> Iterator[np.ndarray]:
-    """Features of these utterances, in this order.
+    def flops(self, samples: int) -> int:
+        """No model."""
+        return 0
 
-    Shape: yields (F, D), float32, per utterance.
+    def earlier_rounds(self) -> list[dict[str, Any]]:
+        """None."""
+        return []
+
+
+def checked_device(name: str) -> torch.device:
+    """A device that is there.  Raises BudgetError otherwise."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"`--device` must be cpu or cuda (or cuda:1 for the second), but is `{name}`") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BudgetError(f"`--device {name}`: torch sees {torch.cuda.device_count()} GPUs here; use `--device cpu`")
+    return device
+
+
+def forward_flops(features: Features, frames: np.ndarray) -> int:
+    """What the features of utterances of these lengths cost in all.  Shape: (N,) samples"""
+    lengths, counts = np.unique(frames, return_counts=True)
+    return sum(features.flops(length) * count for length, count in zip(lengths.tolist(), counts.tolist(), strict=True))
+
+
+def stream(
+    utterances: Utterances,
+    indices: Sequence[int] | np.ndarray,
+    features: Features,
+    finish: Callable[[Tensor], Tensor] = Tensor.float,
+) -> Iterator[np.ndarray]:
+    """Features of these utterances, in this order, or what `finish` makes of them on their device.
+
+    Shape: yields (F, D) float32, or what `finish` makes of (B, F, D) for one row, per utterance.
     Raises BudgetError for audio that cannot be read or is not as long as the manifest says.
     """
     with ThreadPoolExecutor(WORKERS) as workers:
         for start in range(0, len(indices), POOL_UTTERANCES):
             pool = np.asarray(indices[start : start + POOL_UTTERANCES])
-            yield from _pool(manifest.subset(pool), features, workers)
+            batches = [pool[places] for places in _batches(utterances.frames[pool], features.device)]
+            results = workers.map(lambda batch: _of_batch(utterances, batch, features, finish), batches)
+            found: dict[int, np.ndarray] = {}
+            for batch, rows in zip(batches, results, strict=True):
+                found.update(zip(batch.tolist(), rows, strict=True))
+            yield from (found[index] for index in pool.tolist())
 
 
-def _pool(pool: Manifest, features: Features, workers: ThreadPoolExecutor) -> list[np.ndarray]:
-    """Features of one pool in the pool's order: computed in order of length, so that little is padded."""
-    batches = list(_batches(pool.frames))
-    results = workers.map(lambda batch: _of_batch(pool.subset(batch), features), batches)
-    found: dict[int, np.ndarray] = {}
-    for batch, rows in zip(batches, results, strict=True):
-        found.update(zip(batch, rows, strict=True))
-    return [found[index] for index in range(len(pool))]
-
-
-def _batches(frames: np.ndarray) -> Iterator[list[int]]:
-    """Indices in order of length, as many together as fit padded into ``BATCH_SAMPLES``; at least one."""
+def _batches(frames: np.ndarray, device: torch.device) -> Iterator[list[int]]:
+    """Places in order of length, as many together as fit padded into a batch; at least one."""
+    samples = _BATCH_SECONDS.get(device.type, 20) * SAMPLE_RATE
     batch: list[int] = []
-    for index in np.argsort(frames, kind="stable").tolist():
-        if batch and (len(batch) + 1) * frames[index] > BATCH_SAMPLES:
+    for place in np.argsort(frames, kind="stable").tolist():
+        if batch and (len(batch) + 1) * frames[place] > samples:
             yield batch
             batch = []
-        batch.append(index)
+        batch.append(place)
     if batch:
         yield batch
 
 
-def _of_batch(batch: Manifest, features: Features) -> list[np.ndarray]:
-    """Shape: list of B arrays (F, D)."""
-    lengths = torch.from_numpy(batch.frames)
+def _of_batch(
+    utterances: Utterances, batch: np.ndarray, features: Features, finish: Callable[[Tensor], Tensor]
+) -> list[np.ndarray]:
+    """Shape: list of B arrays (F, ...)."""
+    lengths = torch.from_numpy(utterances.frames[batch])
     waves = torch.zeros(len(batch), int(lengths.max()))
-    for index in range(len(batch)):
-        waves[index, : lengths[index]] = _read(batch, index)
+    for row, index in enumerate(batch.tolist()):
+        waves[row, : lengths[row]] = features.prepare(torch.from_numpy(utterances.read_audio(index)))
     with torch.inference_mode():
-        rows = features(waves, lengths).float().cpu().numpy()
+        rows = finish(features(waves.to(features.device), lengths.to(features.device))).cpu().numpy()
     return [row[: features.frames(samples)] for row, samples in zip(rows, lengths.tolist(), strict=True)]
-
-
-def _read(manifest: Manifest, index: int) -> Tensor:
-    """Shape: (T,)"""
-    path = manifest.audio_path(index)
-    wave = audio.read(path)
-    if len(wave) != manifest.frames[index]:
-        raise BudgetError(
-            f"`{path}` has {len(wave)} samples at 16 kHz, its manifest says {manifest.frames[index]}: "
-            "make the manifest again with `fairseq-budget manifest`"
-        )
-    return torch.from_numpy(wave)

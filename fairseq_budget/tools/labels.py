@@ -1,36 +1,38 @@
 """HuBERT's labels: k-means on features of the training split, every frame of every split named by its nearest centre.
 
-The procedure is that of fairseq's ``examples/hubert/simple_kmeans`` without its dumps: for one shard, the same seed and
-features give the same centres.  Features are a function (``features.Features``), so a second round on a model's hidden
-layer is another function and the same code.
+Features are a function (``features.Features``), so a second round on a model's hidden layer is another function and the
+same code.  Several processes may label into one folder, each its shard; the first fits k-means while the others wait, and
+the one that finds all parts there joins them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 import sklearn
 import torch
-from rich.console import Console
-from sklearn.cluster import MiniBatchKMeans
 
 from fairseq_budget import __version__
-from fairseq_budget.data.label_record import RECORD_NAME
-from fairseq_budget.data.labels import DICTIONARY_NAME, atomic, write_dictionary, write_labels
+from fairseq_budget.data.label_binary import MAX_LABELS, open_labels
+from fairseq_budget.data.label_record import RECORD_NAME, LabelRecord, read_record
+from fairseq_budget.data.labels import DICTIONARY_NAME, write_dictionary, write_labels
 from fairseq_budget.data.manifest import Manifest
-from fairseq_budget.data.progress import tracked
 from fairseq_budget.errors import BudgetError, ConfigError
-from fairseq_budget.tools.features import Features, stream
+from fairseq_budget.tools import codebook as codebooks
+from fairseq_budget.tools.codebook import Codebook, FitSettings
+from fairseq_budget.tools.features import Features, forward_flops
+from fairseq_budget.tools.label_parts import Parts, alone
+from fairseq_budget.tools.label_quality import Histogram
 
-MODEL_NAME = "kmeans.joblib"
+FIRST_ROUND = {"clusters": 100, "percent": 100.0}
+"""Of MFCC (Hsu et al. 2021, section IV-B; Liu et al. 2024)."""
+
+LATER_ROUNDS = {"clusters": 500, "percent": 10.0}
+"""Of a model's hidden layer (Hsu et al. 2021, section IV-B; Liu et al. 2024)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class LabelSettings:
     percent: float = 100.0  # of the training split's utterances
     seed: int = 0
     n_init: int = 20  # random starts, of which the best is kept
-    max_gib: float = 8.0  # memory for the features that k-means is fitted on; no influence on the labels
+    max_gib: float | None = None  # memory for the features that k-means is fitted on; half of what there is
+    shards: int = 1  # processes that share the work
+    shard: int = 0  # which of them this one is
 
     def validate(self) -> None:
         """Raises ConfigError that lists every setting that cannot be used."""
@@ -51,174 +55,167 @@ class LabelSettings:
             for wrong, text in (
                 (not self.splits or "" in self.splits, "`splits` must name at least one split"),
                 (len(set(self.splits)) != len(self.splits), f"`splits` must differ, but are {', '.join(self.splits)}"),
-                (self.clusters < 2, f"`clusters` must be at least 2, but is {self.clusters}"),
+                (
+                    not 2 <= self.clusters <= MAX_LABELS,
+                    f"`clusters` must be from 2 to {MAX_LABELS}, but is {self.clusters}",
+                ),
                 (not 0 < self.percent <= 100, f"`percent` must be above 0 and at most 100, but is {self.percent:g}"),
                 (not 0 <= self.seed < 2**32, f"`seed` must be from 0 to 2^32 - 1, but is {self.seed}"),
                 (self.n_init < 1, f"`n_init` must be at least 1, but is {self.n_init}"),
-                (not self.max_gib > 0, f"`max_gib` must be above 0, but is {self.max_gib:g}"),
+                (self.max_gib is not None and not self.max_gib > 0, f"`max_gib` must be above 0, but is {self.max_gib}"),
+                (self.shards < 1, f"`shards` must be at least 1, but is {self.shards}"),
+                (
+                    not 0 <= self.shard < max(1, self.shards),
+                    f"`shard` must be from 0 to {self.shards - 1}, but is {self.shard}",
+                ),
             )
             if wrong
         ]
         if problems:
             raise ConfigError("; ".join(problems))
 
-
-def existing(folder: Path, settings: LabelSettings, features: Features) -> dict[str, Any] | None:
-    """The record of labels that are there and were made from the same manifests with the same settings, or None.
-
-    Raises:
-        BudgetError: labels of unknown origin, or of other splits, that making new ones would overwrite or outdate.
-    """
-    settings.validate()
-    record = _read_record(folder)
-    labels = [folder / f"{split}.km" for split in settings.splits]
-    if record is None:
-        if strangers := [path for path in [*labels, folder / DICTIONARY_NAME] if path.exists()]:
-            raise BudgetError(f"`{strangers[0]}` was not made here (no {RECORD_NAME}): move it away, or keep using it")
-        return None
-    if outdated := sorted(set(record["manifests"]) - set(settings.splits)):
-        raise BudgetError(
-            f"`{folder / RECORD_NAME}` also counts the split {', '.join(outdated)}: name it in `--splits`, so that all "
-            f"labels have the same centres, or delete {RECORD_NAME} and the labels"
-        )
-    complete = "splits" in record and all(path.exists() for path in [*labels, folder / DICTIONARY_NAME])
-    return record if complete and record.items() >= _identity(folder, settings, features).items() else None
+    @property
+    def fit(self) -> FitSettings:
+        """What k-means needs to know."""
+        memory = codebooks.memory_gib() / 2 if self.max_gib is None else self.max_gib
+        return FitSettings(self.clusters, self.percent, self.seed, self.n_init, memory)
 
 
-def make_labels(folder: Path, settings: LabelSettings, features: Features) -> dict[str, Any]:
-    """Fit k-means on ``FOLDER/<first split>.tsv`` and label every split.
+def make_labels(
+    data: Path, settings: LabelSettings, features: Features, out: Path | None = None
+) -> tuple[LabelRecord | None, bool]:
+    """Fit k-means on ``DATA/<first split>.tsv`` and label every split, or this process's share of them.
 
-    Writes ``<split>.km``, ``dict.km.txt``, ``kmeans.joblib`` and last the full ``labels.json``, whose content it
-    returns.  Deterministic: the same manifests, settings and library versions give the same files.
+    Writes ``<split>.km`` with its binary copy, ``dict.km.txt``, ``codebook.npy``, ``kmeans.joblib`` and ``labels.json`` to
+    `out` (default: `data`).  What is there and was made with the same settings from the same manifests is kept, and an
+    interrupted call goes on where it was.  Deterministic: the same manifests, settings and versions give the same files.
+
+    Returns:
+        The record, or None while other processes' shards are missing; and whether there was anything to do.
 
     Raises:
-        BudgetError: manifests or audio cannot be read, fewer frames than clusters, or more features than ``max_gib``.
+        BudgetError: manifests or audio cannot be read, fewer frames than clusters, more features than ``max_gib``, or
+            labels are there that were not made here.
     """
     settings.validate()
-    manifests = {split: Manifest.read(folder / f"{split}.tsv") for split in settings.splits}
-    model, fitted = fit(manifests[settings.splits[0]], settings, features)
-    # The record comes first without results: after an interruption the files are known to be ours, and incomplete.
-    record = {"kind": "labels"} | _identity(folder, settings, features)
-    _write_record(folder, record)
-    with atomic(folder / MODEL_NAME) as partial:
-        joblib.dump(model, partial)
-    write_dictionary(folder / DICTIONARY_NAME, settings.clusters)
-    counts = {split: label_split(folder / f"{split}.km", manifests[split], model, features) for split in manifests}
-    versions = {"fairseq_budget": __version__, "scikit-learn": sklearn.__version__, "torch": torch.__version__}
-    record |= {"kmeans": fitted, "splits": counts, "versions": versions}
-    _write_record(folder, record)
-    return record
+    labelling = _Labelling(data, out or data, settings, features)
+    with alone(labelling.out):
+        labelling.refuse_to_overwrite()
+        if not labelling.missing():
+            return labelling.record, False
+        codebook = labelling.codebook()
+    for split in labelling.missing():
+        labelling.parts(split).make(codebook, settings.shards, settings.shard)
+    with alone(labelling.out):
+        labelling.join()
+    return (None if labelling.missing() else labelling.record), True
 
 
-def fit(manifest: Manifest, settings: LabelSettings, features: Features) -> tuple[MiniBatchKMeans, dict[str, Any]]:
-    """k-means on the features of a share of a manifest's utterances: the model, and what to write down about it."""
-    # One stream of legacy random numbers for the choice and then the clustering, as fairseq's learn_kmeans draws them.
-    random = np.random.RandomState(settings.seed)
-    chosen = np.arange(len(manifest))
-    if settings.percent < 100:
-        chosen = random.choice(len(manifest), math.ceil(len(manifest) * settings.percent / 100), replace=False)
-    data = _collect(manifest.subset(chosen), settings, features)
-    model = MiniBatchKMeans(
-        n_clusters=settings.clusters,
-        init="k-means++",
-        max_iter=100,
-        batch_size=10_000,
-        compute_labels=False,
-        random_state=random,
-        tol=0.0,
-        max_no_improvement=100,
-        n_init=settings.n_init,
-        reassignment_ratio=0.0,
-    )
-    with Console(stderr=True).status(f"k-means: {settings.clusters} clusters of {len(data):,} frames"):
-        model.fit(data)
-        inertia = -float(model.score(data)) / len(data)
-    centres = np.ascontiguousarray(model.cluster_centers_, dtype="<f4")
-    return model, {
-        "utterances": len(chosen),
-        "frames": len(data),
-        "inertia_per_frame": inertia,
-        "centres_sha256": hashlib.sha256(centres.tobytes()).hexdigest(),
-    }
+class _Labelling:
+    """The state of the folder `out`, as read when it is asked for: other processes change it."""
 
+    def __init__(self, data: Path, out: Path, settings: LabelSettings, features: Features) -> None:
+        self.out, self.settings, self.features = out, settings, features
+        self.manifests = {split: Manifest.read(data / f"{split}.tsv") for split in settings.splits}
+        self.digests = {split: _digest(data / f"{split}.tsv") for split in settings.splits}
+        out.mkdir(parents=True, exist_ok=True)
 
-def label_split(path: Path, manifest: Manifest, model: MiniBatchKMeans, features: Features) -> dict[str, int]:
-    """Write the labels of a split; the number of its utterances and frames, and of the clusters that none fell into."""
-    centres = model.cluster_centers_
-    half_norms = (centres**2).sum(1) / 2
-    counts = np.zeros(len(centres), dtype=np.int64)
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides what the codebook is."""
+        return {
+            "feature": self.features.name,
+            "label_rate": self.features.rate,
+            **self.features.identity(),
+            "clusters": self.settings.clusters,
+            "percent": self.settings.percent,
+            "seed": self.settings.seed,
+            "n_init": self.settings.n_init,
+            "fit_split": self.settings.splits[0],
+            "fit_manifest": self.digests[self.settings.splits[0]],
+        }
 
-    def labels() -> Iterator[np.ndarray]:
-        for frames in tracked(stream(manifest, range(len(manifest)), features), f"labels {path.stem}", len(manifest)):
-            # argmin |x - c|^2 = argmin |c|^2 / 2 - x c: no cancellation of the large |x|^2.  (F, D) -> (F,)
-            nearest = (half_norms - frames @ centres.T).argmin(1)
-            np.add(counts, np.bincount(nearest, minlength=len(counts)), out=counts)
-            yield nearest
+    @property
+    def record(self) -> LabelRecord | None:
+        """The record, if it tells of this codebook."""
+        record = read_record(self.out)
+        return record if record is not None and record.content.items() >= self.identity.items() else None
 
-    write_labels(path, labels())
-    return {"utterances": len(manifest), "frames": int(counts.sum()), "dead_clusters": int((counts == 0).sum())}
+    def refuse_to_overwrite(self) -> None:
+        """Raises BudgetError for labels of unknown origin, and for splits that a new codebook would leave outdated."""
+        record, labels = read_record(self.out), [self._km(split) for split in self.settings.splits]
+        if record is None:
+            if strangers := [path for path in [*labels, self.out / DICTIONARY_NAME] if path.exists()]:
+                raise BudgetError(f"`{strangers[0]}` was not made here (no {RECORD_NAME}): move it away, or keep using it")
+        elif self.record is None and (outdated := sorted(set(record.splits) - set(self.settings.splits))):
+            raise BudgetError(
+                f"`{record.path}` also counts the split {', '.join(outdated)}: name it in `--splits`, so that all labels "
+                f"have the same centres, or delete {RECORD_NAME} and the labels"
+            )
 
+    def missing(self) -> list[str]:
+        """The splits that have no labels of this codebook and manifest."""
+        return [split for split in self.settings.splits if not self._is_done(split)]
 
-def _collect(manifest: Manifest, settings: LabelSettings, features: Features) -> np.ndarray:
-    """All features of a manifest in memory, allocated once.  Shape: (frames, D), float32"""
-    total = sum(features.frames(samples) for samples in manifest.frames.tolist())
-    if total < settings.clusters:
-        raise BudgetError(
-            f"`{manifest.root}`: {total} frames of training audio cannot make {settings.clusters} clusters: "
-            "add audio, raise `--percent`, or lower `--clusters`"
-        )
-    gib = total * features.width * 4 / 2**30
-    if gib > settings.max_gib:
-        raise BudgetError(
-            f"k-means on {total:,} frames needs {gib:.1f} GiB, `--max-gib` allows {settings.max_gib:g}: "
-            f"lower `--percent` to {_floor(settings.percent * settings.max_gib / gib)}, or raise `--max-gib`"
-        )
-    data = np.empty((total, features.width), dtype=np.float32)
-    end = 0
-    for frames in tracked(stream(manifest, range(len(manifest)), features), f"features {features.name}", len(manifest)):
-        data[end : end + len(frames)] = frames
-        end += len(frames)
-    return data
+    def _is_done(self, split: str) -> bool:
+        record = self.record
+        known = record.splits.get(split, {}) if record is not None else {}
+        if known.get("manifest") != self.digests[split] or not self._km(split).is_file():
+            return False
+        try:
+            return open_labels(self._km(split)).sha256 == known["text_sha256"]
+        except BudgetError:  # somebody has written something else into it
+            return False
 
+    def codebook(self) -> Codebook:
+        """The codebook that is there, or a new one."""
+        record, found = self.record, codebooks.load(self.out, self.features.device)
+        if record is not None and found is not None and found.sha256 == record.codebook:
+            return found
+        rounds = self.features.earlier_rounds()
+        content = {"kind": "labels", "round": 1 + (rounds[-1]["round"] if rounds else 0), **self.identity, "rounds": rounds}
+        # The record comes first without results: after an interruption the files are known to be ours, and incomplete.
+        LabelRecord(self.out / RECORD_NAME, content).write()
+        train = self.manifests[self.settings.splits[0]]
+        model, fitted = codebooks.fit(train, self.settings.fit, self.features)
+        codebooks.save(self.out, model)
+        write_dictionary(self.out / DICTIONARY_NAME, self.settings.clusters)
+        new = Codebook(model.cluster_centers_.astype("<f4"), self.features.device)
+        versions = {"fairseq_budget": __version__, "scikit-learn": sklearn.__version__, "torch": torch.__version__}
+        content |= {"kmeans": {**fitted, "centres_sha256": new.sha256}, "splits": {}, "versions": versions}
+        LabelRecord(self.out / RECORD_NAME, content).write()
+        return new
 
-def _identity(folder: Path, settings: LabelSettings, features: Features) -> dict[str, Any]:
-    """Everything that decides what the labels are."""
-    return {
-        "feature": features.name,
-        "label_rate": features.rate,
-        "clusters": settings.clusters,
-        "percent": settings.percent,
-        "seed": settings.seed,
-        "n_init": settings.n_init,
-        "fit_split": settings.splits[0],
-        "manifests": {split: _digest(folder / f"{split}.tsv") for split in settings.splits},
-    }
+    def parts(self, split: str) -> Parts:
+        """The parts of a split under the codebook that the record tells of."""
+        record = self.record
+        depends = json.dumps([record.codebook if record else None, self.digests[split], torch.__version__])
+        name = hashlib.sha256(depends.encode()).hexdigest()[:12]
+        return Parts(self.out, split, name, self.manifests[split], self.features)
+
+    def join(self) -> None:
+        """Write the label files of all splits whose parts are there, and tell of them in the record."""
+        for split in self.missing():
+            parts, record = self.parts(split), self.record
+            if record is None or parts.missing():
+                continue
+            histogram = Histogram(self.settings.clusters)
+            write_labels(self._km(split), histogram.counting(parts.read()))
+            told = {
+                **histogram.summary(self.features.rate),
+                "codebook": record.codebook,
+                "manifest": self.digests[split],
+                "text_sha256": open_labels(self._km(split)).sha256,
+                "forward_flops": forward_flops(self.features, self.manifests[split].frames),
+            }
+            # in one order, whichever was finished first
+            splits = dict(sorted({**record.splits, split: told}.items()))
+            LabelRecord(record.path, record.content | {"splits": splits}).write()
+            parts.remove()
+
+    def _km(self, split: str) -> Path:
+        return self.out / f"{split}.km"
 
 
 def _digest(manifest: Path) -> str:
-    if not manifest.is_file():
-        raise BudgetError(f"manifest `{manifest}` is not there: make it with `fairseq-budget manifest`")
     return hashlib.sha256(manifest.read_bytes()).hexdigest()
-
-
-def _read_record(folder: Path) -> dict[str, Any] | None:
-    path = folder / RECORD_NAME
-    if not path.exists():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        record["manifests"].keys()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BudgetError(f"`{path}` is not a record of labels ({error}): delete it and the labels") from error
-    return dict(record)
-
-
-def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    with atomic(folder / RECORD_NAME) as partial:
-        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _floor(percent: float) -> str:
-    """A percentage to type in, rounded down to two digits so that it surely fits."""
-    step = 10.0 ** (math.floor(math.log10(percent)) - 1)
-    return f"{math.floor(percent / step) * step:g}"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fairseq_budget.data.corpora import espeak
-from fairseq_budget.data.corpora.espeak import Voice, phonemes, speak
+from fairseq_budget.data.corpora.espeak import RATE, SILENCE, Voice, phonemes, speak, speak_aligned
 from fairseq_budget.errors import BudgetError
 
 TEXT = "Seven old sailors were waiting near the harbor."
@@ -76,6 +76,29 @@ def test_a_fork_ends_when_its_parent_is_killed() -> None:
 def test_phonemes() -> None:
     assert phonemes("Hello there. How are you?", Voice()) == "həlˈoʊ ðˈɛɹ\nhˈaʊ ɑːɹ juː"
     assert phonemes("", Voice()) == ""
+
+
+@pytest.mark.parametrize("voice", [Voice(), FEMALE, Voice("en-gb-scotland", "m3", 150), Voice("en-us-nyc", "Gene", 199)])
+def test_phones_are_heard_where_they_are_said_to_be(voice: Voice) -> None:
+    """Pauses are quiet, hisses are noisy, and both lie where the phones say."""
+    pcm, phones = speak_aligned("Six. Seven, she says.", voice)
+    np.testing.assert_array_equal(pcm, speak("Six. Seven, she says.", voice))
+    starts = [phone.start for phone in phones]
+    assert starts[0] == 0 and starts == sorted(set(starts)) and starts[-1] < len(pcm)
+    crossings: dict[bool, list[float]] = {True: [], False: []}
+    for phone, end in zip(phones, [*starts[1:], len(pcm)], strict=True):
+        inner = pcm[phone.start + RATE // 100 : end - RATE // 100].astype(np.int64)
+        if phone.name == SILENCE and len(inner) > RATE // 20:
+            assert np.abs(inner).max() < 0.1 * np.abs(pcm).max()
+        elif len(inner) > RATE // 50:
+            crossings[phone.name in ("s", "ʃ")].append(float((np.diff(np.sign(inner)) != 0).mean()))
+    assert len(crossings[True]) >= 4
+    assert min(crossings[True]) > max(crossings[False])
+
+
+def test_phones_have_no_stress_and_few_pauses() -> None:
+    _, phones = speak_aligned("Hello there. How are you?", Voice())
+    assert [phone.name for phone in phones] == "sil h ə l oʊ ð ɛɹ sil h aʊ ɑːɹ j uː sil".split()
 
 
 def test_variants_are_people() -> None:

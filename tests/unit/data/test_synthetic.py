@@ -9,11 +9,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from typer.testing import CliRunner
 
 from fairseq_budget.cli.corpus import app
+from fairseq_budget.data.alignments import read_ctm
 from fairseq_budget.data.corpora.jobs import Made
 from fairseq_budget.data.corpora.keywords import KEYWORDS, OTHER_WORDS, official_part
 from fairseq_budget.data.corpora.librispeech_like import librispeech_jobs
@@ -64,6 +66,23 @@ def test_librispeech_layout(corpus: Path) -> None:
         header = soundfile.info(path)
         assert (header.samplerate, header.channels, header.subtype) == (16000, 1, "PCM_16")
         assert 1.5 < header.duration < 18
+
+
+def test_every_utterance_has_its_phones(corpus: Path) -> None:
+    """They fill the recording from its beginning to its end, with pauses where the recording is quiet."""
+    for chapter in (corpus / "librispeech").glob("*/*/*"):
+        [file] = chapter.glob("*.phones.ctm")
+        alignments = read_ctm(file)
+        assert set(alignments) == {path.stem for path in chapter.glob("*.flac")}
+        for name, alignment in alignments.items():
+            wave, rate = soundfile.read(chapter / f"{name}.flac")
+            assert alignment.starts[0] == 0
+            assert alignment.end == pytest.approx(len(wave) / rate, abs=1e-3)
+            pause = np.array([phone == "sil" for phone in alignment.phones])
+            frames = wave[: len(wave) // 160 * 160].reshape(-1, 160)
+            quiet = pause[alignment.at((np.arange(len(frames)) + 0.5) / 100)]
+            power = (frames**2).mean(1)
+            assert quiet.any() and np.median(power[quiet]) < 0.1 * np.median(power[~quiet])
 
 
 def test_librispeech_amounts_and_speakers(corpus: Path) -> None:

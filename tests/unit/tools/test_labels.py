@@ -1,100 +1,59 @@
-"""Making HuBERT's labels: the reference procedure's numbers, streaming, records and refusals."""
+"""`fairseq-budget labels`: what is written, what is kept, sharing the work, interruptions, and refusals."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import soundfile
-import torch
 from rich.console import Console
-from sklearn.cluster import MiniBatchKMeans
 from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
-from fairseq_budget.data.audio import read
+from fairseq_budget.data.label_record import read_record
 from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError, ConfigError
-from fairseq_budget.modules.mfcc import KaldiMFCC
 from fairseq_budget.tools import features as feature_stream
-from fairseq_budget.tools.features import MFCC39, stream
-from fairseq_budget.tools.labels import MODEL_NAME, LabelSettings, existing, make_labels
+from fairseq_budget.tools import label_parts
+from fairseq_budget.tools.codebook import CENTRES_NAME, KMEANS_NAME
+from fairseq_budget.tools.labels import LabelSettings, make_labels
+from tests.unit.tools.conftest import MFCC, alone, tones
 
 SETTINGS = LabelSettings(clusters=8, n_init=2)
-SAMPLES = (9_000, 300, 16_000, 4_321, 12_345, 8_000)
-
-
-def tones(samples: int, seed: int) -> np.ndarray:
-    """Four tones one after the other over a little noise."""
-    generator = np.random.default_rng(seed)
-    hertz = generator.uniform(150, 3_000, size=4).repeat(-(-samples // 4))[:samples]
-    return 0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / 16_000) + 0.01 * generator.standard_normal(samples)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """train.tsv with six files of different lengths, one shorter than a frame; valid.tsv with two."""
-    names = []
-    for number, samples in enumerate(SAMPLES):
-        names.append(f"{number}.flac")
-        soundfile.write(tmp_path / names[-1], tones(samples, number), 16_000)
-    frames = np.array(SAMPLES)
-    Manifest(tmp_path, names, frames).write(tmp_path / "train.tsv")
-    Manifest(tmp_path, names[3:5], frames[3:5]).write(tmp_path / "valid.tsv")
-    return tmp_path
 
 
 def made_files(folder: Path) -> dict[str, bytes]:
-    names = ("train.km", "valid.km", DICTIONARY_NAME, MODEL_NAME, "labels.json")
-    return {name: (folder / name).read_bytes() for name in names}
+    labels = ("train.km", "valid.km", "train.km.bin", "valid.km.bin", "labels.json")
+    names = (*labels, DICTIONARY_NAME, KMEANS_NAME, CENTRES_NAME)
+    # the binary copies tell when their text was written
+    return {name: (folder / name).read_bytes()[24 * name.endswith(".bin") :] for name in names}
 
 
-def alone(path: Path) -> np.ndarray:
-    return KaldiMFCC().mfcc39(torch.from_numpy(read(path))[None])[0].numpy()
-
-
-def test_stream_equals_one_by_one_in_any_order(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_stream, "POOL_UTTERANCES", 4)
-    monkeypatch.setattr(feature_stream, "BATCH_SAMPLES", 20_000)
-    manifest, order = Manifest.read(data / "train.tsv"), [5, 0, 2, 1, 4, 3]
-    for index, streamed in zip(order, stream(manifest, order, MFCC39()), strict=True):
-        expected = alone(manifest.audio_path(index))
-        assert streamed.shape == expected.shape
-        np.testing.assert_allclose(streamed, expected, atol=1e-3)
-
-
-def test_stream_refuses_audio_of_another_length(data: Path) -> None:
-    soundfile.write(data / "2.flac", tones(15_999, 2), 16_000)
-    with pytest.raises(BudgetError, match=r"2\.flac` has 15999 samples at 16 kHz, its manifest says 16000"):
-        list(stream(Manifest.read(data / "train.tsv"), range(6), MFCC39()))
-
-
-@pytest.mark.parametrize("percent", [100.0, 50.0])
-def test_same_centres_as_the_reference_procedure(data: Path, percent: float) -> None:
-    """What fairseq's learn_kmeans does for one shard: global seed, choice of utterances, then MiniBatchKMeans."""
-    manifest = Manifest.read(data / "train.tsv")
-    np.random.seed(3)
-    chosen = np.arange(6) if percent == 100 else np.random.choice(6, 3, replace=False)
-    rows = np.concatenate([alone(manifest.audio_path(i)) for i in chosen])
-    reference = MiniBatchKMeans(
-        8, batch_size=10_000, compute_labels=False, tol=0.0, max_no_improvement=100, n_init=2, reassignment_ratio=0.0
-    ).fit(rows)
-    make_labels(data, LabelSettings(clusters=8, n_init=2, seed=3, percent=percent), MFCC39())
-    made = joblib.load(data / MODEL_NAME)
-    np.testing.assert_allclose(made.cluster_centers_, reference.cluster_centers_, atol=1e-2)
+@pytest.fixture
+def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several parts of few utterances."""
+    monkeypatch.setattr(feature_stream, "POOL_UTTERANCES", 2)
+    monkeypatch.setattr(label_parts, "POOL_UTTERANCES", 2)
 
 
 def test_labels_name_the_nearest_centre(data: Path) -> None:
-    record = make_labels(data, SETTINGS, MFCC39())
-    model = joblib.load(data / MODEL_NAME)
+    record, worked = make_labels(data, SETTINGS, MFCC)
+    assert record is not None and worked
+    model = joblib.load(data / KMEANS_NAME)
     counts = np.zeros(8, dtype=np.int64)
     for split in ("train", "valid"):
         manifest, labels = Manifest.read(data / f"{split}.tsv"), LabelFile(data / f"{split}.km", 8)
-        labels.check(manifest.frames.tolist(), record["label_rate"])
+        labels.check(manifest.frames, record.rate)
         for index in range(len(manifest)):
             frames = alone(manifest.audio_path(index))
             expected = model.predict(frames) if len(frames) else np.empty(0)
@@ -103,87 +62,206 @@ def test_labels_name_the_nearest_centre(data: Path) -> None:
             assert (labels[index] != expected).sum() <= 1
             if split == "train":
                 counts += np.bincount(labels[index], minlength=8)
-    assert record["splits"]["train"] == {
-        "utterances": 6,
-        "frames": int(counts.sum()),
-        "dead_clusters": int((counts == 0).sum()),
-    }
+    told = record.splits["train"]
+    assert (told["utterances"], told["frames"]) == (6, counts.sum())
+    assert told["dead_clusters"] == (counts == 0).sum()
+    assert told["codebook"] == record.splits["valid"]["codebook"] == record.codebook
 
 
-def test_same_seed_same_files(data: Path) -> None:
-    make_labels(data, SETTINGS, MFCC39())
-    first = made_files(data)
-    make_labels(data, SETTINGS, MFCC39())
-    assert made_files(data) == first
-    make_labels(data, LabelSettings(clusters=8, n_init=2, seed=1), MFCC39())
-    assert made_files(data)["train.km"] != first["train.km"]
+def test_same_seed_same_files(data: Path, tmp_path: Path) -> None:
+    make_labels(data, SETTINGS, MFCC)
+    make_labels(data, SETTINGS, MFCC, tmp_path / "again")
+    assert made_files(tmp_path / "again") == made_files(data)
+    make_labels(data, LabelSettings(clusters=8, n_init=2, seed=1), MFCC)
+    assert made_files(data)["train.km"] != made_files(tmp_path / "again")["train.km"]
 
 
-def test_only_the_first_split_is_fitted(data: Path) -> None:
-    before = make_labels(data, SETTINGS, MFCC39())
+def test_only_the_first_split_is_fitted_and_the_other_follows_its_manifest(data: Path) -> None:
+    before, _ = make_labels(data, SETTINGS, MFCC)
+    train = (data / "train.km").stat()
     soundfile.write(data / "other.flac", tones(5_000, 99), 16_000)
     Manifest(data, ["other.flac"], np.array([5_000])).write(data / "valid.tsv")
-    after = make_labels(data, SETTINGS, MFCC39())
-    assert after["kmeans"] == before["kmeans"]
-    assert after["manifests"] != before["manifests"]
+    after, worked = make_labels(data, SETTINGS, MFCC)
+    assert before is not None and after is not None and worked
+    assert after.codebook == before.codebook
+    assert (data / "train.km").stat().st_mtime_ns == train.st_mtime_ns
+    assert after.splits["valid"]["utterances"] == 1
+
+
+def test_another_split_gets_the_same_codebook(data: Path) -> None:
+    before, _ = make_labels(data, SETTINGS, MFCC)
+    Manifest.read(data / "train.tsv").subset([1, 5]).write(data / "test.tsv")
+    after, _ = make_labels(data, LabelSettings(("train", "test"), clusters=8, n_init=2), MFCC)
+    assert before is not None and after is not None
+    assert set(after.splits) == {"train", "valid", "test"}
+    assert after.splits["test"]["codebook"] == before.codebook
 
 
 def test_a_second_run_does_nothing(data: Path) -> None:
-    assert existing(data, SETTINGS, MFCC39()) is None
-    record = make_labels(data, SETTINGS, MFCC39())
-    assert existing(data, SETTINGS, MFCC39()) == record
-    assert existing(data, LabelSettings(clusters=9, n_init=2), MFCC39()) is None
+    record, _ = make_labels(data, SETTINGS, MFCC)
+    assert make_labels(data, SETTINGS, MFCC) == (record, False)
     (data / "valid.km").unlink()
-    assert existing(data, SETTINGS, MFCC39()) is None
+    assert make_labels(data, SETTINGS, MFCC) == (record, True)
+
+
+def test_labels_that_were_edited_are_made_again(data: Path) -> None:
+    make_labels(data, SETTINGS, MFCC)
+    before = (data / "valid.km").read_text()
+    for edited in (before.replace("1", "2", 1), "nonsense"):
+        (data / "valid.km").write_text(edited)
+        assert make_labels(data, SETTINGS, MFCC)[1]
+        assert (data / "valid.km").read_text() == before
+
+
+@pytest.mark.usefixtures("small_pools")
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_shards_give_the_bytes_of_one_process(data: Path, tmp_path: Path, order: tuple[int, ...]) -> None:
+    make_labels(data, SETTINGS, MFCC)
+    for shard in order:
+        record, worked = make_labels(
+            data, LabelSettings(clusters=8, n_init=2, shards=3, shard=shard), MFCC, tmp_path / "shared"
+        )
+        assert worked
+        assert (record is None) == (shard != order[-1])
+    assert made_files(tmp_path / "shared") == made_files(data)
+    assert not list((tmp_path / "shared").glob(".*parts*"))
+
+
+@pytest.mark.usefixtures("small_pools")
+def test_any_number_of_processes_finishes_what_another_began(data: Path, tmp_path: Path) -> None:
+    make_labels(data, SETTINGS, MFCC)
+    out = tmp_path / "shared"
+    assert make_labels(data, LabelSettings(clusters=8, n_init=2, shards=3, shard=1), MFCC, out) == (None, True)
+    record, _ = make_labels(data, SETTINGS, MFCC, out)
+    assert record is not None
+    assert made_files(out) == made_files(data)
+
+
+@pytest.mark.usefixtures("small_pools")
+def test_shards_at_the_same_time_fit_once(data: Path, tmp_path: Path) -> None:
+    make_labels(data, SETTINGS, MFCC)
+    results: list[bool] = []
+
+    def work(shard: int) -> None:
+        settings = LabelSettings(clusters=8, n_init=2, shards=3, shard=shard)
+        results.append(make_labels(data, settings, MFCC, tmp_path / "shared")[0] is not None)
+
+    threads = [threading.Thread(target=work, args=(shard,)) for shard in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert any(results)
+    assert made_files(tmp_path / "shared") == made_files(data)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from fairseq_budget.tools import features, label_parts
+from fairseq_budget.tools.labels import LabelSettings, make_labels
+from tests.unit.tools.conftest import MFCC
+
+class Slow(type(MFCC)):
+    def __call__(self, waves, lengths):
+        if (Path(sys.argv[2]) / "codebook.npy").exists():
+            import time; time.sleep(0.3)
+        return super().__call__(waves, lengths)
+
+features.POOL_UTTERANCES = label_parts.POOL_UTTERANCES = 1
+features.WORKERS = 1
+make_labels(Path(sys.argv[1]), LabelSettings(clusters=8, n_init=2), Slow(MFCC.device), Path(sys.argv[2]))
+"""
+
+
+def test_a_killed_process_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL while parts are being made: those that are finished stay as they are, and the bytes come out the same."""
+    for module in (feature_stream, label_parts):
+        monkeypatch.setattr(module, "POOL_UTTERANCES", 1)
+    make_labels(data, SETTINGS, MFCC)
+    out = tmp_path / "killed"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", KILLED, str(data), str(out)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and len(list(out.glob(".train.km.parts-*/*.npy"))) < 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read() if process.stderr else ""
+    finished = {path: path.stat().st_mtime_ns for path in out.glob(".train.km.parts-*/*.npy")}
+    assert 2 <= len(finished) < 6 and not (out / "train.km").exists()
+    seen: dict[Path, int] = {}
+    read = label_parts.Parts.read
+
+    def remember(parts: label_parts.Parts):  # type: ignore[no-untyped-def]
+        seen.update({path: path.stat().st_mtime_ns for path in parts.folder.glob("*.npy")})
+        return read(parts)
+
+    monkeypatch.setattr(label_parts.Parts, "read", remember)
+    make_labels(data, SETTINGS, MFCC, out)
+    assert seen.items() >= finished.items(), "finished parts were made again"
+    assert made_files(out) == made_files(data)
 
 
 def test_an_interrupted_run_is_made_again(data: Path) -> None:
     soundfile.write(data / "4.flac", tones(10, 4), 16_000)
     Manifest(data, ["4.flac"], np.array([12_345])).write(data / "valid.tsv")
     Manifest(data, ["0.flac"], np.array([9_000])).write(data / "train.tsv")
-    with pytest.raises(BudgetError, match=r"4\.flac"):
-        make_labels(data, SETTINGS, MFCC39())
-    assert (data / "train.km").exists() and not (data / "valid.km").exists()
-    assert existing(data, SETTINGS, MFCC39()) is None
+    with pytest.raises(BudgetError, match=r"valid\.tsv`, line 2: .*4\.flac"):
+        make_labels(data, SETTINGS, MFCC)
+    soundfile.write(data / "4.flac", tones(12_345, 4), 16_000)
+    record, worked = make_labels(data, SETTINGS, MFCC)
+    assert record is not None and worked
 
 
 def test_keeps_labels_of_another_origin(data: Path) -> None:
     (data / "valid.km").write_text("1 2 3\n")
     with pytest.raises(BudgetError, match=r"valid\.km` was not made here"):
-        existing(data, SETTINGS, MFCC39())
+        make_labels(data, SETTINGS, MFCC)
 
 
 def test_refuses_to_outdate_a_split_that_is_not_named(data: Path) -> None:
-    make_labels(data, SETTINGS, MFCC39())
+    make_labels(data, SETTINGS, MFCC)
     with pytest.raises(BudgetError, match="also counts the split valid"):
-        existing(data, LabelSettings(splits=("train",), clusters=9), MFCC39())
+        make_labels(data, LabelSettings(splits=("train",), clusters=9), MFCC)
+    record, worked = make_labels(data, LabelSettings(splits=("train",), clusters=8, n_init=2), MFCC)
+    assert record is not None and not worked
 
 
 def test_refuses_a_broken_record(data: Path) -> None:
     (data / "labels.json").write_text("{}")
     with pytest.raises(BudgetError, match="not a record of labels"):
-        existing(data, SETTINGS, MFCC39())
+        make_labels(data, SETTINGS, MFCC)
 
 
-def test_fewer_frames_than_clusters(data: Path) -> None:
-    with pytest.raises(BudgetError, match="frames of training audio cannot make 5000 clusters"):
-        make_labels(data, LabelSettings(clusters=5_000), MFCC39())
+def test_refuses_a_damaged_part(data: Path, tmp_path: Path) -> None:
+    settings = LabelSettings(clusters=8, n_init=2, shards=2)
+    assert make_labels(data, settings, MFCC, tmp_path / "out")[0] is not None, "one part a split: shard 0 has it"
+    make_labels(data, LabelSettings(clusters=8, n_init=2, shards=2, shard=1), MFCC, tmp_path / "other")
+    [folder] = [path for path in (tmp_path / "other").iterdir() if path.name.startswith(".train")]
+    np.save(folder / "000000.npy", np.zeros(7, np.uint16))
+    with pytest.raises(BudgetError, match=r"000000\.npy` is damaged: delete it and start again"):
+        make_labels(data, SETTINGS, MFCC, tmp_path / "other")
 
 
-def test_more_features_than_memory_allows(data: Path) -> None:
-    with pytest.raises(BudgetError, match=r"GiB, `--max-gib` allows 1e-05: lower `--percent` to \d"):
-        make_labels(data, LabelSettings(clusters=8, max_gib=1e-5), MFCC39())
+def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".labels.lock").mkdir()
+    with pytest.raises(BudgetError, match="cannot be written .* `--label-dir`"):
+        make_labels(data, SETTINGS, MFCC, out)
 
 
 def test_all_bad_settings_are_named_at_once() -> None:
-    bad = LabelSettings(splits=("a", "a"), clusters=1, percent=0.0, seed=-1, n_init=0, max_gib=0.0)
-    with pytest.raises(ConfigError, match="`splits`.*`clusters`.*`percent`.*`seed`.*`n_init`.*`max_gib`"):
+    bad = LabelSettings(("a", "a"), clusters=1, percent=0.0, seed=-1, n_init=0, max_gib=0.0, shards=2, shard=2)
+    with pytest.raises(ConfigError, match="`splits`.*`clusters`.*`percent`.*`seed`.*`n_init`.*`max_gib`.*`shard` must"):
         bad.validate()
+    with pytest.raises(ConfigError, match="`clusters` must be from 2 to 65536.*`shards` must be at least 1"):
+        LabelSettings(clusters=70_000, shards=0).validate()
 
 
 def test_missing_manifest(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match=r"manifest `.*train\.tsv"):
-        make_labels(tmp_path, SETTINGS, MFCC39())
+        make_labels(tmp_path, SETTINGS, MFCC)
 
 
 def test_command(data: Path) -> None:
@@ -199,7 +277,22 @@ def test_command(data: Path) -> None:
     assert made_files(data) == files
 
 
+def test_command_with_shards(data: Path, tmp_path: Path) -> None:
+    """One part a split: shard 1 has nothing to do but k-means, shard 0 joins."""
+    command = ["labels", "make", str(data), "--clusters", "8", "--label-dir", str(tmp_path / "out"), "--shards", "2"]
+    first = CliRunner().invoke(app, [*command, "--shard", "1"])
+    assert "shard 1 of 2 is done; the labels appear when the others are" in first.output
+    assert "8 clusters of mfcc39" in CliRunner().invoke(app, [*command, "--shard", "0"]).output
+    assert read_record(tmp_path / "out") is not None and read_record(data) is None
+
+
+def test_command_refuses_a_layer_of_nothing(data: Path) -> None:
+    result = CliRunner().invoke(app, ["labels", str(data), "--layer", "6"])
+    assert isinstance(result.exception, ConfigError)
+    assert "name the model with `--checkpoint`" in str(result.exception)
+
+
 def test_no_progress_bar_where_nobody_looks(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not Console(stderr=True).is_terminal
-    make_labels(data, SETTINGS, MFCC39())
+    make_labels(data, SETTINGS, MFCC)
     assert capsys.readouterr().err == ""
