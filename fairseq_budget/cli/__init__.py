@@ -8,7 +8,22 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from fairseq_budget.cli import analyse, corpus, labels, manifest, plan, recipes, report, watch
+from fairseq_budget.cli import (
+    analyse,
+    bench,
+    check,
+    collate,
+    corpus,
+    export,
+    labels,
+    manifest,
+    plan,
+    ranks,
+    recipes,
+    report,
+    superb,
+    watch,
+)
 from fairseq_budget.errors import BudgetError
 
 app = typer.Typer(
@@ -19,12 +34,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(analyse.app, name="analyse")
+app.command("check")(check.check)
+app.add_typer(bench.app, name="bench")
+app.command("collate")(collate.collate)
 app.add_typer(corpus.app, name="corpus")
 app.command("manifest")(manifest.manifest)
-app.command("labels")(labels.labels)
+app.command("export")(export.export)
+app.add_typer(labels.app, name="labels")
 app.command("plan")(plan.plan)
+app.command("ranks")(ranks.ranks)
 app.command("recipes")(recipes.recipes)
 app.command("report")(report.report)
+app.command("superb")(superb.superb)
 app.command("watch")(watch.watch)
 
 

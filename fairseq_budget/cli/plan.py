@@ -18,18 +18,22 @@ from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size, check_objective, get_size
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.modules.config import ModelConfig, validate
 from fairseq_budget.report import numbers
 
 _DEFAULTS = Setting()
+_PROBE_BATCH_HELP = f"Utterances x seconds that are probed (default: {SMALL_BATCH} on a CPU, the plan's on a GPU)."
 
 
 def plan(
     objective: Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")],
     flops: Annotated[float | None, typer.Option(help=f"Budget in FLOPs (default: {PUBLISHED_FLOPS:.3g}).")] = None,
     hours_heard: Annotated[float | None, typer.Option(help="Budget in hours of audio through the model.")] = None,
-    machine_hours: Annotated[float | None, typer.Option(help="Budget in workers x hours; needs --step-seconds.")] = None,
+    machine_hours: Annotated[
+        float | None, typer.Option(help="Budget in workers x hours; needs --step-seconds or --probe.")
+    ] = None,
     updates: Annotated[float | None, typer.Option(help="Budget in updates.")] = None,
     sizes: Annotated[str | None, typer.Option(help="Sizes, comma-separated (default: all).")] = None,
     layers: Annotated[int | None, typer.Option(help="A shape of your own: Transformer layers,")] = None,
@@ -52,24 +56,45 @@ def plan(
     step_seconds: Annotated[
         str | None, typer.Option(help="Measured seconds of an update, one number for each row, comma-separated.")
     ] = None,
-    price_per_machine_hour: Annotated[float | None, typer.Option(help="Adds what it costs; needs --step-seconds.")] = None,
+    price_per_machine_hour: Annotated[
+        float | None, typer.Option(help="Adds what it costs; needs --step-seconds or --probe.")
+    ] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Run a few steps of each size here: time, speed, memory.")] = False,
+    device: Annotated[str | None, typer.Option(help="Of the probe: cpu or cuda (default: a GPU if there is one).")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of the probe: fp32, bf16 or fp16 (default: the recipes').")] = None,
+    probe_batch: Annotated[str | None, typer.Option(help=_PROBE_BATCH_HELP)] = None,
+    probe_seconds: Annotated[float, typer.Option(help="Time for all sizes; the largest are scaled if it's short.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """What a budget buys for each model size, and which size to choose.  Defaults are those of Liu et al. 2024."""
     budget = _budget(flops=flops, hours_heard=hours_heard, machine_hours=machine_hours, updates=updates)
     setting = Setting(workers, samples_per_batch, accumulation, crop, packing, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
+    probed = None
+    if probe:
+        if step_seconds is not None:
+            raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
+        probed = run_probe(objective, planned, setting, device, precision, probe_batch, probe_seconds)
+    times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     runs = [
         plan_run(size.name, ModelShape.of(check_objective(objective), size), budget, setting, seconds)
-        for size, seconds in zip(planned, _seconds(step_seconds, len(planned)), strict=True)
+        for size, seconds in zip(planned, times, strict=True)
     ]
     if price_per_machine_hour is not None:
         runs = price_runs(runs, price_per_machine_hour)
     choice = choose(objective, runs)
     if as_json:
-        print(json.dumps({"rows": [asdict(run) for run in runs], "choice": as_dict(choice)}, indent=2))
+        print(json.dumps(_as_json(runs, choice, probed), indent=2))
     else:
-        _print(runs, choice)
+        _print(runs, choice, probed)
+
+
+def _as_json(runs: list[PlannedRun], choice: Choice, probed: Probed | None) -> dict[str, object]:
+    rows = [asdict(run) for run in runs]
+    if probed is None:
+        return {"rows": rows, "choice": as_dict(choice)}
+    rows = [{**row, "probe": asdict(probe)} for row, probe in zip(rows, probed.probes, strict=True)]
+    return {"rows": rows, "choice": as_dict(choice), "machine": probed.machine()}
 
 
 def as_dict(choice: Choice) -> dict[str, object]:
@@ -130,7 +155,7 @@ def _seconds(text: str | None, rows: int) -> list[float] | list[None]:
     return seconds
 
 
-def _print(runs: list[PlannedRun], choice: Choice) -> None:
+def _print(runs: list[PlannedRun], choice: Choice, probed: Probed | None) -> None:
     console = Console()
     timed, priced = runs[0].step_seconds is not None, runs[0].price is not None
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
@@ -143,6 +168,8 @@ def _print(runs: list[PlannedRun], choice: Choice) -> None:
         table.add_row(f"{run.name} *" if chosen else run.name, *_cells(run), style="bold" if chosen else None)
     console.print(table)
     console.print(f"* {choice.explanation}", highlight=False, soft_wrap=not console.is_terminal)
+    if probed is not None:
+        print_probe(console, [run.name for run in runs], probed)
 
 
 def _cells(run: PlannedRun) -> Iterator[str]:

@@ -29,6 +29,24 @@ def superb() -> pd.DataFrame:
     return _table("table2_superb.csv")
 
 
+def superb_by_batch_size() -> pd.DataFrame:
+    """wav2vec 2.0 Base by batch size and updates (Vaessen and van Leeuwen): ssl_batch, steps, hours_seen and metrics,
+    percent."""
+    return _table("batchsize_superb.csv")
+
+
+def superb_by_sequence_length() -> pd.DataFrame:
+    """wav2vec 2.0 Base by length of its training utterances, frozen and not (Gao et al. 2022): ssl_seconds, mode and
+    metrics, percent."""
+    return _table("seqlen_superb.csv")
+
+
+def step_times() -> pd.DataFrame:
+    """Seconds of a step of wav2vec 2.0 Base on four devices (Gao et al. 2022): rows of device, seconds, batch, precision
+    (fp32 or mixed) and seconds_per_batch, a number or OOM where memory ran out."""
+    return _table("seqlen_step_time.csv")
+
+
 def _table(name: str) -> pd.DataFrame:
     with files(__name__).joinpath(name).open(encoding="utf-8") as file:
         return pd.read_csv(file)

@@ -1,0 +1,167 @@
+"""Several subjects on the same batches, in turns, so that whatever else the machine does meets them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Protocol
+
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.subjects import OURS
+from fairseq_budget.bench.worker import StepFailed, Task, Worker
+from fairseq_budget.tools.machine import matmul_rate
+from fairseq_budget.tools.steps import Phases
+
+WARM_UP = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A subject and its case."""
+
+    subject: str
+    case: Case
+
+    @property
+    def label(self) -> str:
+        return f"{self.subject} {self.case.precision}"
+
+    def start(self) -> Worker:
+        """Its process."""
+        return Worker(Task(self.subject, asdict(self.case)))
+
+
+class Stepper(Protocol):
+    """What does an entry's steps."""
+
+    peak_bytes: int | None
+
+    def step(self, number: int) -> Phases: ...
+
+
+Start = Callable[[Entry], AbstractContextManager[Stepper]]
+
+
+@dataclass
+class Measured:
+    """The timed steps of an entry, its peak memory, and what it failed of."""
+
+    steps: list[Phases] = field(default_factory=list)
+    peak_bytes: int | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster another one is, step by step: the median, the lowest and the highest."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], others: Sequence[float]) -> Ratio:
+        """From the seconds of the same steps by both."""
+        ratios = [own / other for own, other in zip(seconds, others, strict=True)]
+        return cls(median(ratios), min(ratios), max(ratios))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of an entry; None for one that failed."""
+
+    subject: str
+    precision: str
+    failure: str | None
+    step_seconds: float | None = None
+    seconds: Phases | None = None
+    audio_seconds_per_second: float | None = None
+    flops_per_second: float | None = None
+    """Model FLOPs of this project's model, by the closed form, over the seconds of a step."""
+    matmul_share: float | None = None
+    peak_bytes: int | None = None
+    """Of its process, beyond what that had before it built the model; None also where the system doesn't tell."""
+    times_faster: dict[str, Ratio] | None = None
+    """By label: how many times faster this project is than this entry, in each precision."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, and the rate of matrix products by precision."""
+
+    rows: list[Row]
+    matmul_flops_per_second: dict[str, float]
+    repeats: int
+    in_turns: bool
+
+
+def compare(
+    entries: Sequence[Entry],
+    repeats: int,
+    in_turns: bool,
+    report: Callable[[str], None],
+    start: Start = Entry.start,
+) -> Comparison:
+    """Time all entries, after a step of each to warm up: in turns, or one after the other where memory is for one only.
+
+    `report` receives a line before each part.  An entry that cannot do its case keeps its row.
+    """
+    report("matrix products")
+    precisions = dict.fromkeys(entry.case.precision for entry in entries)
+    rates = {precision: matmul_rate(entries[0].case.device, precision) for precision in precisions}
+    measured: dict[Entry, Measured] = {}
+    for group in [entries] if in_turns else [[entry] for entry in entries]:
+        measured |= _measure(group, repeats, report, start)
+    ours = {entry.label: measured[entry] for entry in entries if entry.subject == OURS and not measured[entry].failure}
+    rows = [_row(entry, measured[entry], ours, rates[entry.case.precision]) for entry in entries]
+    return Comparison(rows, rates, repeats, in_turns)
+
+
+def _measure(entries: Sequence[Entry], repeats: int, report: Callable[[str], None], start: Start) -> dict[Entry, Measured]:
+    measured = {entry: Measured() for entry in entries}
+    with ExitStack() as stack:
+        steppers = {entry: stack.enter_context(start(entry)) for entry in entries}
+        for number in range(WARM_UP + repeats):
+            for entry in _rotated(entries, number):
+                if measured[entry].failure is None:
+                    report(f"step {number} of {WARM_UP + repeats - 1}, {entry.label}")
+                    _step(steppers[entry], number, measured[entry])
+    return measured
+
+
+def _step(stepper: Stepper, number: int, measured: Measured) -> None:
+    try:
+        phases = stepper.step(number)
+    except StepFailed as failed:
+        measured.failure = str(failed)
+        return
+    measured.peak_bytes = stepper.peak_bytes
+    measured.steps += [phases] if number >= WARM_UP else []
+
+
+def _rotated(entries: Sequence[Entry], turn: int) -> Iterator[Entry]:
+    """Another one begins each time."""
+    for place in range(len(entries)):
+        yield entries[(place + turn) % len(entries)]
+
+
+def _row(entry: Entry, measured: Measured, ours: dict[str, Measured], rate: float) -> Row:
+    if measured.failure is not None:
+        return Row(entry.subject, entry.case.precision, measured.failure)
+    own = [phases.step for phases in measured.steps]
+    seconds = median(own)
+    others = {label: [p.step for p in other.steps] for label, other in ours.items() if other is not measured}
+    return Row(
+        entry.subject,
+        entry.case.precision,
+        None,
+        seconds,
+        Phases.median(measured.steps),
+        entry.case.audio_seconds / seconds,
+        entry.case.flops / seconds,
+        entry.case.flops / seconds / rate,
+        measured.peak_bytes,
+        {label: Ratio.of(own, steps) for label, steps in others.items()},
+    )

@@ -1,0 +1,77 @@
+"""Steps over a grid of lengths, batches and precisions, each in a process of its own, as Gao et al. 2022 tabulate them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from statistics import median
+
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.compare import WARM_UP
+from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task, Worker
+from fairseq_budget.errors import BudgetError
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One length, batch and precision.  None where memory ran out, or where the system doesn't tell."""
+
+    seconds: float
+    """Of each utterance."""
+    utterances: int
+    precision: str
+    flops: int
+    """Model FLOPs of a step, by the closed form."""
+    out_of_memory: bool
+    ran: bool
+    """False where a cell that is smaller in length and batch had run out of memory."""
+    step_seconds: float | None = None
+    peak_bytes: int | None = None
+
+
+def cells_of(
+    subject: str,
+    case: Case,
+    lengths: Sequence[float],
+    batches: Sequence[int],
+    precisions: Sequence[str],
+    steps: int,
+    memory_limit: int | None,
+    report: Callable[[str], None],
+) -> Iterator[Cell]:
+    """Each cell as it is measured, smaller ones first; what holds a cell that ran out of memory isn't tried.
+
+    Raises:
+        BudgetError: a cell that failed for another reason.
+    """
+    full: list[Cell] = []
+    for precision, seconds, utterances in product(precisions, sorted(lengths), sorted(batches)):
+        there = replace(case, precision=precision, utterances=utterances, samples=round(seconds * SAMPLE_RATE)).validate()
+        cell = Cell(seconds, utterances, precision, there.flops, out_of_memory=True, ran=False)
+        if not any(_holds(cell, other) for other in full):
+            report(f"{utterances} x {seconds:g} s, {precision}")
+            cell = _measured(cell, Task(subject, asdict(there), memory_limit), steps)
+        full += [cell] if cell.out_of_memory else []
+        yield cell
+
+
+def _holds(cell: Cell, other: Cell) -> bool:
+    """Whether a cell is as large as another of its precision in both directions."""
+    larger = cell.seconds >= other.seconds and cell.utterances >= other.utterances
+    return larger and cell.precision == other.precision
+
+
+def _measured(cell: Cell, task: Task, steps: int) -> Cell:
+    try:
+        with Worker(task) as worker:
+            phases = [worker.step(number) for number in range(WARM_UP + steps)][WARM_UP:]
+            peak = worker.peak_bytes
+    except OutOfMemory:
+        return replace(cell, ran=True)
+    except StepFailed as failed:
+        name = f"{task.subject}, {cell.utterances} x {cell.seconds:g} s, {cell.precision}"
+        raise BudgetError(f"{name}: {failed}") from None
+    step_seconds = median(step.step for step in phases)
+    return replace(cell, out_of_memory=False, ran=True, step_seconds=step_seconds, peak_bytes=peak)

@@ -1,0 +1,118 @@
+"""Hugging Face's transformers: Wav2Vec2ForPreTraining, and HubertModel with a cross-entropy head, at the same shape.
+
+Letters: B utterances, F frames, M masked frames, K clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2ForPreTraining
+from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
+
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.subject import Subject
+from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.tools.steps import Batch
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Shape: mask (B, F) bool with `masked` true ones, negatives (B, F, N) int64 or None."""
+
+    batch: Batch
+    mask: Tensor
+    masked: int
+    negatives: Tensor | None
+
+
+class HuggingFace(Subject):
+    """Attention through scaled_dot_product_attention, half precision under autocast.
+
+    Masks and negatives are drawn before the step, as the collator of its pre-training example draws them; neither model has
+    the penalty on the convolutional features.
+    """
+
+    name = "transformers"
+    objectives = ("hubert", "wav2vec2")
+
+    def build(self, case: Case) -> nn.Module:
+        if case.objective == "hubert":
+            return HubertWithHead(case.model, case.shape.conv_layers)
+        config = case.model
+        settings = Wav2Vec2Config(
+            **_settings(config, case.shape.conv_layers),
+            num_codevector_groups=config.latent_groups,
+            num_codevectors_per_group=config.latent_vars,
+            codevector_dim=case.shape.quantised_dim,
+            proj_codevector_dim=config.final_dim,
+            num_negatives=config.num_negatives,
+            feat_quantizer_dropout=config.dropout_features,
+            contrastive_logits_temperature=config.logit_temp,
+        )
+        return Wav2Vec2ForPreTraining._from_config(settings, attn_implementation="sdpa")
+
+    def prepare(self, batch: Batch) -> Inputs:
+        config = self.case.model
+        shape = tuple(batch.labels.shape)
+        mask = _compute_mask_indices(shape, config.mask_prob, config.mask_length, min_masks=2)
+        negatives = None
+        if self.case.objective == "wav2vec2":
+            negatives = _sample_negative_indices(shape, config.num_negatives, mask)
+            negatives = torch.from_numpy(negatives).long().to(self.device)
+        return Inputs(batch, torch.from_numpy(mask).to(self.device), int(mask.sum()), negatives)
+
+    def forward(self, inputs: Inputs) -> tuple[Tensor, int]:
+        """Shape: -> ()"""
+        source = inputs.batch.source
+        if self.case.objective == "hubert":
+            return self.model(source, inputs.batch.labels, inputs.mask), inputs.masked
+        out = self.model(source, mask_time_indices=inputs.mask, sampled_negative_indices=inputs.negatives)
+        return out.loss, inputs.masked
+
+
+class HubertWithHead(nn.Module):
+    """HubertModel, which comes without an objective, and two linear layers that score the clusters of masked frames."""
+
+    def __init__(self, config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> None:
+        super().__init__()
+        settings = HubertConfig(**_settings(config, conv_layers))
+        self.hubert = HubertModel._from_config(settings, attn_implementation="sdpa")
+        self.head = nn.Sequential(
+            nn.Linear(config.encoder_embed_dim, config.final_dim), nn.Linear(config.final_dim, config.num_classes)
+        )
+
+    def forward(self, source: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+        """Shape: source (B, S), labels and mask (B, F) -> loss summed over masked frames ()."""
+        hidden = self.hubert(source, mask_time_indices=mask).last_hidden_state
+        return F.cross_entropy(self.head(hidden[mask]).float(), labels[mask], reduction="sum")
+
+
+def _settings(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
+    """What both configurations have in common, in their names."""
+    channels, kernels, strides = zip(*conv_layers, strict=True)
+    return {
+        "hidden_size": config.encoder_embed_dim,
+        "num_hidden_layers": config.encoder_layers,
+        "num_attention_heads": config.encoder_attention_heads,
+        "intermediate_size": config.encoder_ffn_embed_dim,
+        "hidden_dropout": config.dropout,
+        "activation_dropout": config.activation_dropout,
+        "attention_dropout": config.attention_dropout,
+        "feat_proj_dropout": config.dropout_input,
+        "layerdrop": config.encoder_layerdrop,
+        "feat_extract_norm": "layer" if config.extractor_mode == "layer_norm" else "group",
+        "do_stable_layer_norm": config.layer_norm_first,
+        "conv_dim": channels,
+        "conv_kernel": kernels,
+        "conv_stride": strides,
+        "num_feat_extract_layers": len(conv_layers),
+        "num_conv_pos_embeddings": config.conv_pos,
+        "num_conv_pos_embedding_groups": config.conv_pos_groups,
+        "mask_time_prob": config.mask_prob,
+        "mask_time_length": config.mask_length,
+    }

@@ -1,0 +1,34 @@
+"""This project's models."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fairseq_budget.arithmetic.sizes import OBJECTIVES
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.subject import Subject
+from fairseq_budget.plugin.models import BudgetHubertModel, BudgetTeraModel, BudgetWav2Vec2Model
+from fairseq_budget.tools.steps import Batch, inputs_of
+
+_MODELS = {"hubert": BudgetHubertModel, "wav2vec2": BudgetWav2Vec2Model, "tera": BudgetTeraModel}
+
+
+class Ours(Subject):
+    """fp16 as the recipe for GPUs has it (`common.fp16`), bf16 under autocast."""
+
+    name = "fairseq-budget"
+    objectives = OBJECTIVES
+
+    @property
+    def casts(self) -> bool:
+        return self.case.precision == "fp16"
+
+    def build(self, case: Case) -> nn.Module:
+        # with what training switches on in this process, such as its way to ask for memory
+        return _MODELS[case.objective].build_model(case.recipe.model)
+
+    def forward(self, inputs: Batch) -> tuple[Tensor, int]:
+        """Shape: -> ()"""
+        source = inputs.source.to(next(self.model.parameters()).dtype) if self.casts else inputs.source
+        loss = self.model(**inputs_of(self.case.objective, Batch(source, inputs.labels)))
+        return loss.total, loss.frames

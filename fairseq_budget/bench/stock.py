@@ -1,0 +1,118 @@
+"""Stock fairseq: its own models and criterions, with the published settings.
+
+Letters: B utterances, S samples, F frames, M masked frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from fairseq.criterions.hubert_criterion import HubertCriterion
+from fairseq.criterions.wav2vec_criterion import Wav2vecCriterion
+from fairseq.data import Dictionary
+from fairseq.models.hubert.hubert import HubertConfig, HubertModel
+from fairseq.models.wav2vec.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
+from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
+from torch import Tensor, nn
+
+from fairseq_budget.arithmetic.sizes import OBJECTIVES
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.subject import Subject
+from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.modules.mfcc import KaldiMFCC, stack_pairs
+from fairseq_budget.modules.objective import FEATURES_PENALTY
+from fairseq_budget.modules.wav2vec2 import DIVERSITY_WEIGHT
+from fairseq_budget.tools.steps import SPECIAL_SYMBOLS, Batch
+
+
+class Stock(Subject):
+    """HuBERT and wav2vec 2.0 are fairseq's; TERA, which fairseq doesn't have, is :class:`StockTera`.
+
+    In half precision it casts: its HuBERT fails under autocast (the type of the mask's embedding).
+    """
+
+    name = "fairseq"
+    objectives = OBJECTIVES
+
+    @property
+    def casts(self) -> bool:
+        return self.case.precision != "fp32"
+
+    def build(self, case: Case) -> nn.Module:
+        # neither criterion asks its task for anything
+        if case.objective == "hubert":
+            self.criterion: Any = HubertCriterion(None, 1.0, 0.0, loss_weights=[FEATURES_PENALTY])
+            return stock_hubert(case.model)
+        if case.objective == "wav2vec2":
+            self.criterion = Wav2vecCriterion(None, infonce=True, loss_weights=[DIVERSITY_WEIGHT, FEATURES_PENALTY])
+            return Wav2Vec2Model(_settings(Wav2Vec2Config, case.model, quantize_targets=True))
+        return StockTera(case.model)
+
+    def prepare(self, batch: Batch) -> dict[str, Any]:
+        """The samples that fairseq's data sets give; HuBERT's also say what is padding, here nothing."""
+        # an audio's samples are cast with the model
+        source = batch.source.to(next(self.model.parameters()).dtype) if self.casts else batch.source
+        sample = {"id": torch.arange(len(source)), "net_input": {"source": source}}
+        if self.case.objective == "hubert":
+            sample["net_input"]["padding_mask"] = torch.zeros_like(source, dtype=torch.bool)
+            sample["target_list"] = [batch.labels]
+        return sample
+
+    def forward(self, inputs: dict[str, Any]) -> tuple[Tensor, int]:
+        """Shape: -> ()"""
+        if self.case.objective == "tera":
+            return self.model(inputs["net_input"]["source"])
+        loss, frames, _ = self.criterion(self.model, inputs)
+        return loss, frames
+
+
+class StockTera(nn.Module):
+    """TERA on fairseq's HuBERT encoder, as Liu et al. 2024 built theirs, its targets computed utterance by utterance."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.hubert = stock_hubert(config)
+        # of HuBERT's head nothing is used, and nothing of it may be counted
+        del self.hubert.label_embs_concat
+        self.hubert.final_proj = nn.Linear(config.encoder_embed_dim, config.target_dim)
+        self.mfcc = KaldiMFCC()
+
+    def forward(self, source: Tensor) -> tuple[Tensor, int]:
+        """Shape: source (B, S) -> loss summed over masked frames (), their number."""
+        features = self.hubert.forward_features(source)
+        penalty = features.float().pow(2).mean()
+        x = self.hubert.layer_norm(features.transpose(1, 2))
+        if self.hubert.post_extract_proj is not None:
+            x = self.hubert.post_extract_proj(x)
+        padding = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
+        x, mask = self.hubert.apply_mask(self.hubert.dropout_input(x), padding, None)
+        x, _ = self.hubert.encoder(x, padding_mask=padding)
+        # (B, F, ...) -> (M, ...)
+        predicted = self.hubert.final_proj(x[mask]).float()
+        target = torch.stack([self.target(row, x.size(1)) for row in source])[mask]
+        frames = len(predicted)
+        return F.l1_loss(predicted, target, reduction="sum") / target.size(-1) + FEATURES_PENALTY * penalty * frames, frames
+
+    def target(self, wave: Tensor, frames: int) -> Tensor:
+        """Of one utterance; the last one is repeated where frames are missing.  Shape: wave (S,) -> (F, 78)."""
+        target = stack_pairs(self.mfcc.mfcc39(wave[None]))[0]
+        missing = max(frames - len(target), 0)
+        return torch.cat([target, target[-1:].expand(missing, -1)])[:frames]
+
+
+def stock_hubert(config: ModelConfig) -> HubertModel:
+    """fairseq's model; `skip_nomask` stays false, as published: unmasked frames are scored, too, with weight 0."""
+    dictionary = Dictionary()
+    for cluster in range(config.num_classes - SPECIAL_SYMBOLS):
+        dictionary.add_symbol(str(cluster))
+    settings = _settings(HubertConfig, config, untie_final_proj=True)
+    return HubertModel(settings, HubertPretrainingConfig(label_rate=config.label_rate), [dictionary])
+
+
+def _settings(kind: type, config: ModelConfig, **others: Any) -> Any:
+    """fairseq's configuration with the values of ours; the fields have its names."""
+    shared = {name: value for name, value in asdict(config).items() if name in kind.__dataclass_fields__}
+    return kind(**shared, **others)

@@ -1,0 +1,99 @@
+"""What can be timed: something that makes a training step of a batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from fairseq.optim import FairseqOptimizer, FP16Optimizer, build_optimizer
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from fairseq_budget.bench.case import Case
+from fairseq_budget.tools.machine import PRECISIONS
+from fairseq_budget.tools.steps import Batch, Phases, autocast, timed_step
+
+
+class Subject(ABC):
+    """A model in training mode with the recipe's Adam and clipping, which are fairseq's own for every subject.
+
+    In half precision it either computes under autocast, with parameters in fp32, or `casts`: the whole model is in half
+    precision beside an fp32 copy of its parameters, as fairseq trains with `common.fp16` and `common.bf16`.
+    """
+
+    name: ClassVar[str]
+    objectives: ClassVar[tuple[str, ...]]
+
+    def __init__(self, case: Case) -> None:
+        torch.manual_seed(case.seed)
+        self.case, self.device = case, case.device
+        self.recipe = case.recipe
+        self.model = self.build(case).to(self.device).train()
+        if self.casts:
+            self.model.to(PRECISIONS[case.precision])
+        self.optimizer = self._optimizer()
+        self.optimizer.zero_grad()
+        # fairseq's optimizer for cast models scales by itself
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=case.precision == "fp16" and not self.casts)
+        self.loss: Tensor | None = None
+
+    @property
+    def casts(self) -> bool:
+        """Whether the whole model is in half precision."""
+        return False
+
+    @abstractmethod
+    def build(self, case: Case) -> nn.Module:
+        """The model, freshly initialised."""
+
+    def prepare(self, batch: Batch) -> Any:
+        """What a loader would do to a batch beside the training; it isn't timed."""
+        return batch
+
+    @abstractmethod
+    def forward(self, inputs: Any) -> tuple[Tensor, int]:
+        """Loss summed over masked frames, and their number.  Shape: -> ()"""
+
+    def step(self, number: int) -> Phases:
+        """Learn from batch `number` of the case.  Every subject draws masks, dropout and so on from the same seed."""
+        torch.manual_seed(self.case.seed + number)
+        np.random.seed(self.case.seed + number)
+        inputs = self.prepare(self.case.batch(number).to(self.device))
+        return timed_step(self.device, lambda: self._loss(inputs), self._update, self._backward)
+
+    def _loss(self, inputs: Any) -> Tensor:
+        with self._autocast():
+            self.loss, self.frames = self.forward(inputs)
+        return self.loss
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.casts else autocast(self.device, self.case.precision)
+
+    def _backward(self, loss: Tensor) -> None:
+        self.optimizer.backward(self.scaler.scale(loss))
+
+    def _update(self) -> None:
+        """What fairseq's trainer does after the last backward pass; gradients that overflow are dropped."""
+        self.optimizer.multiply_grads(1 / self.frames)
+        self.scaler.unscale_(self.optimizer.optimizer)
+        with suppress(OverflowError):
+            self.optimizer.clip_grad_norm(self.recipe.optimization.clip_norm)
+            if self.scaler.is_enabled():
+                self.scaler.step(self.optimizer.optimizer)
+            else:
+                self.optimizer.step()
+        self.scaler.update()
+        self.optimizer.zero_grad()
+
+    def _optimizer(self) -> FairseqOptimizer:
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        if self.casts:
+            return FP16Optimizer.build_optimizer(self._cast_recipe(), parameters)
+        return build_optimizer(self.recipe.optimizer, parameters)
+
+    def _cast_recipe(self) -> DictConfig:
+        common = {"common": {"fp16": self.case.precision == "fp16", "bf16": self.case.precision == "bf16"}}
+        return OmegaConf.merge(self.recipe, common)

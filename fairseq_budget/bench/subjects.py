@@ -1,0 +1,39 @@
+"""The table of subjects: this project, stock fairseq, and what else is installed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from fairseq_budget.bench.subject import Subject
+from fairseq_budget.errors import BudgetError, unknown_name
+
+OURS = "fairseq-budget"
+_CLASSES = {
+    OURS: ("ours", "Ours"),
+    "fairseq": ("stock", "Stock"),
+    "transformers": ("huggingface", "HuggingFace"),
+    "torchaudio": ("torch_audio", "TorchAudio"),
+}
+"""Module and class of each; the class is named by the package that it needs."""
+PEERS = tuple(name for name in _CLASSES if name != OURS)
+
+
+def subject_class(name: str) -> type[Subject]:
+    """The class of a subject.
+
+    Raises:
+        BudgetError: an unknown name, or one whose package isn't installed.
+    """
+    if name not in _CLASSES:
+        raise unknown_name("subject", name, _CLASSES)
+    if name != OURS and find_spec(name) is None:
+        raise BudgetError(f"the package {name} is not installed: install it, or leave it out of `--peers`")
+    module, kind = _CLASSES[name]
+    return getattr(import_module(f"fairseq_budget.bench.{module}"), kind)
+
+
+def peers_of(objective: str) -> list[str]:
+    """The peers that have this objective and are installed."""
+    installed = [name for name in PEERS if find_spec(name) is not None]
+    return [name for name in installed if objective in subject_class(name).objectives]

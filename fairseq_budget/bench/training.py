@@ -1,0 +1,36 @@
+"""fairseq's own trainer in this process, with a recipe: for what can only be measured around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairseq.tasks import setup_task
+from fairseq.trainer import Trainer
+from omegaconf import DictConfig, OmegaConf
+
+from fairseq_budget.bench.case import compose_recipe
+from fairseq_budget.plugin.tasks import BudgetTask
+
+_ENDLESS = ("budget=custom", "task.budget.updates=1000000000")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that can begin: what ``fairseq_cli.train`` builds of a recipe."""
+
+    recipe: DictConfig
+    task: BudgetTask
+    criterion: Any
+    trainer: Trainer
+
+
+def build_run(objective: str, size: str, overrides: Sequence[str], device_type: str) -> Run:
+    """Build it.  No data set is loaded yet, and its budget is out of reach."""
+    composed = compose_recipe(objective, size, (*_ENDLESS, *overrides), device_type)
+    # the task writes into its recipe
+    recipe = OmegaConf.create(OmegaConf.to_container(composed))
+    task = setup_task(recipe.task)
+    model, criterion = task.build_model(recipe.model), task.build_criterion(recipe.criterion)
+    return Run(recipe, task, criterion, Trainer(recipe, task, model, criterion))

@@ -1,0 +1,236 @@
+"""``fairseq-budget bench``: how fast a training step is here, and beside whom."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fairseq_budget.bench.case import Case
+
+app = typer.Typer(help="Time training steps: beside stock fairseq and other libraries, over lengths and batches.")
+
+Objective = Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")]
+SizeName = Annotated[str, typer.Option(help="A row of the size table.")]
+Precisions = Annotated[str | None, typer.Option(help="fp32, bf16, fp16; several comma-separated (default: fp32).")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as model.dropout=0.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def bench(
+    context: typer.Context,
+    objective: Objective = "hubert",
+    size: SizeName = "slim",
+    precision: Precisions = None,
+    seconds: Annotated[float, typer.Option(help="Of each utterance.")] = 10.0,
+    batch: Annotated[int, typer.Option(help="Utterances in a step.")] = 2,
+    device: Device = None,
+    peers: Annotated[str | None, typer.Option(help="fairseq, transformers, torchaudio, or none (default: all).")] = None,
+    repeats: Annotated[int, typer.Option(help="Timed steps of each; they take turns.")] = 5,
+    in_turns: Annotated[
+        bool, typer.Option(" /--alone", help="One after the other, for batches of which memory holds one only.")
+    ] = True,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """A training step of this project beside stock fairseq's and other libraries', in turns, on the same batches and seeds.
+
+    Each is a process of its own, with the recipe's shape, settings and Adam.  Subcommands measure other things; give options
+    after their names.
+    """
+    context.with_resource(quiet())
+    if context.invoked_subcommand is not None:
+        return
+    from fairseq_budget.bench.case import Case
+    from fairseq_budget.bench.compare import Entry, compare
+    from fairseq_budget.bench.subjects import OURS, peers_of, subject_class
+    from fairseq_budget.cli.bench_tables import print_comparison
+
+    if repeats < 1:
+        raise ConfigError(f"`--repeats` must be at least 1, but is {repeats}")
+    precisions = listed(precision or "fp32")
+    case = Case(objective, size, precisions[0], batch, samples_of(seconds), named(device), tuple(settings or ()))
+    cases = [case.within(name).validate() for name in precisions]
+    names = [OURS, *(peers_of(objective) if peers is None else _chosen(peers))]
+    for name in names:
+        if objective not in subject_class(name).objectives:
+            raise ConfigError(f"{name} has no objective `{objective}`: leave it out of `--peers`")
+    comparison = compare([Entry(name, there) for name in names for there in cases], repeats, in_turns, reporter())
+    if as_json:
+        print(json.dumps({**description(case), **asdict(comparison)}, indent=2))
+    else:
+        print_comparison(Console(), case, comparison)
+
+
+@app.command()
+def grid(
+    objective: Objective = "wav2vec2",
+    size: SizeName = "base",
+    precision: Precisions = None,
+    lengths: Annotated[str, typer.Option(help="Seconds of an utterance, comma-separated.")] = "1,5,10,15",
+    batches: Annotated[str, typer.Option(help="Utterances in a batch, comma-separated.")] = "1,2,4,8,12",
+    device: Device = None,
+    subject: Annotated[str, typer.Option(help="Whose steps: fairseq-budget, or a peer.")] = "fairseq-budget",
+    repeats: Annotated[int, typer.Option(help="Timed steps of each cell, after one to warm up.")] = 2,
+    memory_limit: Annotated[float | None, typer.Option(help="GB that a step may take (default: what there is).")] = None,
+    out: Annotated[Path, typer.Option(help="The picture, a PNG file.")] = Path("grid.png"),
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Seconds, memory and FLOPs of a step for every length, batch and precision, each in a process of its own.
+
+    The defaults are those of Gao et al. 2022, whose times on four devices stand beside these.
+    """
+    import pandas as pd
+
+    from fairseq_budget.bench.case import Case
+    from fairseq_budget.bench.grid import cells_of
+    from fairseq_budget.bench.subjects import subject_class
+    from fairseq_budget.cli.bench_tables import print_grid
+    from fairseq_budget.report.grid_plot import grid_figure
+    from fairseq_budget.report.plots import save
+
+    if out.suffix != ".png":
+        raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
+    if objective not in subject_class(subject).objectives:
+        raise ConfigError(f"{subject} has no objective `{objective}`")
+    precisions, limit = listed(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
+    case = Case(objective, size, precisions[0], 1, SAMPLE_RATE, named(device), tuple(settings or ()))
+    axes = numbers_of("--lengths", lengths, float), numbers_of("--batches", batches, int)
+    cells = list(cells_of(subject, case, *axes, precisions, repeats, limit, reporter()))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{subject}: {objective}, {size}, {description(case)['device']}"
+    save(grid_figure(pd.DataFrame([asdict(cell) for cell in cells]), title, limit), out)
+    if as_json:
+        rows = [asdict(cell) for cell in cells]
+        print(json.dumps({**description(case), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))
+    else:
+        print_grid(Console(), cells, out)
+
+
+@app.command()
+def loader(
+    data: Annotated[Path, typer.Argument(help="Folder with train.tsv (`fairseq-budget manifest`).")],
+    objective: Objective = "wav2vec2",
+    size: SizeName = "slim",
+    workers: Annotated[str, typer.Option(help="Numbers of loader processes, comma-separated.")] = "0,1,2,4",
+    batch_seconds: Annotated[float, typer.Option(help="Audio in a batch at most.")] = 20.0,
+    updates: Annotated[int, typer.Option(help="Updates that are timed, after two to warm up.")] = 8,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """The share of time that training waits for data: fairseq's trainer on real audio, by number of loader processes."""
+    from fairseq_budget.bench.loader import measure_waiting
+    from fairseq_budget.cli.bench_tables import print_waiting
+    from fairseq_budget.tools.machine import device_name, open_device
+
+    there, report, rows = open_device(device), reporter(), []
+    for count in numbers_of("--workers", workers, int):
+        report(f"{count} loader processes")
+        rows.append(measure_waiting(data, objective, size, there, samples_of(batch_seconds), updates, count))
+    if as_json:
+        answer = [{**asdict(row), "share": row.share} for row in rows]
+        print(json.dumps({"device": device_name(there), "objective": objective, "size": size, "rows": answer}, indent=2))
+    else:
+        print_waiting(Console(), rows)
+
+
+@app.command()
+def ledger(
+    objective: Objective = "hubert",
+    size: SizeName = "slim",
+    precision: Precisions = None,
+    seconds: Annotated[float, typer.Option(help="Of each utterance.")] = 10.0,
+    batch: Annotated[int, typer.Option(help="Utterances in a step.")] = 2,
+    device: Device = None,
+    repeats: Annotated[int, typer.Option(help="Timed steps.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """What the ledger costs of each update: its accounting beside a training step."""
+    from fairseq_budget.bench.bookkeeping import measure_bookkeeping
+    from fairseq_budget.bench.case import Case
+    from fairseq_budget.report import numbers
+
+    case = Case(objective, size, precision or "fp32", batch, samples_of(seconds), named(device)).validate()
+    cost = measure_bookkeeping(case, repeats)
+    if as_json:
+        print(json.dumps({**description(case), **asdict(cost), "share": cost.share}, indent=2))
+    else:
+        step = numbers.duration(cost.step_seconds)
+        print(f"{1e6 * cost.seconds:.0f} microseconds of a step of {step}: {100 * cost.share:.4f}%")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what the hosts say while they are imported and used: standard output is for the answer alone."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def reporter() -> Callable[[str], None]:
+    """A line on the terminal that says what is being measured; nothing where nobody looks."""
+    console = Console(stderr=True)
+    return lambda line: console.print(f"  {line}", style="dim", end="\r\n") if console.is_terminal else None
+
+
+def description(case: Case) -> dict[str, Any]:
+    """What was measured, and where, for a program."""
+    from fairseq_budget.tools.machine import device_name
+
+    values = {name: value for name, value in asdict(case).items() if name not in ("precision", "device_name")}
+    return {"device": device_name(case.device), **values}
+
+
+def named(device: str | None) -> str:
+    """The device's name, checked."""
+    from fairseq_budget.tools.machine import open_device
+
+    return str(open_device(device))
+
+
+def samples_of(seconds: float) -> int:
+    """At 16 kHz."""
+    return round(seconds * SAMPLE_RATE)
+
+
+def listed(text: str) -> list[str]:
+    """Names, comma-separated."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def _chosen(peers: str) -> list[str]:
+    return [] if peers == "none" else listed(peers)
+
+
+def numbers_of(option: str, text: str, kind: type) -> list[Any]:
+    """Numbers, comma-separated.
+
+    Raises:
+        ConfigError: something else, or a number below 0.
+    """
+    try:
+        values = [kind(value) for value in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"`{option}` must be numbers, comma-separated, but is `{text}`") from None
+    if any(not value >= 0 for value in values):
+        raise ConfigError(f"`{option}` must be numbers from 0, but is `{text}`")
+    return values

@@ -1,0 +1,139 @@
+"""The tables of ``fairseq-budget bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.compare import Comparison, Ratio, Row
+from fairseq_budget.bench.grid import Cell
+from fairseq_budget.bench.loader import Waiting
+from fairseq_budget.bench.subjects import OURS
+from fairseq_budget.report import numbers, published
+from fairseq_budget.tools.machine import device_name
+
+GIB = 2**30
+MIXED = "mixed"
+"""What Gao et al. 2022 call half precision."""
+_HERE = "here"
+"""How this project is called in tables."""
+_SHORT = {
+    "NVIDIA RTX 2080Ti": "2080Ti",
+    "Raspberry Pi 4": "Pi 4",
+    "Jetson Xavier NX": "NX",
+    "Jetson Xavier AGX": "AGX",
+}
+
+
+def _table(*headings: str, left: int = 2) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
+    return table
+
+
+def print_comparison(console: Console, case: Case, comparison: Comparison) -> None:
+    """Two tables: what a step takes, and what that makes."""
+    ours = [f"{row.subject} {row.precision}" for row in comparison.rows if row.subject == OURS]
+    steps = _table("whose step", "in", "step", "forward", "backward", "optimizer", "memory")
+    rates = _table("whose step", "in", "audio/s", "GFLOP/s", "of peak", *(f"{label.split()[-1]} {_HERE}" for label in ours))
+    for row in comparison.rows:
+        name = _HERE if row.subject == OURS else row.subject, row.precision
+        if row.failure is not None:
+            steps.add_row(*name, f"fails: {escape(row.failure)}")
+            continue
+        steps.add_row(*name, *_step_cells(row))
+        rates.add_row(*name, *_rate_cells(row, ours))
+    console.print(steps)
+    console.print(rates)
+    peaks = ", ".join(f"{name} {numbers.flops_rate(rate)}" for name, rate in comparison.matmul_flops_per_second.items())
+    order = "taken in turns" if comparison.in_turns else "one subject after the other"
+    console.print(
+        f"{case.objective}, {case.size}, {case.utterances} x {case.samples / SAMPLE_RATE:g} s, {device_name(case.device)}. "
+        f"Medians of {comparison.repeats} steps, {order}. FLOP/s: {human_flops(case.flops)} of this project's model "
+        f"a step, by the closed form. Peak, measured on products of matrices: {peaks}. Here: {OURS}; last "
+        "columns: how many times faster it is in that precision, with the lowest and the highest of the steps.",
+        highlight=False,
+        soft_wrap=not console.is_terminal,
+    )
+
+
+def _step_cells(row: Row) -> Iterator[str]:
+    if row.seconds is None or row.step_seconds is None:
+        return
+    for seconds in (row.step_seconds, row.seconds.forward, row.seconds.backward, row.seconds.optimizer):
+        yield f"{numbers.significant(seconds)} s"
+    yield _memory(row.peak_bytes)
+
+
+def _rate_cells(row: Row, ours: Sequence[str]) -> Iterator[str]:
+    if row.audio_seconds_per_second is None or row.flops_per_second is None or row.matmul_share is None:
+        return
+    yield f"{numbers.significant(row.audio_seconds_per_second)} s"
+    yield numbers.significant(row.flops_per_second / 1e9)
+    yield numbers.percent(row.matmul_share)
+    for label in ours:
+        ratio = (row.times_faster or {}).get(label)
+        yield numbers.NOTHING if ratio is None else _ratio(ratio)
+
+
+def _ratio(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f}x ({ratio.lowest:.2f}-{ratio.highest:.2f})"
+
+
+def _memory(size: int | None) -> str:
+    return numbers.NOTHING if size is None else f"{size / GIB:.2f} GiB"
+
+
+def print_grid(console: Console, cells: Sequence[Cell], picture: Path) -> None:
+    """A row for each cell, with the published seconds of the same one."""
+    others = published.step_times()
+    devices = list(dict.fromkeys(others["device"]))
+    named = [_SHORT.get(name, name) for name in devices]
+    table = _table("length (s)", "batch", "in", "step (s)", "GiB", "GFLOP", *named, left=0)
+    for cell in cells:
+        times = [_published(others, device, cell) for device in devices]
+        table.add_row(f"{cell.seconds:g}", str(cell.utterances), cell.precision, *_grid_cells(cell), *times)
+    console.print(table)
+    console.print(
+        "OOM: out of memory. Right: seconds that Gao et al. 2022 publish for wav2vec 2.0 Base, in fp32 and mixed precision, "
+        f"on {', '.join(devices)}.\n"
+        f"picture: {escape(str(picture))}",
+        highlight=False,
+        soft_wrap=not console.is_terminal,
+    )
+
+
+def _grid_cells(cell: Cell) -> Iterator[str]:
+    yield "OOM" if cell.step_seconds is None else numbers.significant(cell.step_seconds)
+    yield numbers.NOTHING if cell.peak_bytes is None else f"{cell.peak_bytes / GIB:.2f}"
+    yield numbers.significant(cell.flops / 1e9)
+
+
+def _published(table: pd.DataFrame, device: str, cell: Cell) -> str:
+    """Seconds as published, OOM, or nothing."""
+    precision = "fp32" if cell.precision == "fp32" else MIXED
+    rows = table[
+        (table["device"] == device)
+        & (table["seconds"] == cell.seconds)
+        & (table["batch"] == cell.utterances)
+        & (table["precision"] == precision)
+    ]
+    return numbers.NOTHING if rows.empty else str(rows["seconds_per_batch"].iloc[0])
+
+
+def print_waiting(console: Console, rows: Sequence[Waiting]) -> None:
+    """A row for each number of loader processes."""
+    table = _table("loader processes", "an update", "waiting for data", "share", left=0)
+    for row in rows:
+        waited = f"{1000 * row.waited_seconds / row.updates:.1f} ms"
+        table.add_row(str(row.workers), f"{numbers.significant(row.seconds / row.updates)} s", waited, f"{row.share:.2%}")
+    console.print(table)

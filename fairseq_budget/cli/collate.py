@@ -1,0 +1,36 @@
+"""``fairseq-budget collate``: SUPERB's results as the papers print them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def collate(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with results of downstream runs, at any depth.")],
+    out: Annotated[
+        list[Path] | None, typer.Option(help="File to write, .tex, .csv, .md or .html; may be given several times.")
+    ] = None,
+    published: Annotated[str, typer.Option(help="Papers' rows beside: table2, batchsize, seqlen, or none.")] = "table2",
+    references: Annotated[
+        Path | None, typer.Option(help="CSV of the rows that score 0 and 1000 (default: FBANK and WavLM Large, unchecked).")
+    ] = None,
+) -> None:
+    """One row an upstream, one column a metric, in the layout of table 2 of the paper, with SUPERB's aggregate score.
+
+    Missing cells stay empty; the score is over the tasks that are there, which stand below the table.  The default
+    references of the score are figures from memory that nobody has checked against the papers: give your own.
+    """
+    from fairseq_budget.report.superb import formats, records, score, table  # pandas takes a second to import
+
+    for path in out or ():
+        formats.check_path(path)
+    papers = [] if published == "none" else [name.strip() for name in published.split(",")]
+    made = table.collate(records.read_results(folders), papers, score.read_scale(references))
+    for path in out or ():
+        formats.write(made, path)
+        typer.echo(f"table: {path}")
+    if not out:
+        typer.echo(formats.markdown(made), nl=False)

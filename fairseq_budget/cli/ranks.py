@@ -1,0 +1,115 @@
+"""``fairseq-budget ranks``: a first look at checkpoints, before any task is trained on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fairseq_budget.report import numbers
+
+if TYPE_CHECKING:
+    from fairseq_budget.tools.ranks.correlation import Correlation
+    from fairseq_budget.tools.ranks.look import Look
+
+
+def ranks(
+    checkpoints: Annotated[list[Path], typer.Argument(help="Checkpoints, looked at on the same utterances.")],
+    data: Annotated[Path, typer.Option(help="Folder of the manifest.")],
+    split: Annotated[str, typer.Option(help="Which manifest: train, valid.")] = "valid",
+    utterances: Annotated[int, typer.Option(help="At most so many, drawn by the seed.")] = 256,
+    seconds: Annotated[float, typer.Option(help="Of each, from its middle; shorter ones are left out.")] = 2.0,
+    phones: Annotated[Path | None, typer.Option(help="CTM file of phones (default: *.phones.ctm beside the audio).")] = None,
+    label_dir: Annotated[Path | None, typer.Option(help="Folder of HuBERT's labels, to compare clusters with.")] = None,
+    clusters: Annotated[int, typer.Option(help="Clusters of frames, compared with phones and labels.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the draw, of k-means and of permutations.")] = 0,
+    device: Annotated[str, typer.Option(help="Where features are computed: cpu, cuda, cuda:1.")] = "cpu",
+    with_records: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="Folder of downstream results, to correlate with; may be given several times."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """The effective rank of features (RankMe), and what clusters of them tell about phones or labels, layer by layer.
+
+    Ranks depend on how many utterances there are and how wide the model is: compare checkpoints in one call.  Whether a
+    measure says anything about tasks is what `--with` finds out, for the runs at hand.
+    """
+    # torch, scikit-learn and scipy take seconds to import; other commands must not wait for them
+    from fairseq_budget.errors import ConfigError
+    from fairseq_budget.tools.features import checked_device
+    from fairseq_budget.tools.ranks.look import Settings, look
+
+    if utterances < 2 or clusters < 2:
+        raise ConfigError(f"`--utterances` and `--clusters` must be at least 2, but are {utterances} and {clusters}")
+    settings = Settings(data, split, utterances, seconds, clusters, seed, checked_device(device), phones, label_dir)
+    looks = look(checkpoints, settings)
+    found: list[Correlation] | None = None
+    if with_records:
+        from fairseq_budget.tools.ranks.correlation import correlations
+
+        found = correlations(looks, with_records, seed)
+    if as_json:
+        rows = None if found is None else [correlation.as_dict() for correlation in found]
+        print(json.dumps({"checkpoints": [one.as_dict() for one in looks], "correlations": rows}, indent=1))
+        return
+    _print(looks)
+    if found is not None:
+        _print_correlations(found)
+
+
+def _print(looks: Sequence[Look]) -> None:
+    """A row for each layer of a single checkpoint, else two rows for each."""
+    from fairseq_budget.tools.ranks.look import MEASURES
+
+    shown = [name for name in MEASURES if any(one.summary("last", name) is not None for one in looks)]
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("", "model", "layer", *(MEASURES[name] for name in shown)):
+        table.add_column(heading, justify="right" if heading in MEASURES.values() else "left")
+    for number, one in enumerate(looks, start=1):
+        rows = [] if len(looks) > 1 else [(str(layer), values) for layer, values in enumerate(one.layers)]
+        rows += [(over, {name: one.summary(over, name) for name in shown}) for over in ("mean", "last")]
+        for layer, values in rows:
+            table.add_row(str(number), one.upstream, layer, *(_number(values[name]) for name in shown))
+    console = Console()
+    console.print(table)
+    for number, one in enumerate(looks, start=1):
+        most = [min(rows, one.width) for rows in (one.utterances, one.frames)]
+        console.print(
+            f"{number}: {one.checkpoint}, {one.utterances:,} utterances and {one.frames:,} frames of width {one.width}: "
+            f"ranks are at most {most[0]:,} and {most[1]:,}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _print_correlations(found: Sequence[Correlation]) -> None:
+    from fairseq_budget.report.superb.columns import COLUMNS
+    from fairseq_budget.tools.ranks.look import MEASURES
+
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("measure", "layers", "metric", "runs", "Spearman's rho", "p"):
+        table.add_column(heading, justify="right" if heading in ("runs", "Spearman's rho", "p") else "left")
+    for one in found:
+        metric = COLUMNS[one.metric]
+        row = (MEASURES[one.measure], one.over, f"{metric.task} {metric.metric}", str(one.runs))
+        table.add_row(*row, *(numbers.NOTHING if value is None else f"{value:.3f}" for value in (one.rho, one.p)))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"rho above 0: what ranks higher does better. p by permutation, for each of the {len(found)} correlations alone: of "
+        f"so many, about {len(found) / 20:.1f} have p < 0.05 by chance.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _number(value: float | None) -> str:
+    return numbers.NOTHING if value is None else f"{value:.3f}" if value < 1 else f"{value:.1f}"

@@ -1,0 +1,119 @@
+"""``fairseq-budget superb``: SUPERB's tasks for a checkpoint, swept over learning rates."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.errors import ConfigError
+from fairseq_budget.report import numbers
+
+
+def superb(
+    checkpoint: Annotated[Path | None, typer.Argument(help="A checkpoint; none for an upstream such as fbank.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results, one folder for each task in it.")] = Path("superb"),
+    tasks: Annotated[str, typer.Option(help="Tasks, comma-separated: pr, asr, ks, ic, sf, sid, asv, sd, er, ...")] = "ks",
+    upstream: Annotated[str, typer.Option(help="s3prl's name: budget_local, budget_slim, ..., fbank.")] = "budget_local",
+    lr: Annotated[str, typer.Option(help="Learning rates, comma-separated; the papers' five.")] = "1e-1,1e-2,1e-3,1e-4,1e-5",
+    device: Annotated[str, typer.Option(help="cuda or cpu.")] = "cuda",
+    steps: Annotated[
+        int | None, typer.Option(help="Shorten every task to so many updates; not official, and its record says so.")
+    ] = None,
+    halving: Annotated[
+        bool, typer.Option("--halving", help="Give up the worse half of the cells at 1/8, 1/4 and 1/2 of the updates.")
+    ] = False,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--override", "-o", help="s3prl's override of recipes, config.a.b=1; of one task's, ks:config.a.b=1."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read audio, instead of the recipes' numbers (6 to 24).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every cell.")] = 1337,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")] = False,
+) -> None:
+    """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
+
+    The learning rates of a task share the upstream's passes, so that five cost little more than one.  Interrupted at any
+    point, the same command goes on; a task or a learning rate that fails doesn't stop the others.
+    """
+    # torch and s3prl take seconds to import; other commands must not wait for them
+    from s3prl_upstreams.sweep import launch, settings
+
+    common: dict[str, Any] = {"upstream": upstream, "device": device, "seed": seed, "steps": steps, "halving": halving}
+    common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
+    path = None if checkpoint is None else str(checkpoint)
+    todo = settings.tasks(_words(tasks), out, path, override or (), **common)
+    rows = launch.sweep(todo, Console(stderr=True))
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _print(rows)
+    if any(row.get("error") for row in rows):
+        raise typer.Exit(1)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError:
+        raise ConfigError(f"`--lr` must be numbers, comma-separated, but is `{text}`") from None
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("task", "chosen", "step", "on dev", "test", "FLOPs", "machine"):
+        table.add_column(heading, justify="left" if heading == "task" else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*_columns(row))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for row in rows:
+        for line in _remarks(row):
+            console.print(line, highlight=False, markup=False)
+
+
+def _columns(row: dict[str, Any]) -> Iterator[str]:
+    yield row["task"]
+    yield _cell(row)
+    yield numbers.NOTHING if row.get("step") is None else numbers.count(row["step"])
+    by = row.get("selected_by") or {"metric": row["metric"], "value": row["dev"]}
+    yield numbers.NOTHING if by["value"] is None else f"{by['metric']} {by['value']:.4g}"
+    yield "\n".join(f"{name} {value:.4g}" for name, value in row.get("scores", {}).items()) or numbers.NOTHING
+    spent = row.get("spent", {})
+    flops = [spent.get(kind) for kind in ("upstream_flops", "head_flops")]
+    yield numbers.NOTHING if None in flops else human_flops(sum(flops))
+    yield numbers.duration(spent.get("machine_seconds", float("nan")))
+
+
+def _cell(row: dict[str, Any]) -> str:
+    """A cell's name: its learning rate, QbE's layer, ER's fold."""
+    if row.get("lr") is None:
+        return numbers.NOTHING if row.get("layer") is None else f"layer {row['layer']}"
+    return " ".join([f"lr {row['lr']:g}", *([row["variant"]] if row.get("variant") else [])])
+
+
+def _remarks(row: dict[str, Any]) -> Iterator[str]:
+    """What a reader of the table has to know about a task."""
+    if row.get("error"):
+        yield f"{row['task']}: {row['error']}"
+    for cell in row.get("cells", ()):
+        if cell.get("error") and not cell["chosen"]:
+            yield f"{row['task']}, {_cell(cell)}: {cell['error']}"
+    changed = row.get("sweep", {}).get("changed")
+    if changed:
+        yield f"{row['task']}: not the official recipe ({', '.join(f'{key}={value}' for key, value in changed.items())})"

@@ -1,0 +1,99 @@
+"""The picture of a grid of steps: memory and FLOPs against the length of an utterance, a line for each batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
+from matplotlib.transforms import ScaledTranslation
+
+_STYLE = {
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+}
+_LINES, _CROSSES = ("-", "--", ":"), ("x", "+", "1")
+"""Of the first, second and third precision."""
+_APART = 8
+"""Points between the crosses at one length."""
+_GIB = 2**30
+
+
+@matplotlib.rc_context(_STYLE)
+def grid_figure(cells: pd.DataFrame, title: str, memory_limit: int | None) -> Figure:
+    """Left: peak memory; right: model FLOPs of a step, as in figure 2 of Gao et al. 2022.
+
+    Args:
+        cells: rows of `seconds`, `utterances`, `precision`, `flops`, `peak_bytes` and `out_of_memory`.
+        memory_limit: bytes that a step could have; where a line ran out of them stands a cross at the limit.
+    """
+    figure = Figure(figsize=(12.6, 5.6), layout="constrained")
+    figure.suptitle(title, fontweight="bold")
+    memory, flops = figure.subplots(1, 2)
+    precisions, batches = list(dict.fromkeys(cells["precision"])), sorted(set(cells["utterances"]))
+    shades = matplotlib.colormaps["viridis"]([place / len(batches) for place in range(len(batches))])
+    colours = dict(zip(batches, shades, strict=True))
+    for (precision, batch), rows in cells.sort_values("seconds").groupby(["precision", "utterances"]):
+        line, fitting = _LINES[precisions.index(precision)], rows[~rows["out_of_memory"]]
+        memory.plot(fitting["seconds"], fitting["peak_bytes"] / _GIB, f"o{line}", color=colours[batch])
+        if precision == precisions[0]:
+            flops.plot(rows["seconds"], rows["flops"], "o-", color=colours[batch], label=f"{batch}")
+    if memory_limit is not None:
+        memory.axhline(memory_limit / _GIB, color="#999999", linewidth=1)
+    _crosses(memory, cells, precisions, colours, memory_limit)
+    _label(memory, flops, sorted(set(cells["seconds"])))
+    flops.legend(title="utterances in a batch")
+    key = _key(precisions, bool(cells["out_of_memory"].any()))
+    figure.legend(handles=key, loc="outside lower center", ncols=len(key))
+    return figure
+
+
+def _crosses(axes: Axes, cells: pd.DataFrame, precisions: list[str], colours: dict[int, Any], limit: int | None) -> None:
+    """A cross for each line at the first length that it ran out of memory at, side by side."""
+    height = limit / _GIB if limit is not None else axes.get_ylim()[1]
+    first = cells[cells["out_of_memory"]].groupby(["precision", "utterances"], as_index=False)["seconds"].min()
+    for seconds, rows in first.groupby("seconds"):
+        for place, (precision, batch) in enumerate(zip(rows["precision"], rows["utterances"], strict=True)):
+            offset = ScaledTranslation(_APART / 72 * (place - (len(rows) - 1) / 2), 0, axes.figure.dpi_scale_trans)
+            axes.plot(
+                seconds,
+                height,
+                _CROSSES[precisions.index(precision)],
+                color=colours[batch],
+                transform=axes.transData + offset,
+                markersize=9,
+                markeredgewidth=2,
+                clip_on=False,
+            )
+
+
+def _label(memory: Axes, flops: Axes, lengths: list[float]) -> None:
+    memory.set_ylabel("peak memory of a step (GiB)")
+    flops.set_ylabel("model FLOPs of a step")
+    flops.yaxis.set_major_formatter(EngFormatter(unit="FLOP"))
+    for axes in (memory, flops):
+        axes.set_xlabel("length of each utterance (s)")
+        axes.set_xticks(lengths)
+        axes.margins(x=0.08)
+        axes.set_ylim(bottom=0)
+
+
+def _key(precisions: list[str], crosses: bool) -> list[Line2D]:
+    """What the lines' styles mean, and the crosses' where there are any."""
+    grey = "#444444"
+    named = zip(precisions, _LINES, strict=False)
+    handles = [Line2D([], [], color=grey, linestyle=line, label=precision) for precision, line in named]
+    if crosses:
+        for precision, cross in zip(precisions, _CROSSES, strict=False):
+            label = f"out of memory, {precision}"
+            handles.append(Line2D([], [], color=grey, linestyle="", marker=cross, markeredgewidth=2, label=label))
+    return handles

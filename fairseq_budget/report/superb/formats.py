@@ -1,0 +1,127 @@
+"""The table as Markdown, CSV, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fairseq_budget import __version__
+from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.files import atomic
+from fairseq_budget.report.superb.columns import COLUMNS
+from fairseq_budget.report.superb.score import Score
+from fairseq_budget.report.superb.table import Row, SuperbTable
+
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
+
+
+def score_text(score: Score | None) -> str:
+    """``853.6 (9)``: the score and the number of tasks that it is over."""
+    return "" if score is None else f"{score.value:.1f} ({len(score.tasks)})"
+
+
+def markdown(table: SuperbTable) -> str:
+    """A table whose groups are rows of one cell, and a list of remarks."""
+    headings = ["upstream", *(column.title for column in table.columns), "SUPERB score ↑"]
+    lines = [_line(headings), _line(["---", *["---:"] * (len(headings) - 1)])]
+    for group, rows in table.groups:
+        lines.append(_line([f"*{_escaped(group)}*", *[""] * (len(headings) - 1)]))
+        lines += [_line([_escaped(row.name), *_cells(table, row)]) for row in rows]
+    return "\n".join([*lines, "", *(f"- {remark}" for remark in table.remarks), ""])
+
+
+def comma_separated(table: SuperbTable) -> str:
+    """All columns by their keys, numbers as they were recorded, nothing where there is none; the remarks aren't in it."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["group", "upstream", *COLUMNS, "superb_score", "superb_score_tasks", "checkpoint"])
+    for row in table.rows:
+        score = [row.score.value, " ".join(row.score.tasks)] if row.score else ["", ""]
+        numbers = [row.values.get(key, "") for key in COLUMNS]
+        writer.writerow([row.group, row.name, *numbers, *score, row.checkpoint or ""])
+    return out.getvalue()
+
+
+def latex(table: SuperbTable) -> str:
+    """A ``table*`` for the package booktabs, tasks over their metrics, remarks below."""
+    environment = Environment(
+        loader=PackageLoader("fairseq_budget.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        autoescape=False,
+    )
+    environment.filters["latex"] = latex_escaped
+    return environment.get_template("superb.tex").render(
+        table=table,
+        tasks=[(task, len(list(columns))) for task, columns in groupby(table.columns, key=lambda column: column.task)],
+        arrow=lambda column: r"$\uparrow$" if column.higher_is_better else r"$\downarrow$",
+        cells=lambda row: _cells(table, row),
+    )
+
+
+def html(table: SuperbTable) -> str:
+    """A page that needs no other file."""
+    environment = Environment(
+        loader=PackageLoader("fairseq_budget.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("superb.html")
+    return template.render(table=table, cells=lambda row: _cells(table, row), version=__version__)
+
+
+FORMATS: dict[str, Callable[[SuperbTable], str]] = {
+    ".md": markdown,
+    ".csv": comma_separated,
+    ".tex": latex,
+    ".html": html,
+}
+"""By the ending of a file's name."""
+
+
+def check_path(path: Path) -> Path:
+    """The path itself; ConfigError if its name has another ending than the formats'."""
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"`--out {path}` must end in {', '.join(FORMATS)}, which tells the format")
+    return path
+
+
+def write(table: SuperbTable, path: Path) -> None:
+    """Write a file in the format that its name ends in, all or nothing."""
+    text = FORMATS[check_path(path).suffix](table)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BudgetError(f"`{path}` cannot be written ({error.strerror}): choose another place") from error
+
+
+def latex_escaped(text: str) -> str:
+    """Text in which LaTeX finds no command."""
+    return "".join(_LATEX.get(mark, mark) for mark in text)
+
+
+def _cells(table: SuperbTable, row: Row) -> list[str]:
+    return [*(column.text(row.values.get(column.key)) for column in table.columns), score_text(row.score)]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,123 @@
+"""The rows of the table, from results and from papers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.report.superb.columns import OTHERS, TABLE_2, Column
+from fairseq_budget.report.superb.records import Result
+from fairseq_budget.report.superb.references import PUBLISHED, published_rows
+from fairseq_budget.report.superb.score import Scale, Score
+
+OWN = "This study"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An upstream's results in one group of rows: this study's, or a paper's."""
+
+    group: str
+    name: str
+    values: Mapping[str, float]
+    score: Score | None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class SuperbTable:
+    """Columns, rows in order, and sentences that belong below."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    remarks: Sequence[str]
+
+    @property
+    def groups(self) -> Iterator[tuple[str, list[Row]]]:
+        """Rows of each group, in order."""
+        for group in dict.fromkeys(row.group for row in self.rows):
+            yield group, [row for row in self.rows if row.group == group]
+
+
+def collate(results: Sequence[Result], papers: Sequence[str], scale: Scale) -> SuperbTable:
+    """The table of these results, of these papers' rows (keys of ``references.PUBLISHED``) and of the score's references.
+
+    Missing cells stay empty.  Raises BudgetError for two results of one upstream and task: which one counts isn't known.
+    """
+    own = list(_own(results, scale))
+    beside = [
+        Row(PUBLISHED[paper].paper, name, values, scale.score(values))
+        for paper in papers
+        for name, values in published_rows(paper)
+    ]
+    anchors = [
+        Row("References of the score", f"{reference.name} ({reference.source})", reference.values, score)
+        for reference in scale.references
+        if (score := scale.score(reference.values)) is not None
+    ]
+    shown = {key for row in (*own, *beside) for key in row.values}
+    columns = [*TABLE_2, *(column for column in OTHERS if column.key in shown)]
+    remarks = [*_remarks(results), *scale.remarks, *_scored_tasks([*own, *beside, *anchors])]
+    return SuperbTable(columns, [*own, *beside, *anchors], remarks)
+
+
+def _own(results: Sequence[Result], scale: Scale) -> Iterator[Row]:
+    names = _names(results)
+    for key, name in names.items():
+        of_upstream = [result for result in results if (result.upstream, result.checkpoint) == key]
+        _refuse_two(name, of_upstream)
+        values = {column: number for result in of_upstream for column, number in result.values.items()}
+        yield Row(OWN, name, values, scale.score(values), key[1])
+
+
+def _refuse_two(name: str, results: Sequence[Result]) -> None:
+    """BudgetError for two results of a task."""
+    by_task: dict[str, Result] = {}
+    for result in results:
+        other = by_task.setdefault(result.task, result)
+        if other is not result:
+            raise BudgetError(
+                f"two results of {name} on {result.task}, `{other.folder}` and `{result.folder}`: name folders with one of "
+                "them (`fairseq-budget superb` chooses among learning rates and averages folds)"
+            )
+
+
+def _names(results: Sequence[Result]) -> dict[tuple[str, str | None], str]:
+    """A name for each (upstream, checkpoint) that no other has, with as much of the checkpoint's path as it takes."""
+    keys = list(dict.fromkeys((result.upstream, result.checkpoint) for result in results))
+    named: dict[tuple[str, str | None], str] = {}
+    for more in (lambda path: "", _run, lambda path: f" ({path})"):
+        names = {key: key[0] + (more(key[1]) if key[1] else "") for key in keys if key not in named}
+        count = Counter(names.values())
+        named |= {key: name for key, name in names.items() if count[name] == 1}
+    return {key: named.get(key, key[0]) for key in keys}
+
+
+def _run(checkpoint: str) -> str:
+    path = Path(checkpoint)
+    return f" ({path.parent.parent.name if path.parent.name == 'checkpoints' else path.stem})"
+
+
+def _remarks(results: Sequence[Result]) -> Iterator[str]:
+    """What there is to say about results; tasks of which the same is said, together."""
+    names = _names(results)
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for remark in result.remarks:
+            tasks.setdefault((names[result.upstream, result.checkpoint], remark), []).append(result.task)
+    for (name, remark), of_tasks in tasks.items():
+        yield f"{name}, {', '.join(of_tasks)}: {remark}"
+
+
+def _scored_tasks(rows: Sequence[Row]) -> Iterator[str]:
+    """Which tasks scores are over: rows with the same ones in one sentence."""
+    by_tasks: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row.score is not None:
+            by_tasks.setdefault(row.score.tasks, []).append(row.name)
+    for tasks, names in by_tasks.items():
+        counted = f"{len(tasks)} task{'s' * (len(tasks) > 1)}"
+        yield f"Score over {counted} ({', '.join(tasks)}): {'; '.join(dict.fromkeys(names))}."

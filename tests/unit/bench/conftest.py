@@ -1,0 +1,29 @@
+"""A model that is small enough to be timed in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fairseq_budget.bench.case import Case
+
+TINY = (
+    "model.encoder_layers=2",
+    "model.encoder_embed_dim=64",
+    "model.encoder_ffn_embed_dim=96",
+    "model.encoder_attention_heads=4",
+    "model.final_dim=32",
+)
+
+
+@pytest.fixture
+def case() -> Callable[..., Case]:
+    """A case of half a second of audio, by objective and whatever else is given."""
+
+    def build(objective: str, precision: str = "fp32", **values: Any) -> Case:
+        fields = {"utterances": 2, "samples": 8000, "device_name": "cpu", "overrides": TINY, **values}
+        return Case(objective, "slim", precision, **fields)
+
+    return build

@@ -1,0 +1,105 @@
+"""Comparisons take turns, and a peer that fails keeps its row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+
+import pytest
+
+from fairseq_budget.bench import compare as module
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.compare import Comparison, Entry, Ratio, compare
+from fairseq_budget.bench.subjects import OURS, subject_class
+from fairseq_budget.bench.worker import StepFailed
+from fairseq_budget.tools.steps import Phases
+
+Build = Callable[..., Case]
+
+
+@pytest.fixture(autouse=True)
+def known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate is measured in a test of its own."""
+    monkeypatch.setattr(module, "matmul_rate", lambda device, precision: 1e12 if precision == "fp32" else 2e12)
+
+
+class Told:
+    """Takes as long as it is told to, and writes down when."""
+
+    order: list[tuple[str, int]] = []
+
+    def __init__(self, entry: Entry) -> None:
+        self.name, self.peak_bytes = entry.subject, None
+
+    def step(self, number: int) -> Phases:
+        self.order.append((self.name, number))
+        self.peak_bytes = 100 * number
+        if self.name == "torchaudio" and number == 2:
+            raise StepFailed("out of memory")
+        return Phases(1.0, 2.0, 1.0) if self.name == OURS else Phases(3.0, 6.0, number)
+
+
+def silent(line: str) -> None:
+    """Nobody looks."""
+
+
+def here(entry: Entry) -> AbstractContextManager:
+    """The entry's subject in this process."""
+    subject = subject_class(entry.subject)(entry.case)
+    subject.peak_bytes = 7
+    return nullcontext(subject)
+
+
+def told(case: Build, subjects: list[str], in_turns: bool) -> Comparison:
+    Told.order.clear()
+    entries = [Entry(name, case("hubert")) for name in subjects]
+    return compare(entries, 3, in_turns, silent, start=lambda entry: nullcontext(Told(entry)))
+
+
+def test_a_comparison(case: Build) -> None:
+    entries = [Entry(OURS, case("tera")), Entry(OURS, case("tera", "bf16")), Entry("fairseq", case("tera"))]
+    lines: list[str] = []
+    comparison = compare(entries, 2, in_turns=True, report=lines.append, start=here)
+    assert lines[-1] == "step 2 of 2, fairseq-budget bf16"
+    assert comparison.matmul_flops_per_second == {"fp32": 1e12, "bf16": 2e12}
+    ours, half, stock = comparison.rows
+    assert [row.precision for row in comparison.rows] == ["fp32", "bf16", "fp32"]
+    assert set(ours.times_faster) == {"fairseq-budget bf16"}
+    assert set(stock.times_faster) == {"fairseq-budget fp32", "fairseq-budget bf16"}
+    flops = case("tera").flops
+    assert stock.flops_per_second == pytest.approx(flops / stock.step_seconds)
+    assert half.matmul_share == pytest.approx(flops / half.step_seconds / 2e12)
+    assert ours.audio_seconds_per_second == pytest.approx(1.0 / ours.step_seconds)
+    assert ours.peak_bytes == 7
+    row = json.loads(json.dumps(asdict(comparison)))["rows"][2]
+    assert set(row["seconds"]) == {"forward", "backward", "optimizer"}
+    assert set(row["times_faster"]["fairseq-budget fp32"]) == {"median", "lowest", "highest"}
+
+
+def test_steps_take_turns(case: Build) -> None:
+    """In each round everyone does the same batch once, and another one begins; the first round isn't timed."""
+    rows = told(case, [OURS, "fairseq"], in_turns=True).rows
+    assert Told.order[:4] == [(OURS, 0), ("fairseq", 0), ("fairseq", 1), (OURS, 1)]
+    assert Told.order[4:] == [(OURS, 2), ("fairseq", 2), ("fairseq", 3), (OURS, 3)]
+    assert rows[1].seconds == Phases(3.0, 6.0, 2.0)
+    assert rows[1].step_seconds == 11
+    assert rows[1].times_faster == {"fairseq-budget fp32": Ratio(11 / 4, 10 / 4, 12 / 4)}
+    assert rows[1].peak_bytes == 300
+
+
+def test_one_after_the_other(case: Build) -> None:
+    alone = told(case, [OURS, "fairseq"], in_turns=False)
+    assert Told.order == [(OURS, 0), (OURS, 1), (OURS, 2), (OURS, 3), *(("fairseq", number) for number in range(4))]
+    assert not alone.in_turns
+    assert alone.rows == told(case, [OURS, "fairseq"], in_turns=True).rows
+
+
+def test_a_subject_that_fails_keeps_its_row(case: Build) -> None:
+    failed, ours, stock = told(case, ["torchaudio", OURS, "fairseq"], in_turns=True).rows
+    assert failed.failure == "out of memory"
+    assert failed.step_seconds is failed.times_faster is None
+    assert ("torchaudio", 3) not in Told.order
+    assert ours.step_seconds == 4
+    assert stock.times_faster.keys() == {"fairseq-budget fp32"}

@@ -1,0 +1,138 @@
+"""Every subject computes the step of its case: the same shape, the same batch, a finite loss, and it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from fairseq_budget.arithmetic.flops import training_flops
+from fairseq_budget.arithmetic.parameters import count_parameters
+from fairseq_budget.arithmetic.sizes import OBJECTIVES
+from fairseq_budget.bench import subjects
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.subject import Subject
+from fairseq_budget.bench.subjects import OURS, PEERS, peers_of, subject_class
+from fairseq_budget.errors import BudgetError, ConfigError
+
+Build = Callable[..., Case]
+CASES = [(name, objective) for objective in OBJECTIVES for name in (OURS, *peers_of(objective))]
+HALF = [(OURS, "hubert"), ("fairseq", "hubert"), ("fairseq", "wav2vec2"), ("transformers", "hubert")]
+
+
+def parameters(subject: Subject) -> int:
+    return sum(parameter.numel() for parameter in subject.model.parameters())
+
+
+def learns(subject: Subject) -> None:
+    before = [parameter.detach().clone() for parameter in subject.model.parameters()]
+    phases = subject.step(0)
+    assert phases.step > 0
+    assert torch.isfinite(subject.loss)
+    assert 0 < subject.frames < subject.case.utterances * subject.case.shape.frames(subject.case.samples)
+    changed = [not torch.equal(old, new) for old, new in zip(before, subject.model.parameters(), strict=True)]
+    assert sum(changed) > len(changed) / 2
+
+
+@pytest.mark.parametrize(("name", "objective"), CASES)
+def test_a_step(case: Build, name: str, objective: str) -> None:
+    there = case(objective).validate()
+    subject = subject_class(name)(there)
+    # transformers' plain head has a bias for each cluster
+    extra = there.shape.classes if name == "transformers" and objective == "hubert" else 0
+    assert parameters(subject) == count_parameters(there.shape) + extra
+    learns(subject)
+
+
+@pytest.mark.parametrize(("name", "objective"), HALF)
+def test_a_step_in_half_precision(case: Build, name: str, objective: str) -> None:
+    """A subject that casts has an fp32 copy of its parameters: a gradient of this size changes few of those in bf16."""
+    subject = subject_class(name)(case(objective, "bf16", overrides=(*case("tera").overrides, "optimization.lr=[0.01]")))
+    assert subject.casts == (name == "fairseq")
+    learns(subject)
+
+
+def test_flops_are_the_closed_forms(case: Build) -> None:
+    there = case("wav2vec2", utterances=3)
+    ours = subject_class(OURS)(there)
+    assert ours.model.model_shape == there.shape
+    assert there.flops == training_flops(ours.model.model_shape, [8000] * 3)
+    assert there.audio_seconds == 1.5
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_all_see_the_same_batch(case: Build, monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
+    there = case(objective)
+    seen: dict[str, list[torch.Tensor]] = {}
+    for name in (OURS, *peers_of(objective)):
+        kind = subject_class(name)
+        prepare = kind.prepare
+
+        def spy(self: Subject, batch: Any, prepare: Any = prepare) -> Any:
+            seen.setdefault(self.name, []).append(batch.source)
+            return prepare(self, batch)
+
+        monkeypatch.setattr(kind, "prepare", spy)
+        subject = kind(there)
+        subject.step(0)
+        subject.step(1)
+    first, second = seen[OURS]
+    assert not torch.equal(first, second)
+    for sources in seen.values():
+        assert torch.equal(sources[0], first)
+        assert torch.equal(sources[1], second)
+
+
+def test_peers_get_what_their_data_sets_give(case: Build) -> None:
+    there = case("hubert")
+    batch = there.batch(0)
+    stock = subject_class("fairseq")(there).prepare(batch)
+    assert torch.equal(stock["net_input"]["source"], batch.source)
+    assert torch.equal(stock["target_list"][0], batch.labels)
+    assert not stock["net_input"]["padding_mask"].any()
+    peer = subject_class("transformers")(there).prepare(batch)
+    assert peer.batch is batch
+    assert peer.mask.shape == batch.labels.shape
+
+
+def test_stock_settings_are_the_published_ones(case: Build) -> None:
+    hubert = subject_class("fairseq")(case("hubert")).model
+    assert not hubert.skip_nomask
+    assert hubert.untie_final_proj
+    assert hubert.num_classes == [504]
+    wav2vec2 = subject_class("fairseq")(case("wav2vec2"))
+    assert wav2vec2.criterion.infonce
+    assert wav2vec2.criterion.loss_weights == [0.1, 10.0]
+    assert wav2vec2.model.mask_prob == 0.65
+    assert wav2vec2.recipe.optimization.clip_norm == 0.0
+
+
+def test_all_have_the_recipes_adam(case: Build) -> None:
+    for name in ("fairseq-budget", "fairseq", "transformers", "torchaudio"):
+        optimizer = subject_class(name)(case("hubert")).optimizer
+        assert optimizer.optimizer_config == {"lr": 1e-6, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.01}
+
+
+def test_unknown_and_missing_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="unknown subject `jax`: choose one of fairseq-budget, fairseq"):
+        subject_class("jax")
+    monkeypatch.setattr(subjects, "find_spec", lambda name: None)
+    with pytest.raises(BudgetError, match="the package torchaudio is not installed: install it, or leave it out"):
+        subject_class("torchaudio")
+    assert peers_of("hubert") == []
+    assert "fairseq" in PEERS
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"utterances": 0}, "at least 400 samples, but is 0 of 8000: raise `--batch` or `--seconds`"),
+        ({"samples": 10}, "but is 2 of 10"),
+        ({"precision": "fp8"}, "unknown precision `fp8`"),
+    ],
+)
+def test_cases_that_cannot_be(case: Build, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        case("tera", **values).validate()

@@ -1,0 +1,58 @@
+"""What is measured around fairseq's own trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from fairseq_budget.bench import loader
+from fairseq_budget.bench.bookkeeping import Bookkeeping, measure_bookkeeping
+from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.loader import Waiting, measure_waiting
+from fairseq_budget.bench.training import build_run
+from fairseq_budget.errors import BudgetError
+from tests.common import waves
+
+CPU = torch.device("cpu")
+SAMPLES, FILES = 33_000, 4
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with train.tsv and four FLAC files."""
+    names = [f"{index}.flac" for index in range(FILES)]
+    for name, wave in zip(names, waves(FILES, SAMPLES), strict=True):
+        soundfile.write(tmp_path / name, wave.numpy(), 16_000)
+    lines = [str(tmp_path), *(f"{name}\t{SAMPLES}" for name in names)]
+    (tmp_path / "train.tsv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_waiting_is_part_of_the_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "WARM_UP", 1)
+    waiting = measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=2, workers=0)
+    assert (waiting.workers, waiting.updates) == (0, 2)
+    assert 0 < waiting.waited_seconds < waiting.seconds
+    assert Waiting(1, 2, 3.0, 12.0).share == 0.25
+    with pytest.raises(BudgetError, match="gives 3 batches beside the 1 to warm up, but `--updates` is 4"):
+        measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=4, workers=0)
+
+
+def test_bookkeeping_is_charged_and_small(case: Callable[..., Case]) -> None:
+    cost = measure_bookkeeping(case("hubert"), steps=1, updates=20)
+    assert cost.step_seconds > 0
+    assert cost.share < 1
+    assert Bookkeeping(0.5, 100.0).share == 0.005
+
+
+def test_a_run_is_the_recipes_and_its_own() -> None:
+    first, second = (build_run("tera", "30", ("dataset.num_workers=3",), "cpu") for _ in range(2))
+    assert first.recipe.dataset.num_workers == 3
+    assert first.recipe.model.encoder_layers == 4
+    assert first.task.clock.budget.amounts == {"updates": 1e9}
+    first.task.root.optimization.max_update = 7
+    assert second.recipe.optimization.max_update == 0
