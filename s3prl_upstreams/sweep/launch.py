@@ -1,0 +1,117 @@
+"""Tasks one after the other, each in a process of its own, with a bar and the time that is left.
+
+A process of its own: an error that leaves a device unusable, or a process killed for its memory, ends one task and not the
+others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import atomic
+from s3prl_upstreams import compat, hub
+from s3prl_upstreams.sweep import rows
+from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
+from s3prl_upstreams.sweep.worker import OUTPUT
+
+SETTINGS = "settings.json"
+
+
+def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
+    """Do every task that isn't done; returns their rows, those of failed tasks with an `error`.
+
+    Raises BudgetError or ConfigError, before anything is trained, for a task that cannot work.
+    """
+    compat.apply()
+    hub.install()
+    for settings in tasks:
+        refuse_other_settings(settings)
+    todo = [settings for settings in tasks if not rows.is_final(settings, rows.read(settings))]
+    for settings in todo:
+        check(settings)
+    if todo:  # an unreadable checkpoint, or one of another size
+        upstream = getattr(importlib.import_module("s3prl").hub, todo[0].upstream)
+        upstream(ckpt=todo[0].checkpoint, model_config=None, refresh=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        for number, settings in enumerate(todo, start=1):
+            name = f"{settings.task} ({number} of {len(todo)})"
+            bar = progress.add_task(name, total=None, left="", tenth=0)
+            error = _run(settings, progress, bar, name)
+            progress.remove_task(bar)
+            console.print(f"{name}: {error or 'done'}", highlight=False, markup=False, soft_wrap=True)
+    return [row for settings in tasks if (row := rows.read(settings)) is not None]
+
+
+def refuse_other_settings(settings: Settings) -> None:
+    """BudgetError if the task's folder was begun with other settings, which would be mixed with these."""
+    path = settings.folder / SETTINGS
+    if not path.exists():
+        return
+    before = from_json(path.read_text(encoding="utf-8"))
+    for key in ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override"):
+        then, now = getattr(before, key), getattr(settings, key)
+        if then != now:
+            raise BudgetError(
+                f"`{settings.folder}` was begun with `{key}` {then}, and now it is {now}: choose another `--out`"
+            )
+
+
+def _run(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str | None:
+    """Run a worker to its end; returns why it failed, if it did."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    with atomic(settings.folder / SETTINGS) as partial:
+        partial.write_text(to_json(settings) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "s3prl_upstreams.sweep.worker", to_json(settings)]
+    error = None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(settings.device)) as process:
+        try:
+            for line in process.stdout or ():
+                told = json.loads(line)
+                error = told.get("error", error)
+                if "stage" in told:
+                    _show(told, progress, bar, name)
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0 and error is None:
+        error = f"the process ended with status {process.returncode} (-9: killed, perhaps for its memory)"
+        rows.write_error(settings, error)
+    return f"{error}; see `{settings.folder / OUTPUT}`" if error else None
+
+
+def _show(told: dict[str, Any], progress: Progress, bar: TaskID, name: str) -> None:
+    """The bar of a terminal; a line for every tenth of the training in the log of a cluster's job."""
+    left, stage, done, of = _left(told["seconds_left"]), told["stage"], told["done"], told["of"]
+    before = progress.tasks[-1].fields["tenth"]
+    tenth = 10 * done // of if stage == "train" else before
+    progress.update(bar, completed=done, total=of, description=f"{name} {stage}", left=left, tenth=tenth)
+    if progress.disable and tenth > before:
+        progress.console.print(f"{name}: step {done} of {of}, {left or 'done'}", highlight=False, soft_wrap=True)
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds > 2 * size:
+            return f"{seconds / size:.0f} {unit} left"
+    return f"{seconds:.0f} s left"
+
+
+def environment(device: str) -> dict[str, str]:
+    """A worker's environment."""
+    own = dict(os.environ)
+    if device == "cpu":
+        own["CUDA_VISIBLE_DEVICES"] = ""  # s3prl's evaluation would enter a CUDA device called "cpu"
+    return own

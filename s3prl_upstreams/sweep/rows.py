@@ -1,0 +1,134 @@
+"""Records: one row for each cell, in its experiment folder, and one for the task, which is the chosen cell's.
+
+The schema is that of :mod:`s3prl_upstreams.record`, and besides: `chosen`; `error` of a cell that failed; `dropped_at`, the
+step at which halving gave a cell up; `selected_by`, what it was compared by; `sweep`, how it was made; `spent`.  In the
+task's row, `cells` has one line for each cell and `spent` is the sum of theirs: shared passes are divided among the cells
+that took part, so nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from fairseq_budget.provenance import versions, write_record
+from s3prl_upstreams import record
+from s3prl_upstreams.sweep.run import Run
+from s3prl_upstreams.sweep.settings import Config, Settings, changes
+from s3prl_upstreams.sweep.spent import Spent, total
+
+Row = dict[str, Any]
+
+
+def write(settings: Settings, runs: Sequence[Run], chosen: float | None) -> None:
+    """Write every cell's row, and the task's when a cell was chosen and tested."""
+    shared = common(settings, *runs[0].plan)
+    cells: list[Row] = []
+    for run in runs:
+        for rate in run.fates():
+            row = {**shared, **_cell(run, rate), "chosen": rate == chosen}
+            write_record(run.cell_folder(rate) / record.FILE, row)
+            cells.append(row)
+    if chosen is not None:
+        write_record(settings.folder / record.FILE, _task(settings, cells))
+
+
+def write_error(settings: Settings, message: str) -> None:
+    """The task's row when nothing could be chosen: what went wrong, and no score."""
+    nothing = {"dev": None, "test": None, "step": None, "lr": None, "scores": {}}
+    write_record(settings.folder / record.FILE, {**_labels(settings), **nothing, "error": message})
+
+
+def read(settings: Settings) -> Row | None:
+    """The task's row; None if there is none yet."""
+    path = settings.folder / record.FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def is_final(settings: Settings, row: Row | None) -> bool:
+    """Whether a task's row answers these settings: chosen among the same cells, without error."""
+    if row is None or row.get("error"):
+        return False
+    return not settings.superb.trains or set(row["sweep"]["rates"]) == set(settings.rates)
+
+
+def _labels(settings: Settings) -> Row:
+    task = settings.superb
+    return {
+        "kind": "downstream",
+        "task": task.name,
+        "upstream": settings.upstream,
+        "objective": settings.upstream,
+        "size": None,
+        "checkpoint": settings.checkpoint,
+        "metric": task.main.key,
+        "higher_is_better": task.main.higher_is_better,
+        "versions": versions(("s3prl", "torch", "torchaudio")),
+        "command": settings.command,
+    }
+
+
+def common(settings: Settings, args: Namespace, config: Config) -> Row:
+    """What all rows of a task have; `args` and `config` are s3prl's."""
+    changed = changes(settings, config)
+    return {
+        **_labels(settings),
+        **record.upstream_of(args),
+        "unfrozen": False,
+        "steps": config["runner"].get("total_steps"),
+        "seed": settings.seed,
+        "sweep": {
+            "rates": list(settings.rates) if settings.superb.trains else [],
+            "selected_on": settings.superb.dev_split or settings.superb.test_split,
+            "halving": settings.halving,
+            "official": not changed,
+            "changed": changed,
+        },
+    }
+
+
+def _cell(run: Run, rate: float) -> Row:
+    fate, best = run.fates()[rate], run.best_on_dev(rate)
+    spent = fate.spent + run.test_spent.get(rate, Spent(0))
+    chosen = run.task.selection
+    return {
+        **({"variant": run.variant} if run.variant else {}),
+        **record.measured(run.task, run.cell_folder(rate)),
+        "lr": rate,
+        "selected_by": {"metric": chosen.metric, "value": best.value} if chosen and best else None,
+        "error": fate.failed or run.test_errors.get(rate),
+        "dropped_at": fate.dropped,
+        "wall_seconds": round(spent.machine_seconds, 1),
+        "spent": spent.as_dict(),
+    }
+
+
+def _task(settings: Settings, cells: Sequence[Row]) -> Row:
+    """The chosen cell's row; of variants, the mean of theirs."""
+    chosen = [row for row in cells if row["chosen"]]
+    spent = total(Spent(**row["spent"]) for row in cells)
+    line = ("variant", "lr", "dev", "test", "step", "selected_by", "error", "dropped_at", "spent", "chosen")
+    row = {**chosen[0], **_mean(chosen)} if len(chosen) > 1 else dict(chosen[0])
+    row.pop("variant", None)
+    return row | {
+        "error": next((row["error"] for row in chosen if row["error"]), None),
+        "wall_seconds": round(spent.machine_seconds, 1),
+        "spent": spent.as_dict(),
+        "cells": [{key: row[key] for key in line if key in row} for row in cells],
+    }
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    def mean(values: Sequence[float | None]) -> float | None:
+        return None if None in values else fmean(value for value in values if value is not None)
+
+    return {
+        "dev": mean([row["dev"] for row in rows]),
+        "test": mean([row["test"] for row in rows]),
+        "step": None,
+        "selected_by": None,
+        "scores": {column: mean([row["scores"].get(column) for row in rows]) for column in rows[0]["scores"]},
+    }

@@ -1,0 +1,266 @@
+"""What is asked for: one task of a sweep, its folders, and what s3prl is told for each of its cells."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import importlib
+import io
+import json
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.recipes import recipes_dir
+from s3prl_upstreams import checks
+from s3prl_upstreams.tasks import Task, get_task
+
+RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+"""The papers' sweep (s3prl's issues 120 and 498: five values by powers of ten)."""
+
+MOST_EVALUATIONS = 5
+"""Of a shortened run; the official recipes make 40 to 100."""
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One task of a sweep.
+
+    `out` is the task's folder, `rates` the learning rates, `steps` what ``runner.total_steps`` is shortened to (None: the
+    recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
+    best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
+    (None: the recipe's number), `digest` that of the checkpoint's content.
+    """
+
+    task: str
+    out: str
+    upstream: str
+    checkpoint: str | None
+    rates: tuple[float, ...] = RATES
+    device: str = "cpu"
+    seed: int = 1337
+    steps: int | None = None
+    halving: bool = False
+    test: bool = True
+    override: str | None = None
+    workers: int | None = None
+    command: str = ""
+    digest: str | None = None
+
+    @property
+    def superb(self) -> Task:
+        """The task's row in the table."""
+        return get_task(self.task)
+
+    @property
+    def folder(self) -> Path:
+        """Everything of the task is in here."""
+        return Path(self.out)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the runs whose scores are averaged (the folds of ER); one without a name where there is one run."""
+        return tuple(self.superb.variants) or ("",)
+
+    def cell_folder(self, rate: float, variant: str = "") -> Path:
+        """s3prl's experiment folder of a cell."""
+        return self.folder / variant / f"lr_{rate:g}"
+
+
+def tasks(
+    names: Sequence[str], out: Path, checkpoint: str | None, overrides: Sequence[str] = (), **common: Any
+) -> list[Settings]:
+    """Settings of several tasks for one upstream.
+
+    `overrides` are s3prl's ``-o``, each for all tasks or, as ``TASK:...``, for one.
+    Raises ConfigError for an unknown task, BudgetError for a missing checkpoint.
+    """
+    digest = None
+    if checkpoint is not None:
+        path = Path(checkpoint).resolve()
+        if not path.is_file():
+            raise BudgetError(
+                f"no checkpoint `{checkpoint}`: give the path of a file such as checkpoints/checkpoint_last.pt"
+            )
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        checkpoint = str(path)
+    folder = out.resolve()
+    return [
+        Settings(
+            get_task(name).name,
+            str(folder / name),
+            checkpoint=checkpoint,
+            digest=digest,
+            override=_overrides_of(name, overrides),
+            **common,
+        )
+        for name in names
+    ]
+
+
+def _overrides_of(task: str, overrides: Sequence[str]) -> str | None:
+    found = []
+    for text in overrides:
+        name, colon, rest = text.partition(":")
+        if colon and name.isidentifier():
+            found += [rest] if get_task(name).name == task else []
+        else:
+            found.append(text)
+    return ",,".join(found) or None
+
+
+def to_json(settings: Settings) -> str:
+    """Settings for another process, or another time."""
+    return json.dumps(asdict(settings), indent=1)
+
+
+def from_json(text: str) -> Settings:
+    """The settings that :func:`to_json` wrote."""
+    values = json.loads(text)
+    return Settings(**{**values, "rates": tuple(values["rates"])})
+
+
+def check(settings: Settings) -> None:
+    """Refuse what cannot work before anything is trained; ConfigError or BudgetError says what to change."""
+    task = settings.superb
+    if settings.halving and task.selection is None:
+        raise ConfigError(f"`--halving` ranks cells on a development split, which `{task.name}` doesn't have: leave it out")
+    for name, least in (("steps", 1), ("workers", 0)):
+        number = getattr(settings, name)
+        if number is not None and number < least:
+            raise ConfigError(f"`--{name}` must be at least {least}, but is {number}")
+    if not settings.rates or len(set(settings.rates)) < len(settings.rates) or min(settings.rates) <= 0:
+        raise ConfigError(f"`--lr` must be different numbers above 0, but is {list(settings.rates)}")
+    silence = io.StringIO()  # s3prl prints what it overrides
+    with tempfile.TemporaryDirectory() as nowhere, contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+        for variant in settings.variants:
+            args, config = s3prl_settings(settings, Path(nowhere), variant)
+            args.mode, args.evaluate_split = "evaluate", task.test_split
+            checks.prepare(args, config)  # what only the test needs is missed now, too
+
+
+def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
+    """What s3prl's launcher would have made of a command line for this task with the experiment folder `folder`.
+
+    Its own parser makes it, so that checkpoints say what s3prl needs to evaluate them; the learning rate is still the
+    recipe's.  Raises BudgetError if the corpus, the device or an override is wrong.
+    """
+    task = settings.superb
+    recipe = recipes_dir() / "superb" / task.recipe
+    words = ["-m", "train"] if task.trains else ["-m", "evaluate", "-t", str(task.dev_split)]
+    words += ["-d", task.downstream, "-c", str(recipe), "-p", str(folder), "-u", settings.upstream]
+    words += ["--device", settings.device, "--seed", str(settings.seed)]
+    if settings.checkpoint is not None:
+        words += ["-k", settings.checkpoint]
+    overrides = [*_shortened(recipe, settings.steps), task.variants.get(variant), settings.override]
+    if any(overrides):
+        words += ["-o", ",,".join(override for override in overrides if override)]
+    launcher = importlib.import_module("s3prl.run_downstream")
+    try:
+        with _command_line(words):
+            args, config, _ = launcher.get_downstream_args()
+    except ValueError as error:
+        raise ConfigError(f"`-o {settings.override}` must be options such as `config.a.b=1`, joined by `,,`") from error
+    args.init_ckpt = None
+    _refuse_what_cells_cannot_share(settings, args, config, recipe)
+    if settings.workers is not None:
+        _set_everywhere(config, "num_workers", settings.workers)
+    checks.prepare(args, config)
+    # cells are compared on the development split; the test split is for the best of them, once
+    config["runner"]["eval_dataloaders"] = [task.selection.split] if task.selection else []
+    return args, config
+
+
+def for_cell(args: Namespace, config: Config, folder: Path, rate: float) -> tuple[Namespace, Config]:
+    """A cell's own copy."""
+    own_args, own_config = copy.deepcopy(args), copy.deepcopy(config)
+    own_args.expdir = str(folder)
+    own_config["optimizer"]["lr"] = rate
+    return own_args, own_config
+
+
+def changes(settings: Settings, config: Config) -> dict[str, Any]:
+    """What `config` has different from the official recipe, by dotted key; paths, processes and the learning rate left out.
+
+    Empty: the run is the official one.
+    """
+    recipe = recipes_dir() / "superb" / settings.superb.recipe
+    official = dict(_leaves(checks.expand(yaml.safe_load(recipe.read_text(encoding="utf-8")))))
+    mine = dict(_leaves(config))
+    own = {"optimizer.lr", "runner.eval_dataloaders"}
+    own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
+    told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
+    return {
+        key: mine[key]
+        for key in sorted(told)
+        if mine[key] != official.get(key) and not (isinstance(mine[key], str) and "/" in mine[key])
+    }
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
+def _set_everywhere(value: Any, key: str, new: Any) -> None:
+    """Change what stands under `key`, wherever a task's recipe has it."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        if name == key:
+            value[name] = new
+        else:
+            _set_everywhere(inner, key, new)
+
+
+def _shortened(recipe: Path, steps: int | None) -> list[str]:
+    """Overrides that shorten a run: evaluations, checkpoints and log lines fall on its last step, too."""
+    if steps is None:
+        return []
+    try:
+        runner = yaml.safe_load(recipe.read_text(encoding="utf-8")).get("runner") or {}
+    except OSError as error:
+        raise BudgetError(f"no recipe `{recipe}`: install fairseq-budget again") from error
+    if not runner:
+        return []
+    evaluations = min(MOST_EVALUATIONS, runner["total_steps"] // runner["eval_step"])
+    every = next(step for step in range(1, steps + 1) if steps % step == 0 and steps <= evaluations * step)
+    log = next(step for step in range(min(every, runner["log_step"]), 0, -1) if every % step == 0)
+    values = {"total_steps": steps, "eval_step": every, "save_step": every, "log_step": log}
+    return [f"config.runner.{key}={value}" for key, value in values.items()]
+
+
+def _refuse_what_cells_cannot_share(settings: Settings, args: Namespace, config: Config, recipe: Path) -> None:
+    if "config.optimizer.lr" in (settings.override or ""):
+        raise ConfigError(
+            "`-o config.optimizer.lr=...`: learning rates are what a sweep goes through, give them with `--lr`"
+        )
+    if args.upstream_trainable:
+        raise ConfigError(
+            "cells share the passes of a frozen upstream; to fine-tune it (`-f`), use "
+            f"`python -m s3prl_upstreams.run_downstream -f -c {recipe} ...`"
+        )
+    if config.get("runner", {}).get("fp16"):
+        raise ConfigError("`runner.fp16` isn't possible here: a sweep is in single precision, as SUPERB's recipes are")
+
+
+@contextlib.contextmanager
+def _command_line(words: list[str]) -> Iterator[None]:
+    """s3prl's parser reads the process's own command line."""
+    own, sys.argv = sys.argv, [sys.argv[0], *words]
+    try:
+        yield
+    finally:
+        sys.argv = own

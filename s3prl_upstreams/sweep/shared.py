@@ -1,0 +1,95 @@
+"""One pass of the frozen upstream for several heads: a training batch, or a whole evaluation.
+
+Follows ``Runner.train`` and ``Runner.evaluate`` of s3prl 0.4.18, s3prl/downstream/runner.py, step by step; what is left out
+there and here are options that a sweep refuses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from s3prl_upstreams.sweep import randomness
+from s3prl_upstreams.sweep.heads import Features, Head, in_turn, loader
+from s3prl_upstreams.sweep.spent import Spent, charge, upstream_flops
+
+Report = Callable[[str, int, int], None]
+"""(split, batches done, batches in all)"""
+
+
+class SharedPass:
+    """A frozen upstream, a head `first` that doesn't learn and whose expert has the data, and the clock of the passes."""
+
+    def __init__(self, upstream: nn.Module, first: Head, device: str, seed: int, report: Report) -> None:
+        self.upstream, self.first, self.device, self.seed, self.report = upstream, first, device, seed, report
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """What went before isn't charged to the next pass."""
+        self._last = time.monotonic()
+
+    def features(self, waves: Sequence[Any]) -> tuple[list[Tensor], Features]:
+        """Shape: B waves of (T_b,) -> them as tensors on the device, and what the upstream gives for them."""
+        wavs = [torch.FloatTensor(wave).to(self.device) for wave in waves]
+        with torch.no_grad():
+            return wavs, self.upstream(wavs)
+
+    def charge(self, wavs: list[Tensor], spent: Sequence[Spent]) -> None:
+        """Divide the pass over `wavs`, and the time since the last call, among those who took part."""
+        now = time.monotonic()
+        charge(spent, upstream_flops(self.upstream, map(len, wavs)), now - self._last)
+        self._last = now
+
+    def evaluate(self, split: str, heads: Mapping[Head, Spent], step: int = 0, ratio: float = 1.0) -> dict[Head, list[str]]:
+        """Evaluate `heads` on a split and charge them; returns the names of the checkpoints that each one's expert wants.
+
+        `step` is the step of a run, 0 for a checkpoint; `ratio` is the recipe's ``evaluate_ratio``.
+        """
+        randomness.seed(self.seed)
+        _empty_cache()
+        was_training = [(head, head.featurizer.training) for head in heads]
+        for head in heads:
+            head.train(False)
+        batches = loader([self.first, *heads], split)
+        limit = round(len(batches) * ratio)
+        records: dict[Head, Any] = {head: defaultdict(list) for head in heads}
+        ids: list[int] = []
+        for index, (waves, *others) in enumerate(batches):
+            if index > limit:
+                break
+            wavs, features = self.features(waves)
+            with torch.no_grad():
+                in_turn(heads, _evaluation(split, wavs, features, others, records, index))
+            self.charge(wavs, list(heads.values()))
+            ids.append(index)
+            self.report(split, index + 1, min(limit + 1, len(batches)))
+        wanted: dict[Head, list[str]] = {head: [] for head in heads}
+
+        def log(head: Head) -> None:
+            batch_numbers = {"batch_ids": ids, "total_batch_num": len(batches)}
+            wanted[head] = head.log(split, records[head], step, **batch_numbers)
+
+        in_turn(heads, log)
+        _empty_cache()
+        for head, training in was_training:
+            head.train(training)
+        return wanted
+
+
+def _evaluation(
+    split: str, wavs: list[Tensor], features: Features, others: list[Any], records: dict[Head, Any], index: int
+) -> Callable[[Head], None]:
+    def forward(head: Head) -> None:
+        head.expert(split, head.featurizer(wavs, features), *others, records=records[head], batch_id=index)
+
+    return forward
+
+
+def _empty_cache() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
