@@ -11,7 +11,7 @@ from typing import Protocol
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.bench.worker import StepFailed, Task, Worker
-from fairseq_budget.tools.machine import matmul_rate
+from fairseq_budget.tools.machine import enough_rows, matmul_rate
 from fairseq_budget.tools.steps import Phases
 
 WARM_UP = 1
@@ -109,25 +109,42 @@ def compare(
     `report` receives a line before each part.  An entry that cannot do its case keeps its row.
     """
     report("matrix products")
-    precisions = dict.fromkeys(entry.case.precision for entry in entries)
-    rates = {precision: matmul_rate(entries[0].case.device, precision) for precision in precisions}
+    peak = Peak(entries)
     measured: dict[Entry, Measured] = {}
     for group in [entries] if in_turns else [[entry] for entry in entries]:
-        measured |= _measure(group, repeats, report, start)
+        with ExitStack() as stack:
+            steppers = {entry: stack.enter_context(start(entry)) for entry in group}
+            measured |= _measure(steppers, WARM_UP + repeats, peak, report)
     ours = {entry.label: measured[entry] for entry in entries if entry.subject == OURS and not measured[entry].failure}
-    rows = [_row(entry, measured[entry], ours, rates[entry.case.precision]) for entry in entries]
-    return Comparison(rows, rates, repeats, in_turns)
+    rows = [_row(entry, measured[entry], ours, peak.rates[entry.case.precision]) for entry in entries]
+    return Comparison(rows, peak.rates, repeats, in_turns)
 
 
-def _measure(entries: Sequence[Entry], repeats: int, report: Callable[[str], None], start: Start) -> dict[Entry, Measured]:
-    measured = {entry: Measured() for entry in entries}
-    with ExitStack() as stack:
-        steppers = {entry: stack.enter_context(start(entry)) for entry in entries}
-        for number in range(WARM_UP + repeats):
-            for entry in _rotated(entries, number):
-                if measured[entry].failure is None:
-                    report(f"step {number} of {WARM_UP + repeats - 1}, {entry.label}")
-                    _step(steppers[entry], number, measured[entry])
+class Peak:
+    """The best rate of matrix products by precision; they take turns with the steps."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.device = entries[0].case.device
+        self.rows = {entry.case.precision: enough_rows(self.device, entry.case.precision) for entry in entries}
+        self.rates = dict.fromkeys(self.rows, 0.0)
+
+    def measure(self) -> None:
+        """A product in each precision."""
+        for precision, rows in self.rows.items():
+            rate = matmul_rate(self.device, precision, repeats=1, rows=rows)
+            self.rates[precision] = max(self.rates[precision], rate)
+
+
+def _measure(
+    steppers: dict[Entry, Stepper], rounds: int, peak: Peak, report: Callable[[str], None]
+) -> dict[Entry, Measured]:
+    measured = {entry: Measured() for entry in steppers}
+    for number in range(rounds):
+        peak.measure()
+        for entry in _rotated(list(steppers), number):
+            if measured[entry].failure is None:
+                report(f"step {number} of {rounds - 1}, {entry.label}")
+                _step(steppers[entry], number, measured[entry])
     return measured
 
 

@@ -90,18 +90,23 @@ class Stopwatch:
         return [before.elapsed_time(after) / 1000 for before, after in pairs]
 
 
-def matmul_rate(device: torch.device, precision: str, repeats: int = 5) -> float:
+def matmul_rate(device: torch.device, precision: str, repeats: int = 5, rows: int | None = None) -> float:
     """FLOP/s of a product of two square matrices: what a training step can reach at best.
 
-    The matrices hold random numbers and grow until a product takes :data:`LONG_ENOUGH`, so that starting it, and caches that
-    would hold small ones, don't count.  The best of `repeats` products, a multiply-accumulate counting 2.
+    The matrices hold random numbers, and as many rows as :func:`enough_rows` finds if it isn't given.  The best of `repeats`
+    products, a multiply-accumulate counting 2.
     """
-    size = SMALLEST
-    seconds = _product_seconds(device, precision, size, 1)
-    while seconds < LONG_ENOUGH and size < LARGEST:
-        size *= 2
-        seconds = _product_seconds(device, precision, size, 1)
-    return 2 * size**3 / _product_seconds(device, precision, size, repeats)
+    rows = rows or enough_rows(device, precision)
+    return 2 * rows**3 / _product_seconds(device, precision, rows, repeats)
+
+
+def enough_rows(device: torch.device, precision: str) -> int:
+    """Rows of matrices whose product takes :data:`LONG_ENOUGH`: starting it, and caches that would hold small ones, don't
+    count any more."""
+    rows = SMALLEST
+    while rows < LARGEST and _product_seconds(device, precision, rows, 1) < LONG_ENOUGH:
+        rows *= 2
+    return rows
 
 
 def _product_seconds(device: torch.device, precision: str, size: int, repeats: int) -> float:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fairseq_budget.modules import strided
 from fairseq_budget.modules.strided import gelu_conv
 from tests.common import assert_close
 
@@ -21,7 +22,9 @@ def rows(batch: int, steps: int, stride: int, channels: int = 6) -> Tensor:
 
 @pytest.mark.parametrize(("kernel", "stride"), KERNELS_AND_STRIDES)
 @pytest.mark.parametrize("steps", [30, 31])
-def test_it_is_a_convolution(kernel: int, stride: int, steps: int) -> None:
+@pytest.mark.parametrize("block", [4, 5, 4096])
+def test_it_is_a_convolution(kernel: int, stride: int, steps: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strided, "ROWS_ON_CPU", block)
     x = rows(2, steps, stride).requires_grad_()
     weight = torch.randn(4, 6, kernel, dtype=torch.float64, requires_grad=True)
     expected = F.conv1d(F.gelu(x[:, :steps]).transpose(1, 2), weight, stride=stride).transpose(1, 2)

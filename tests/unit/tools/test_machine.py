@@ -24,6 +24,8 @@ def test_rate_is_flops_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_product_seconds", seconds)
     assert machine.matmul_rate(CPU, "fp32", repeats=7) == pytest.approx(2 * 8192**3 / 0.2)
     assert asked == [(2048, 1), (4096, 1), (8192, 1), (8192, 7)]
+    assert machine.matmul_rate(CPU, "fp32", repeats=2, rows=4096) == pytest.approx(2 * 4096**3 / 0.1)
+    assert asked[4:] == [(4096, 2)]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -1,0 +1,81 @@
+"""What the commands of ``fairseq-budget bench`` share: reading options, telling what goes on, describing a case."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fairseq_budget.bench.case import Case
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what the hosts say while they are imported and used: standard output is for the answer alone."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def reporter() -> Callable[[str], None]:
+    """A line on the terminal that says what is being measured; nothing where nobody looks."""
+    console = Console(stderr=True)
+    return lambda line: console.print(f"  {line}", style="dim", end="\r\n") if console.is_terminal else None
+
+
+def description(case: Case) -> dict[str, Any]:
+    """What was measured, and where, for a program."""
+    from fairseq_budget.tools.machine import device_name
+
+    values = {name: value for name, value in asdict(case).items() if name not in ("precision", "device_name")}
+    return {"device": device_name(case.device), **values}
+
+
+def named(device: str | None) -> str:
+    """The device's name, checked."""
+    from fairseq_budget.tools.machine import open_device
+
+    return str(open_device(device))
+
+
+def samples_of(seconds: float) -> int:
+    """At 16 kHz."""
+    return round(seconds * SAMPLE_RATE)
+
+
+def listed(text: str) -> list[str]:
+    """Names, comma-separated."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def chosen(peers: str) -> list[str]:
+    """Names of peers; `none` for none."""
+    return [] if peers == "none" else listed(peers)
+
+
+def numbers_of(option: str, text: str, kind: type) -> list[Any]:
+    """Numbers, comma-separated.
+
+    Raises:
+        ConfigError: something else, or a number below 0.
+    """
+    try:
+        values = [kind(value) for value in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"`{option}` must be numbers, comma-separated, but is `{text}`") from None
+    if any(not value >= 0 for value in values):
+        raise ConfigError(f"`{option}` must be numbers from 0, but is `{text}`")
+    return values
