@@ -68,11 +68,11 @@ class Training:
 
         SIGKILL also goes to the processes that load data.
         """
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        surroundings = {**os.environ, **environment}
         with subprocess.Popen(
             ["fairseq-hydra-train", *self.command(*overrides)],
             cwd=self.folder.parent,
-            env={**os.environ, "PATH": path, **environment},
+            env={**surroundings, "PATH": f"{BIN}{os.pathsep}{surroundings['PATH']}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
