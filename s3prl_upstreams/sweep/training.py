@@ -77,22 +77,21 @@ class Training:
 
     def _epoch(self) -> None:
         """One pass through the data, or the rest of one that was interrupted."""
-        position, used, now = self.position, self.position.batch, self.position.now
+        position, now = self.position, self.position.now
         if now:
             randomness.put(position.epoch_began)
         position.epoch_began, position.now = randomness.take(), None
         batches = loader([self.shared.first, *self._learning()], self.split, position.epoch)
-        for index, (waves, *others) in enumerate(batches):
-            if index < used:
-                continue
-            if now and index == used:
-                randomness.put(now)
+        iterator = iter(batches)
+        for _ in range(position.batch):
+            next(iterator)
+        if now:  # before the next batch is read: reading draws, too
+            randomness.put(now)
+        for index, (waves, *others) in enumerate(iterator, start=position.batch):
             if position.step >= self.total or not self._learning():
                 return
             position.batch = index + 1
             self._batch(waves, others, index, len(batches))
-        if now and used == len(batches):
-            randomness.put(now)
         position.epoch, position.batch = position.epoch + 1, 0
 
     def _batch(self, waves: Any, others: list[Any], index: int, batches: int) -> None:

@@ -35,13 +35,16 @@ def write(path: Path, samples: int, seed: int) -> None:
 
 
 def keywords(folder: Path) -> None:
-    """14 files to train on (three batches of 4), 5 for dev (spk10 and spk16, by the hash of the name; and the noise)."""
-    names = [f"train/{word}/spk{speaker}_nohash_0.wav" for word in ("yes", "no") for speaker in ("00", "01", "02", "03")]
-    names += [f"train/{word}/spk{speaker}_nohash_0.wav" for word in ("up", "bed") for speaker in ("00", "10", "16")]
-    names += ["train/up/spk04_nohash_0.wav", "train/up/spk05_nohash_0.wav", "train/down/spk06_nohash_0.wav"]
-    names += ["train/_background_noise_/a.wav", "test/yes/x.wav", "test/no/y.wav", "test/_silence_/z.wav"]
+    """15 files to train on (three batches of 4), six for dev (spk10 and spk16, by the hash of the name; and the noise).
+
+    Of noise s3prl takes a second at a random place, so that batches depend on where the random streams are.
+    """
+    names = [f"train/yes/spk0{number}_nohash_0.wav" for number in (0, 1, 2, 3, 4, 5)]
+    names += [f"train/no/spk{number}_nohash_0.wav" for number in ("00", "01", "02", "03", "04", "05", "10", "16")]
+    names += [f"train/_background_noise_/{name}.wav" for name in "abc"] + ["train/yes/spk10_nohash_0.wav"]
+    names += ["test/yes/x.wav", "test/no/y.wav", "test/_silence_/z.wav"]
     for seed, name in enumerate(names):
-        write(folder / name, 20000 if "background" in name else 4000 + 400 * seed, seed)
+        write(folder / name, 30000 if "background" in name else 4000 + 400 * seed, seed)
 
 
 def sentences(root: Path, lists: Path) -> None:

@@ -1,0 +1,128 @@
+"""Processes: one for each task, with settings of its own, and never two on one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fairseq_budget.errors import BudgetError
+from s3prl_upstreams.sweep import launch, rows, settings, worker
+from s3prl_upstreams.sweep.settings import Settings
+
+Plan = Callable[..., Settings]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"steps": 8}, "was begun with `steps` 6, and now it is 8: choose another `--out`"),
+        ({"override": None}, "was begun with `override` config"),
+        ({"digest": "0"}, "was begun with `digest`"),
+        ({"halving": True}, "was begun with `halving` False, and now it is True"),
+    ],
+)
+def test_a_folder_keeps_its_settings(plan: Plan, changed: dict[str, object], message: str) -> None:
+    before = plan()
+    launch.refuse_other_settings(before)
+    before.folder.mkdir(parents=True)
+    (before.folder / launch.SETTINGS).write_text(settings.to_json(before))
+    launch.refuse_other_settings(replace(before, rates=(1e-2,), device="cuda", workers=3, test=False))
+    with pytest.raises(BudgetError, match=message):
+        launch.refuse_other_settings(replace(before, **changed))
+
+
+def test_a_checkpoint_of_another_size_is_refused_before_anything_is_made(plan: Plan) -> None:
+    asked = plan(upstream="budget_slim")
+    with pytest.raises(BudgetError, match="`-u budget_slim` is of size slim, but"):
+        launch.sweep([asked], Console(file=io.StringIO()))
+    with pytest.raises(BudgetError, match="`-u budget_local` needs a checkpoint"):
+        launch.sweep([replace(asked, upstream="budget_local", checkpoint=None)], Console(file=io.StringIO()))
+    assert not asked.folder.exists()
+
+
+def test_what_is_done_is_not_done_again(plan: Plan) -> None:
+    done = plan()
+    row = {"task": "ks", "error": None, "sweep": {"rates": list(done.rates)}}
+    done.folder.mkdir(parents=True)
+    (done.folder / "record.json").write_text(json.dumps(row))
+    console = Console(file=io.StringIO())
+    assert launch.sweep([done], console) == [row] and console.file.getvalue() == ""
+    assert rows.is_final(replace(done, rates=done.rates[::-1]), row)
+    assert not rows.is_final(replace(done, rates=(1e-2, *done.rates)), row)
+    assert not rows.is_final(done, {**row, "error": "broken"}) and not rows.is_final(done, None)
+
+
+def test_two_processes_cannot_work_on_the_same_cells(plan: Plan) -> None:
+    asked = plan()
+    asked.folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "s3prl_upstreams.sweep.worker", settings.to_json(asked)]
+    with (asked.folder / f".lock-{worker._key(asked)}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert "another process works on" in json.loads(answer.stdout)["error"]
+    assert not (asked.folder / "record.json").exists()
+
+
+def test_progress_is_told_at_the_end_of_every_stage() -> None:
+    channel = io.StringIO()
+    report = worker.Reporter(channel)
+    for done in range(1, 1001):
+        report("train", done, 1000)
+    report("test", 1, 1)
+    lines = [json.loads(line) for line in channel.getvalue().splitlines()]
+    assert len(lines) < 1000
+    assert lines[-2:] == [
+        {"stage": "train", "done": 1000, "of": 1000, "seconds_left": 0.0},
+        {"stage": "test", "done": 1, "of": 1, "seconds_left": None},
+    ]
+
+
+def test_a_worker_ends_when_nobody_listens(tmp_path: Path) -> None:
+    """Its caller was killed: it must not go on behind the back of the one who starts the command again."""
+    code = (
+        "import sys, time\n"
+        "from s3prl_upstreams.sweep.worker import Reporter\n"
+        "report = Reporter(sys.stdout)\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+        "report('train', 1, 1)\n"
+        "open('went_on', 'w')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None and child.stdin is not None
+        child.stdout.readline()
+        child.stdout.close()
+        child.stdin.close()
+        assert child.wait() == 1
+    assert not (tmp_path / "went_on").exists()
+
+
+def test_a_log_that_is_no_terminal_gets_a_line_for_every_tenth() -> None:
+    console = Console(file=io.StringIO())
+    with launch.Progress(console=console, disable=True) as progress:
+        bar = progress.add_task("ks", total=None, left="", tenth=0)
+        for done in range(1, 101):
+            told = {"stage": "train", "done": done, "of": 100, "seconds_left": 60.0 * (100 - done)}
+            launch._show(told, progress, bar, "ks")
+        launch._show({"stage": "test", "done": 1, "of": 2, "seconds_left": None}, progress, bar, "ks")
+    lines = console.file.getvalue().splitlines()
+    assert (
+        len(lines) == 10 and lines[0] == "ks: step 10 of 100, 90 min left" and lines[-1] == "ks: step 100 of 100, 0 s left"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (90.4, "90 s left"), (600, "10 min left"), (36000, "10 h left")])
+def test_the_time_left(seconds: float | None, text: str) -> None:
+    assert launch._left(seconds) == text
