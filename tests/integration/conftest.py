@@ -60,8 +60,8 @@ class Training:
         recipe = ["--config-dir", str(recipes_dir()), "--config-name", self.objective]
         return [*recipe, *SMALL, f"task.data={self.data}", f"hydra.run.dir={self.folder}", *overrides]
 
-    def run(self, *overrides: str) -> subprocess.CompletedProcess[str]:
-        return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent)
+    def run(self, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent, **environment)
 
     def run_and_signal(self, updates: int, number: signal.Signals, *overrides: str, **environment: str) -> int:
         """Start a run and send it a signal once so many updates are in its log; its exit code.

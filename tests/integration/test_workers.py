@@ -24,8 +24,9 @@ def pair(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Traini
         "checkpoint.save_interval_updates=1",
         "checkpoint.keep_interval_updates=-1",
     )
-    alone, together = (Training(corpus / "data", folder / name, "wav2vec2") for name in ("alone", "together"))
-    check(alone.run(*options))
+    # HuBERT: wav2vec 2.0's hard choice of codewords may fall differently where sums are rounded differently
+    alone, together = (Training(corpus / "data", folder / name, "hubert") for name in ("alone", "together"))
+    check(alone.run(*options, OMP_NUM_THREADS="1"))
     check(together.torchrun(2, *options, "device=cpu_torchrun"))
     return alone, together
 
