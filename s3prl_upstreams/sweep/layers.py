@@ -1,6 +1,7 @@
 """QbE: nothing is learnt; each layer of the upstream is evaluated on dev, and the best one on test (s3prl's ``-l``).
 
-s3prl's expert keeps the features of all recordings in memory, so layers are evaluated one after the other.
+s3prl's expert keeps the features of all recordings in memory, so layers are evaluated one after the other.  After an
+interruption the layers that have a score keep it; what they cost is then no longer known and not in `spent`.
 """
 
 from __future__ import annotations
