@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fairseq_budget.modules.dropout import INTEGERS, draw_seed, negative_where_dropped, zero_where_negative
+from fairseq_budget.modules.dropout import draw, draw_seed, drop, threshold
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None, dropout: float) -> Tensor:
@@ -44,16 +44,16 @@ class _Attention(torch.autograd.Function):
         scale = 1 / math.sqrt(query.size(-1))
         # (B, F, H, E) in memory: heads are joined again without a copy
         out = torch.zeros_like(query.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
-        kept = []
+        highest, kept = threshold(dropout, query.dtype), []
         for row, length in enumerate(lengths):
             own = (row, slice(None), slice(length))
             scores = torch.bmm(query[own] * scale, key[own].transpose(1, 2))
-            weights = torch.softmax(scores, -1, out=scores)
+            weights = dropped = torch.softmax(scores, -1, out=scores)
             if dropout:
-                signs = negative_where_dropped(weights, dropout, seed + row)
-                highest = signs.bitwise_and_(torch.iinfo(signs.dtype).min)
-                weights.view(signs.dtype).bitwise_or_(highest)
-            out[own] = torch.bmm(weights.clamp(min=0) if dropout else weights, value[own])
+                dropped = drop(weights, draw(weights, seed + row), highest)
+                # the same where they are the same, the other sign where nothing is left: exact
+                torch.lerp(weights, dropped, 2.0, out=weights)
+            out[own] = torch.bmm(dropped, value[own])
             kept.append(weights)
         ctx.save_for_backward(query, key, value, *kept)
         ctx.scale, ctx.share, ctx.dropout = scale, 1 / (1 - dropout), dropout
@@ -70,7 +70,7 @@ class _Attention(torch.autograd.Function):
             of_value[own] = torch.bmm(through.transpose(1, 2), arriving)
             of_weights = torch.bmm(arriving, value[own].transpose(1, 2))
             if ctx.dropout:
-                of_weights = zero_where_negative(of_weights, weights.view(INTEGERS[weights.element_size()]))
+                of_weights = drop(of_weights, weights, 0.0)
             whole = weights.abs() if ctx.dropout else weights
             of_scores = torch._softmax_backward_data(of_weights, whole, -1, whole.dtype)
             of_query[own] = torch.bmm(of_scores, key[own]).mul_(ctx.scale)

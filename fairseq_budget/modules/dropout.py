@@ -2,8 +2,9 @@
 
 torch draws one random number for each value, one after the other, which takes longer than the rest of an attention layer
 does.  Here a generator of 64 bits at a time (Chris Doty-Humphrey's SFC64, in numpy) is cut into numbers as wide as the
-values, and compared and applied as integers.  A probability is rounded to a multiple of 2 ** -15 in half and of 2 ** -31 in
-single precision.
+values.  Seen as floats without a sign they are ordered as the integers are, so that one pass over memory drops every value
+whose number is below a threshold.  A probability is rounded to a multiple of 2 ** -15 in half and of 2 ** -31 in single
+precision.
 
 Seeds are drawn from torch's generator, so `torch.manual_seed` decides what is dropped.
 """
@@ -35,32 +36,40 @@ def draw_seed() -> int:
     return int(torch.randint(2**63 - 1, ()))
 
 
-def negative_where_dropped(like: Tensor, probability: float, seed: int) -> Tensor:
-    """Integers as wide as the values of `like`, negative with a probability.  Shape: any -> the same."""
+def draw(like: Tensor, seed: int) -> Tensor:
+    """Random bits under a sign that is 0, as values of the type of `like`; some are not a number.
+
+    Shape: any -> the same.
+    """
     width = like.element_size()
     words = np.random.SFC64(seed).random_raw(-(-like.numel() * width // 8))
-    integers = words.view(f"i{width}")[: like.numel()]
-    highest = 1 << (8 * width - 1)
-    integers &= highest - 1
-    integers -= int(probability * highest + 0.5)
-    return torch.from_numpy(integers).view(like.shape)
+    words &= ((1 << 64) - 1) // ((1 << 8 * width) - 1) * ((1 << (8 * width - 1)) - 1)
+    bits = torch.from_numpy(words.view(f"i{width}")[: like.numel()])
+    return bits.view(like.dtype).view(like.shape)
 
 
-def zero_where_negative(x: Tensor, integers: Tensor) -> Tensor:
-    """Shape: two of the same -> the same."""
-    keep = integers.bitwise_right_shift(8 * x.element_size() - 1).bitwise_not_()
-    return torch.bitwise_and(x.view(keep.dtype), keep, out=keep).view(x.dtype)
+def threshold(probability: float, dtype: torch.dtype) -> float:
+    """The highest of the values that :func:`draw` gives for which a value is dropped."""
+    integer = INTEGERS[dtype.itemsize]
+    below = int(probability * (torch.iinfo(integer).max + 1) + 0.5)
+    return float(torch.tensor(below - 1, dtype=integer).view(dtype))
+
+
+def drop(x: Tensor, drawn: Tensor, highest: float) -> Tensor:
+    """Set values to 0 where the drawn one isn't above `highest`.  Shape: two of the same -> the same."""
+    # what torch computes the gradient of a ReLU with; where a value is not a number, nothing is dropped
+    return torch.ops.aten.threshold_backward(x, drawn, highest)
 
 
 class _Dropout(torch.autograd.Function):
-    """Keeps a seed instead of a mask."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, probability: float, seed: int) -> Tensor:
         """Shape: any -> the same."""
-        ctx.probability, ctx.seed = probability, seed
-        return zero_where_negative(x, negative_where_dropped(x, probability, seed)).mul_(1 / (1 - probability))
+        drawn = draw(x, seed)
+        ctx.save_for_backward(drawn)
+        ctx.highest, ctx.scale = threshold(probability, x.dtype), 1 / (1 - probability)
+        return drop(x, drawn, ctx.highest).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        return _Dropout.forward(ctx, gradient, ctx.probability, ctx.seed), None, None
+        return drop(gradient, *ctx.saved_tensors, ctx.highest).mul_(ctx.scale), None, None

@@ -79,14 +79,20 @@ class _GeluConv(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x = torch.empty_like(x)
         of_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
-        carried = x[:0]
-        for written, read in _blocks(x, weight.size(1) // x.size(1), ctx.stride):
+        carried, kernel = x[:0], weight.size(1) // x.size(1)
+        # a kernel shorter than the stride leaves out rows, which get no gradient
+        make = torch.empty_like if kernel >= ctx.stride else torch.zeros_like
+        for written, read in _blocks(x, kernel, ctx.stride):
             activated, arriving = F.gelu(x[read]), gradient[written]
-            of_activated = torch.zeros_like(activated)
+            of_activated = make(activated)
             views = (_pieces(rows, weight, ctx.stride, len(arriving)) for rows in (activated, of_activated))
             for (wide, rows, taps), (of_wide, _, _) in zip(*views, strict=True):
                 of_weight[:, taps] += torch.mm(arriving[rows].t(), wide)
-                torch.addmm(of_wide, arriving[rows], weight[:, taps], out=of_wide)
+                if taps.start == 0:
+                    torch.mm(arriving[rows], weight[:, taps], out=of_wide)
+                    of_activated[len(of_wide) * ctx.stride :] = 0  # only later taps reach these, or none
+                else:
+                    torch.addmm(of_wide, arriving[rows], weight[:, taps], out=of_wide)
             # rows that the block before has read, too
             of_activated[: len(carried)] += carried
             own = len(arriving) * ctx.stride

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_budget.modules.attention import attend
-from fairseq_budget.modules.dropout import negative_where_dropped
+from fairseq_budget.modules.dropout import draw, drop, threshold
 from tests.common import assert_close
 
 BATCH, HEADS, FRAMES, WIDTH = 3, 2, 17, 5
@@ -47,7 +47,7 @@ def written_out(query: Tensor, key: Tensor, value: Tensor, probability: float, s
     rows = []
     for row in range(BATCH):
         weights = (query[row] @ key[row].transpose(1, 2) / math.sqrt(WIDTH)).softmax(-1)
-        kept = negative_where_dropped(weights, probability, drawn + row) >= 0
+        kept = drop(torch.ones_like(weights), draw(weights, drawn + row), threshold(probability, weights.dtype))
         rows.append((weights * kept / (1 - probability)) @ value[row])
     return torch.stack(rows)
 

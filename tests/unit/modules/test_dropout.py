@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fairseq_budget.modules.dropout import dropout, negative_where_dropped
+from fairseq_budget.modules.dropout import INTEGERS, draw, drop, dropout, threshold
 
 DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
 
@@ -63,4 +63,16 @@ def test_any_layout_of_memory() -> None:
     out = dropped(x, 0.25)
     assert out.shape == x.shape
     assert out.unique().tolist() == pytest.approx([0, 1 / 0.75])
-    assert negative_where_dropped(x, 0.25, 3).shape == x.shape
+    assert draw(x, 3).shape == x.shape
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_value_of_half_precision_falls_on_the_right_side(dtype: torch.dtype) -> None:
+    """Also those that aren't a number, and those too small for a float's exponent."""
+    integer = INTEGERS[dtype.itemsize]
+    top = torch.iinfo(integer).max
+    # all of them in half precision, and evenly spread ones in others
+    numbers = torch.arange(0, 1 << 15, dtype=integer) * ((top >> 15) + (dtype.itemsize > 2))
+    for probability in (1e-4, 0.1, 0.9):
+        kept = drop(torch.ones(len(numbers), dtype=dtype), numbers.view(dtype), threshold(probability, dtype)) != 0
+        assert torch.equal(kept, numbers >= int(probability * (top + 1) + 0.5))
