@@ -93,7 +93,8 @@ def hardware_flops(
 
     Unlike model FLOPs: Transformer layers that LayerDrop skipped don't count; components that are recomputed in the backward
     pass (activation checkpointing) count four times; the waveform needs no gradient, so the backward pass of the first
-    convolution is one product; convolutions that don't learn (`feature_grad_mult` = 0) have no backward pass.
+    convolution is one product, and with group norm (`modules/first_convolution.py`) its output once more; convolutions that
+    don't learn (`feature_grad_mult` = 0) have no backward pass.
 
     Args:
         samples: of each row, with padding.
@@ -111,5 +112,7 @@ def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str],
     total = sum((BACKWARD_AND_FORWARD + (name in recomputed)) * flops for name, flops in components.items())
     if not convolutions_learn:
         return total - (BACKWARD_AND_FORWARD - 1 + ("convolutions" in recomputed)) * components["convolutions"]
+    if not shape.layer_norm_extractor:
+        return total
     channels, kernel, stride = shape.conv_layers[0]
     return total - 2 * ((samples - kernel) // stride + 1) * channels * kernel

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.modules.first_convolution import filtered, normalised_filters, pieces_of
+from fairseq_budget.modules.first_convolution import filtered_gelu_conv, normalised_filters, pieces_of
 from fairseq_budget.modules.precision import as_it_is, working_dtype
 from fairseq_budget.modules.strided import gelu_conv
 
@@ -54,25 +55,13 @@ class ConvBlock(nn.Module):
         """How often the kernel fits into so many steps of the input."""
         return (length - self.kernel) // self.stride + 1
 
-    def first(self, source: Tensor, frames: int | Tensor) -> Tensor:
-        """The convolution of a waveform and its norm, before the GELU.
-
-        Shape: source (B, S), frames () or (B,) that exist -> (B * R, C)
-        """
-        pieces = pieces_of(source, self.kernel, self.stride)
-        low = pieces.to(working_dtype(self.weight))
-        weight = self.weight.squeeze(1)
-        norm = self.get_submodule(self.norm_name) if self.norm_name else None
-        if isinstance(norm, nn.GroupNorm):
-            filters, biases = normalised_filters(pieces, frames, weight, norm.weight, norm.bias, norm.eps)
-            return filtered(low, filters, biases).flatten(0, 1)
-        out = F.linear(low, weight).flatten(0, 1)
-        return out if norm is None else norm(out)
+    @property
+    def norm(self) -> nn.Module:
+        return self.get_submodule(self.norm_name) if self.norm_name else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution of ``gelu(x)`` and its norm, before the GELU.  Shape: (B * R, C_in) -> (B * R', C)."""
-        out = gelu_conv(x, self.weight, self.stride)
-        return self.get_submodule(self.norm_name)(out) if self.norm_name else out
+        return self.norm(gelu_conv(x, self.weight, self.stride))
 
 
 class ConvFeatureEncoder(nn.Module):
@@ -98,12 +87,28 @@ class ConvFeatureEncoder(nn.Module):
 
     def forward(self, source: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Shape: source (B, S), lengths (B,) in samples or None -> features (B, F, C), lengths (B,) in frames or None."""
-        first, *others = self.conv_layers
-        frames = first.steps(source.size(1) if lengths is None else lengths)
-        x = first.first(F.pad(source, (0, -source.size(1) % self.samples_per_frame)), frames)
-        total = first.steps(source.size(1))
+        x, others = self._begin(F.pad(source, (0, -source.size(1) % self.samples_per_frame)), lengths, source.size(1))
         for block in others:
-            x, frames, total = block(x), block.steps(frames), block.steps(total)
+            x = block(x)
+        total = source.size(1)
+        for block in self.conv_layers:
+            total, lengths = block.steps(total), None if lengths is None else block.steps(lengths)
         # (B * R, C) -> (B, F, C)
-        features = F.gelu(x.view(source.size(0), -1, x.size(1))[:, :total])
-        return features, None if lengths is None else frames
+        return F.gelu(x.view(source.size(0), -1, x.size(1))[:, :total]), lengths
+
+    def _begin(self, source: Tensor, lengths: Tensor | None, samples: int) -> tuple[Tensor, list[nn.Module]]:
+        """Convolutions as far as they are computed in one, before the GELU, and those that are left.
+
+        Shape: source (B, S), lengths (B,) or None when each row has so many `samples` -> (B * R, C)
+        """
+        first, *others = self.conv_layers
+        pieces, weight = pieces_of(source, first.kernel, first.stride), first.weight.squeeze(1)
+        low = pieces.to(working_dtype(weight))
+        if not isinstance(first.norm, nn.GroupNorm):
+            return first.norm(F.linear(low, weight).flatten(0, 1)), others
+        frames = first.steps(samples if lengths is None else lengths)
+        filters, biases = normalised_filters(pieces, frames, weight, first.norm.weight, first.norm.bias, first.norm.eps)
+        if not others:
+            return torch.baddbmm(biases.to(low.dtype)[:, None], low, filters.transpose(1, 2).to(low.dtype)).flatten(0, 1), []
+        second, *others = others
+        return filtered_gelu_conv(low, filters, biases, second.weight, second.stride), others

@@ -7,9 +7,11 @@ the mean and V the covariance of the pieces of waveform that the kernel meets,
     mean_c = w_c . m,    variance_c = w_c . V w_c,
 
 and ``gain_c (w_c . x - mean_c) / sqrt(variance_c + eps) + bias_c`` is again a convolution, with other filters and a bias.
-The widest tensor of the model is thus written once, instead of being read and written by the norm twice in each direction.
+Its output, the widest tensor of the model, is then so cheap that it is never stored: the second convolution computes what it
+needs of it, a block at a time, and again in the backward pass.
 
-Letters: B utterances, S samples, R rows (pieces of waveform) of an utterance, K kernel, C channels.
+Letters: B utterances, S samples, R rows (pieces of waveform) of an utterance, K kernel, C channels; C', K', R' the second
+convolution's.
 """
 
 from __future__ import annotations
@@ -21,9 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_budget.modules.precision import as_it_is
-
-ROWS_AT_A_TIME = 1024
-"""Rows that are filtered, and whose gradients are summed, in one product: what a processor's cache holds."""
+from fairseq_budget.modules.strided import Read, convolve, convolve_backward, sums_for, taps_first
 
 
 def pieces_of(source: Tensor, kernel: int, stride: int) -> Tensor:
@@ -62,39 +62,52 @@ def normalised_filters(
         return scale[..., None] * weight, shift
 
 
-def filtered(pieces: Tensor, filters: Tensor, biases: Tensor) -> Tensor:
-    """Each piece of waveform times each filter, plus the filter's bias, in the precision of the pieces.
+def filtered_gelu_conv(pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """``conv(gelu(filters . pieces + biases))``, in the precision of the pieces.
 
-    Shape: pieces (B, R, K), filters (B, C, K), biases (B, C) -> (B, R, C)
+    Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', C, K') -> (B * R', C')
     """
-    return _Filtered.apply(pieces, filters, biases)
+    return _FilteredGeluConv.apply(pieces, filters, biases, taps_first(weight).to(pieces.dtype), stride)
 
 
-class _Filtered(torch.autograd.Function):
-    """A batched product in blocks of rows, whose gradients are summed in the precision of the filters.
+class _FilteredGeluConv(torch.autograd.Function):
+    """Gradients of filters and biases are summed in their own precision, which is double.
 
     They are sums over 3200 rows for each second of an utterance, of which group norm's derivative leaves a small part:
     rounded once to half precision, much of that part would be lost.
     """
 
     @staticmethod
-    def forward(ctx: Any, pieces: Tensor, filters: Tensor, biases: Tensor) -> Tensor:
-        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C) -> (B, R, C)."""
-        ctx.save_for_backward(pieces, filters)
-        # (B, C, K) -> (B, K, C), (B, C) -> (B, 1, C)
-        low, bias = filters.transpose(1, 2).to(pieces.dtype), biases.to(pieces.dtype)[:, None]
-        out = pieces.new_empty(*pieces.shape[:2], filters.size(1))
-        for rows, block in zip(pieces.split(ROWS_AT_A_TIME, 1), out.split(ROWS_AT_A_TIME, 1), strict=True):
-            torch.baddbmm(bias, rows, low, out=block)
-        return out
+    def forward(ctx: Any, pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int) -> Tensor:
+        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', K', C) -> (B * R', C')."""
+        ctx.save_for_backward(pieces, filters, biases, weight)
+        total = pieces.size(1)
+        out = pieces.new_empty(len(pieces), total // stride, weight.size(0))
+        for row, of_row in enumerate(out):
+            convolve(_reader(pieces[row], filters[row], biases[row]), total, weight, of_row)
+        return out.flatten(0, 1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:  # type: ignore[override]
-        pieces, filters = ctx.saved_tensors
-        # (B, R, K), (B, R, C) -> (B, K, C)
-        of_filters, of_biases = torch.zeros_like(filters.transpose(1, 2)), torch.zeros_like(filters[..., 0])
-        for rows, block in zip(pieces.split(ROWS_AT_A_TIME, 1), gradient.split(ROWS_AT_A_TIME, 1), strict=True):
-            of_filters += torch.bmm(rows.transpose(1, 2), block)
-            of_biases += block.sum(1)
-        of_pieces = torch.bmm(gradient, filters.to(gradient.dtype)) if ctx.needs_input_grad[0] else None
-        return of_pieces, of_filters.transpose(1, 2), of_biases
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        pieces, filters, biases, weight = ctx.saved_tensors
+        of_pieces = torch.empty_like(pieces) if ctx.needs_input_grad[0] else None
+        of_filters, of_biases, of_weight = torch.zeros_like(filters), torch.zeros_like(biases), sums_for(weight)
+        for row, arriving in enumerate(gradient.reshape(len(pieces), -1, gradient.size(1))):
+
+            def take(rows: slice, of_rows: Tensor, row: int = row) -> None:
+                # (n, K), (n, C) -> (C, K): the wide matrix is read as it lies
+                of_filters[row] += torch.mm(pieces[row, rows].t(), of_rows).t()
+                of_biases[row] += of_rows.sum(0)
+                if of_pieces is not None:
+                    of_pieces[row, rows] = of_rows @ filters[row].to(of_rows.dtype)
+
+            read = _reader(pieces[row], filters[row], biases[row])
+            convolve_backward(read, pieces.size(1), weight, arriving, take, of_weight)
+        return of_pieces, of_filters, of_biases, of_weight.to(weight.dtype), None
+
+
+def _reader(pieces: Tensor, filters: Tensor, biases: Tensor) -> Read:
+    """What computes rows of an utterance's first convolution.  Shape: pieces (R, K), filters (C, K), biases (C,)"""
+    # (C, K) -> (K, C)
+    matrix, bias = filters.t().to(pieces.dtype).contiguous(), biases.to(pieces.dtype)
+    return lambda rows: torch.addmm(bias, pieces[rows], matrix)
