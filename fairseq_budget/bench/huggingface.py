@@ -16,6 +16,7 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
+from fairseq_budget.export.huggingface import architecture
 from fairseq_budget.modules.config import ModelConfig
 from fairseq_budget.tools.steps import Batch
 
@@ -93,26 +94,6 @@ class HubertWithHead(nn.Module):
 
 
 def _settings(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
-    """What both configurations have in common, in their names."""
-    channels, kernels, strides = zip(*conv_layers, strict=True)
-    return {
-        "hidden_size": config.encoder_embed_dim,
-        "num_hidden_layers": config.encoder_layers,
-        "num_attention_heads": config.encoder_attention_heads,
-        "intermediate_size": config.encoder_ffn_embed_dim,
-        "hidden_dropout": config.dropout,
-        "activation_dropout": config.activation_dropout,
-        "attention_dropout": config.attention_dropout,
-        "feat_proj_dropout": config.dropout_input,
-        "layerdrop": config.encoder_layerdrop,
-        "feat_extract_norm": "layer" if config.extractor_mode == "layer_norm" else "group",
-        "do_stable_layer_norm": config.layer_norm_first,
-        "conv_dim": channels,
-        "conv_kernel": kernels,
-        "conv_stride": strides,
-        "num_feat_extract_layers": len(conv_layers),
-        "num_conv_pos_embeddings": config.conv_pos,
-        "num_conv_pos_embedding_groups": config.conv_pos_groups,
-        "mask_time_prob": config.mask_prob,
-        "mask_time_length": config.mask_length,
-    }
+    """What both configurations have in common."""
+    masking = {"mask_time_prob": config.mask_prob, "mask_time_length": config.mask_length}
+    return architecture(config, conv_layers) | masking

@@ -28,6 +28,7 @@ from transformers import (
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.export.source import read_source
+from fairseq_budget.modules.config import ModelConfig
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.pretrained import Pretrained
 
@@ -87,7 +88,7 @@ def export(checkpoint: Path, out: Path) -> float:
 def convert(pretrained: Pretrained) -> PreTrainedModel:
     """The same encoder as a model of transformers, in eval mode."""
     config_class, model_class = CLASSES[pretrained.objective]
-    model = model_class(config_class(**_settings(pretrained)))
+    model = model_class(config_class(**architecture(pretrained.config, pretrained.model.model_shape.conv_layers)))
     weights = {_name(name): value for name, value in pretrained.model.state_dict().items() if name.startswith(_ENCODER)}
     if pretrained.model.post_extract_proj is None:  # transformers always has a projection
         width = pretrained.config.encoder_embed_dim
@@ -132,10 +133,9 @@ def _name(name: str) -> str:
     return name
 
 
-def _settings(pretrained: Pretrained) -> dict[str, Any]:
-    """The architecture and its regularisation; masking is left at the library's values for fine-tuning."""
-    config = pretrained.config
-    channels, kernels, strides = zip(*pretrained.model.model_shape.conv_layers, strict=True)
+def architecture(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
+    """Shape and regularisation in the names of transformers' configurations; masking is left at their values."""
+    channels, kernels, strides = zip(*conv_layers, strict=True)
     return {
         "hidden_size": config.encoder_embed_dim,
         "num_hidden_layers": config.encoder_layers,
@@ -151,6 +151,7 @@ def _settings(pretrained: Pretrained) -> dict[str, Any]:
         "conv_dim": channels,
         "conv_kernel": kernels,
         "conv_stride": strides,
+        "num_feat_extract_layers": len(conv_layers),
         "num_conv_pos_embeddings": config.conv_pos,
         "num_conv_pos_embedding_groups": config.conv_pos_groups,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from fairseq_budget.arithmetic.sizes import find_size
 from fairseq_budget.modules.pretrained import model_size_key
 from fairseq_budget.plugin.forecast import forecast
 from fairseq_budget.provenance import versions, write_record
+from fairseq_budget.tools.machine import device_name
 
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 
@@ -72,7 +72,7 @@ class RunRecord:
             "train_log": self.task.root.common.log_file,
             "checkpoint": os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
             "seed": self.task.cfg.seed,
-            "device": device_name(self.task.root.common.cpu),
+            "device": device_name(_device(self.task.root.common.cpu)),
             "versions": versions(PACKAGES),
             "command": command(),
         }
@@ -89,8 +89,6 @@ def command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def device_name(cpu: bool) -> str:
-    """What it ran on, in words."""
-    if cpu or not torch.cuda.is_available():
-        return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
-    return torch.cuda.get_device_name()
+def _device(cpu: bool) -> torch.device:
+    """Where fairseq trains."""
+    return torch.device("cpu" if cpu or not torch.cuda.is_available() else "cuda")

@@ -12,15 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 from matplotlib.transforms import ScaledTranslation
 
-_STYLE = {
-    "font.size": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "legend.frameon": False,
-}
+from fairseq_budget.report.looks import STYLE
+
 _LINES, _CROSSES = ("-", "--", ":"), ("x", "+", "1")
 """Of the first, second and third precision."""
 _APART = 8
@@ -28,7 +21,7 @@ _APART = 8
 _GIB = 2**30
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def grid_figure(cells: pd.DataFrame, title: str, memory_limit: int | None) -> Figure:
     """Left: peak memory; right: model FLOPs of a step, as in figure 2 of Gao et al. 2022.
 

@@ -13,23 +13,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from fairseq_budget.arithmetic.choice import MEASURES
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.report import numbers
-from fairseq_budget.report.looks import objective_name
+from fairseq_budget.report.looks import STYLE, objective_name
 from fairseq_budget.tools.isoflop.analysis import Analysis, Optimum, PowerLaw
 
-_STYLE = {
-    "font.size": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "legend.frameon": False,
-}
 _PARABOLA = {"marker": "D", "markerfacecolor": "white", "linestyle": "--", "capsize": 4, "zorder": 5}
 _PARAMETRIC = {"marker": "*", "markersize": 14, "linestyle": "-", "capsize": 4, "zorder": 4}
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def isoflop_figure(analysis: Analysis) -> Figure:
     """Left: value against size, one colour a budget.  Right, with several budgets: optimal size against FLOPs."""
     panels = 1 + (len(analysis.budgets) > 1)

@@ -8,6 +8,16 @@ _OBJECTIVES = {"hubert": ("HuBERT", "o"), "wav2vec2": ("wav2vec 2.0", "s"), "ter
 
 # Paul Tol's "muted" colours, chosen to be told apart with any colour vision.
 _PALETTE = ("#332288", "#88CCEE", "#44AA99", "#999933", "#117733", "#DDCC77", "#CC6677", "#882255")
+STYLE = {
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+}
+"""matplotlib's settings for every picture."""
 NO_SIZE = "#777777"
 """Colour of what has no row in the table of sizes: FBANK, and shapes of one's own."""
 
