@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import shutil
 import sys
 import types
 from typing import Any
@@ -101,10 +102,15 @@ def provide_hub_names() -> None:
 
 
 def provide_unused_imports() -> None:
-    """Packages that s3prl imports and, without distributed training, does not use; stand-ins if they are not installed."""
+    """Packages that s3prl imports and, without distributed training, does not use; stand-ins if they are not installed.
+
+    The package `sox` runs the program of that name while it is imported; without the program, a shell complains.
+    """
     for module, name in (("catalyst.data.sampler", "DistributedSamplerWrapper"), ("sox", "Transformer")):
         package = module.partition(".")[0]
-        if package not in sys.modules and importlib.util.find_spec(package) is None:
+        if package in sys.modules:
+            continue
+        if importlib.util.find_spec(package) is None or (package == "sox" and shutil.which("sox") is None):
             _make_module(module, name, _absent(f"{module}.{name}", f"pip install {package}"))
 
 

@@ -32,6 +32,15 @@ class Metric:
         """s3prl's own number as the papers print it."""
         return value * self.factor
 
+    def as_dict(self) -> dict[str, Any]:
+        """For a record, whose numbers times `factor` are in `unit`."""
+        return {
+            "metric": self.key,
+            "higher_is_better": self.higher_is_better,
+            "factor": self.factor,
+            "unit": self.unit,
+        }
+
 
 @dataclass(frozen=True)
 class Selection:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 if TYPE_CHECKING:
     from fairseq_budget.data.check.findings import Finding
@@ -80,8 +81,8 @@ def _print(report: Report, show: int) -> None:
     from fairseq_budget.data.check.findings import ERROR, KINDS, WARNING
 
     console = Console(soft_wrap=True, highlight=False)
-    for split in report.manifests:
-        console.print(_overview(split, report))
+    if report.manifests:
+        console.print(_overview(report))
     findings = report.findings
     for level, colour in ((ERROR, "red"), (WARNING, "yellow")):
         for kind in findings.kinds(level):
@@ -95,17 +96,32 @@ def _print(report: Report, show: int) -> None:
     console.print(", ".join(f"{count:,} {level}{'s' * (count != 1)}" for level, count in counts.items()))
 
 
-def _overview(split: str, report: Report) -> str:
+def _overview(report: Report) -> Table:
+    """A column for each split."""
+    columns = {split: _figures(split, report) for split in report.manifests}
+    table = Table("", *columns)
+    for name in next(iter(columns.values())):
+        row = [column[name] for column in columns.values()]
+        if any(row):
+            table.add_row(name, *row)
+    return table
+
+
+def _figures(split: str, report: Report) -> dict[str, str]:
+    """What there is of a split, by name."""
     from fairseq_budget.data.audio import SAMPLE_RATE
 
     manifest, speakers, labels = report.manifests[split], report.speakers[split], report.labels.get(split)
     seconds = manifest.frames / SAMPLE_RATE
-    text = f"{split}: {len(manifest):,} utterances, {manifest.hours:.3f} h, {seconds.min():.2f} to {seconds.max():.2f} s"
-    text += ", speakers unknown" if speakers is None else f", {speakers:,} speaker{'s' * (speakers != 1)}"
-    if labels is None:
-        return f"{text}, no labels"
-    used = f"{int((labels.histogram > 0).sum())} of {len(labels.histogram)} labels used"
-    return f"{text}, {used} (perplexity {labels.perplexity:.1f}), {100 * labels.unknown_share:.2g}% unknown"
+    return {
+        "utterances": f"{len(manifest):,}",
+        "hours": f"{manifest.hours:.3f}",
+        "seconds": f"{seconds.min():.2f} to {seconds.max():.2f}",
+        "speakers": "unknown" if speakers is None else f"{speakers:,}",
+        "labels used": f"{int((labels.histogram > 0).sum())} of {len(labels.histogram)}" if labels else "none",
+        "perplexity of labels": f"{labels.perplexity:.1f}" if labels else "",
+        "unknown labels": f"{100 * labels.unknown_share:.2g}%" if labels else "",
+    }
 
 
 def _line(report: Report, finding: Finding) -> str:

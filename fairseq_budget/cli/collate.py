@@ -15,13 +15,13 @@ def collate(
     ] = None,
     published: Annotated[str, typer.Option(help="Papers' rows beside: table2, batchsize, seqlen, or none.")] = "table2",
     references: Annotated[
-        Path | None, typer.Option(help="CSV of the rows that score 0 and 1000 (default: FBANK and WavLM Large, unchecked).")
+        Path | None, typer.Option(help="CSV of the rows that score 0 and 1000 (default: those of SUPERB's leaderboard).")
     ] = None,
 ) -> None:
     """One row an upstream, one column a metric, in the layout of table 2 of the paper, with SUPERB's aggregate score.
 
-    Missing cells stay empty; the score is over the tasks that are there, which stand below the table.  The default
-    references of the score are figures from memory that nobody has checked against the papers: give your own.
+    Missing cells stay empty; the score is over the tasks that are there, which stand below the table.  Its default
+    references are those of SUPERB's leaderboard: FBANK, and the best upstream of SUPERB's first paper on each task.
     """
     from fairseq_budget.report.superb import formats, records, score, table  # pandas takes a second to import
 

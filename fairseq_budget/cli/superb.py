@@ -44,8 +44,9 @@ def superb(
 ) -> None:
     """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
 
-    The learning rates of a task share the upstream's passes, so that five cost little more than one.  Interrupted at any
-    point, the same command goes on; a task or a learning rate that fails doesn't stop the others.
+    The learning rates of a task share the upstream's passes, so that five cost little more than one; except on ASR, its
+    Mandarin and SF, whose heads (LSTMs of 42 million parameters) cost more than a small upstream and can't be shared.
+    Interrupted at any point, the same command goes on; a task or a learning rate that fails doesn't stop the others.
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
     from s3prl_upstreams.sweep import launch, settings

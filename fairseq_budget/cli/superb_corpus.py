@@ -36,7 +36,7 @@ def mini_superb(
     out: Annotated[Path, typer.Argument(help="Folder for the corpora; made if it is not there.")],
     task: Tasks = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes.  [default: all]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes (default: all).")] = None,
 ) -> None:
     """Miniature corpora for every SUPERB task, spoken by eSpeak NG: to see that a task runs.  Downloads nothing."""
     from joblib import cpu_count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +22,9 @@ EXTENSIONS = (".flac", ".wav", ".ogg", ".opus", ".mp3")
 # Reading headers waits for the disk, not for the processor; more threads than cores help on network file systems.
 _READERS = 8
 
+_FILES_OF_A_TASK = 64
+"""A task of the pool takes more memory than the name of a file."""
+
 
 def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS) -> Manifest:
     """A manifest of every audio file below `root`, in sorted order.
@@ -34,7 +38,7 @@ def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS) -> Manifest
     paths = sorted(_audio_below(root, extensions))
     if not paths:
         raise BudgetError(f"no audio below `{root}`: looked for {', '.join(extensions)}; name another folder")
-    return Manifest(root, paths, _measure([root / path for path in paths]))
+    return Manifest(root, paths, _measure(root, paths))
 
 
 def _audio_below(root: Path, extensions: tuple[str, ...]) -> Iterator[str]:
@@ -55,11 +59,12 @@ def _leads_back(folder: str, name: str) -> bool:
     return path.is_symlink() and Path(folder).resolve().is_relative_to(path.resolve())
 
 
-def _measure(files: list[Path]) -> np.ndarray:
+def _measure(root: Path, names: list[str]) -> np.ndarray:
     """Lengths in samples at 16 kHz.  Shape: (N,)."""
+    tasks = (names[start : start + _FILES_OF_A_TASK] for start in range(0, len(names), _FILES_OF_A_TASK))
     with ThreadPoolExecutor(_READERS) as readers:
-        lengths = readers.map(lambda file: frames_at_16k(info(file)), files)
+        lengths = chain.from_iterable(readers.map(lambda task: [frames_at_16k(info(root / name)) for name in task], tasks))
         try:
-            return np.fromiter(tracked(lengths, "reading headers", len(files)), dtype=np.int64, count=len(files))
+            return np.fromiter(tracked(lengths, "reading headers", len(names)), dtype=np.int64, count=len(names))
         finally:
             readers.shutdown(wait=False, cancel_futures=True)

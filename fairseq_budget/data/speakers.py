@@ -10,7 +10,7 @@ import numpy as np
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.errors import BudgetError, ConfigError
 
-LIBRISPEECH_RULE = r"(?:^|/)(\d+)-\d+-\d+\.\w+$|([^/]+)/[^/]+/[^/]+$"
+LIBRISPEECH_RULE = r"^(?:.*/)?(\d+)-\d+-\d+\.\w+$|([^/]+)/[^/]+/[^/]+$"
 """LibriSpeech's SPEAKER-CHAPTER-NUMBER.flac wherever it lies; any other file is SPEAKER/CHAPTER/file, as VoxCeleb's are."""
 
 
@@ -43,8 +43,9 @@ def speaker_names(utterances: Utterances, rule: str = LIBRISPEECH_RULE) -> Itera
         match = pattern.search(name)
         speaker = next(filter(None, match.groups()), None) if match else None
         if speaker is None:
+            who = "LibriSpeech's naming" if rule == LIBRISPEECH_RULE else f"the speaker rule `{rule}`"
             raise BudgetError(
-                f"{utterances.where(index)}: the speaker rule `{rule}` finds no speaker in `{name}`: give another "
-                "`speaker_rule`, a regular expression whose first group is the speaker"
+                f"{utterances.where(index)}: {who} finds no speaker in `{name}`: give another `speaker_rule`, a regular "
+                "expression whose first group is the speaker"
             )
         yield speaker

@@ -21,8 +21,11 @@ logger = logging.getLogger(__name__)
 MAX_SHARE = 0.01
 """More than this share of the utterances skipped, and the run stops."""
 
-FEW = 100
-"""Utterances to have read before the share says anything."""
+ENOUGH = 1000
+"""Utterances to have read before that share is judged: among fewer, a few bad ones may have come together by chance."""
+
+BROKEN_SHARE, FEW = 0.1, 100
+"""More than this share of so few isn't chance but a broken corpus: were 1% bad, it would happen once in 10^8 times."""
 
 SPLITS = ("train", "valid")
 
@@ -89,10 +92,11 @@ class BadAudio:
         """The reason to stop, if there is one."""
         for split in SPLITS:
             read, skipped = self.read[split], self.skipped[split]
-            if read >= FEW and skipped > MAX_SHARE * read:
+            share = MAX_SHARE if read >= ENOUGH else BROKEN_SHARE
+            if read >= FEW and skipped > share * read:
                 return (
                     f"{skipped} of the {read} utterances read for `{split}` were skipped as bad audio, more than "
-                    f"{MAX_SHARE:.0%}: mend them (the log names them, `fairseq-budget check` finds all) and give the same "
+                    f"{share:.0%}: mend them (the log names them, `fairseq-budget check` finds all) and give the same "
                     "command again, it goes on from the checkpoint"
                 )
         return None

@@ -77,7 +77,7 @@ def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
     per_objective = "; ".join(_best_of(objective, ours) for objective in dict.fromkeys(run.objective for run in ours))
     others = [f"{upstream_name(run.objective, None)} reached {_score(run)}" for run in scored if run.size is None]
     beside = f" {_listed(others)}." if others else ""
-    return f"{task.upper()}, best test score: {winners} ({numbers.score(top, ours[0].metric)}). {per_objective}.{beside}"
+    return f"{task.upper()}, best test score: {winners} ({numbers.score(top, ours[0].unit)}). {per_objective}.{beside}"
 
 
 def caution(study: Study) -> str | None:
@@ -107,7 +107,7 @@ def _best_of(objective: str, runs: Sequence[DownstreamRun]) -> str:
 
 
 def _score(run: DownstreamRun) -> str:
-    return numbers.score(run.test, run.metric)
+    return numbers.score(run.test, run.unit)
 
 
 def _loss(run: PretrainRun) -> str:

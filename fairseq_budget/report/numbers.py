@@ -58,9 +58,9 @@ def flops_rate(per_second: float) -> str:
     return NOTHING if math.isnan(per_second) else f"{human_flops(per_second)}/s"
 
 
-def score(value: float, metric: str) -> str:
-    """A downstream score: accuracy (a share of 1) in percent, any other metric as it is recorded."""
-    return percent(value) if metric == "acc" else significant(value, 4)
+def score(value: float, unit: str) -> str:
+    """A downstream score: percent with one decimal, any other with four significant digits."""
+    return percent(value / 100) if unit == "%" else significant(value, 4)
 
 
 def budget(amounts: Mapping[str, float]) -> str:

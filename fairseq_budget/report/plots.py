@@ -15,6 +15,7 @@ from fairseq_budget.report import numbers, published
 from fairseq_budget.report.findings import comparable
 from fairseq_budget.report.looks import (
     NO_SIZE,
+    STYLE,
     objective_marker,
     objective_name,
     size_colour,
@@ -24,18 +25,7 @@ from fairseq_budget.report.looks import (
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.study import Study
 
-_STYLE = {
-    "font.size": 12,
-    "axes.titlesize": 13,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "figure.constrained_layout.w_pad": 0.12,
-}
+_STYLE = STYLE | {"axes.titlesize": 13, "lines.linewidth": 1.8, "figure.constrained_layout.w_pad": 0.12}
 _PAPER_GREY = "#f3f0e8"
 _ON_COLOUR = {"va": "center", "fontsize": 11, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
 _FEW_POINTS = 30  # a curve of fewer training points shows each of them as a dot, a longer one is smoothed
@@ -73,18 +63,19 @@ def loss_against_size(study: Study) -> Figure:
 @matplotlib.rc_context(_STYLE)
 def downstream_scores(runs: Sequence[DownstreamRun]) -> Figure:
     """One task: a bar for each upstream's test score, a diamond for its dev score."""
-    metric, scale = runs[0].metric, 100 if runs[0].metric == "acc" else 1
+    metric, unit = runs[0].metric, runs[0].unit
     places = range(len(runs), 0, -1)
     figure = Figure(figsize=(8.4, 1.3 + 0.42 * len(runs)), layout="constrained")
     axes = figure.subplots()
-    tests = [scale * run.test if run.scored else 0 for run in runs]
+    tests = [run.test if run.scored else 0 for run in runs]
     axes.barh(places, tests, height=0.66, color=[size_colour(run.size) for run in runs])
-    axes.plot([scale * run.dev for run in runs], places, "kD", markerfacecolor="white")
+    axes.plot([run.dev for run in runs], places, "kD", markerfacecolor="white")
     for place, run in zip(places, runs, strict=True):
-        axes.annotate(numbers.score(run.test, metric), (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR)
+        axes.annotate(numbers.score(run.test, unit), (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR)
     axes.set_yticks(places, [upstream_name(run.objective, run.size) for run in runs])
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("test accuracy (%); diamond: dev" if metric == "acc" else f"test {metric}; diamond: dev")
+    name = "accuracy" if metric == "acc" else metric
+    axes.set_xlabel(f"test {name}{f' ({unit})' if unit else ''}; diamond: dev")
     axes.set_xlim(left=0)
     return figure
 

@@ -78,7 +78,7 @@ class PretrainRun:
 class DownstreamRun:
     """One downstream run; `size` is None for an upstream that was not pre-trained here (FBANK).
 
-    `dev` and `test` are scores of the checkpoint that did best on dev, at `step` of `steps`; NaN is not recorded.
+    `dev` and `test` are scores of the checkpoint that did best on dev, at `step` of `steps`, in `unit`; NaN: not recorded.
     """
 
     name: str
@@ -87,6 +87,7 @@ class DownstreamRun:
     size: str | None
     metric: str
     higher_is_better: bool
+    unit: str
     dev: float
     test: float
     step: float
@@ -128,6 +129,7 @@ def read_downstream_run(folder: Path) -> DownstreamRun:
     """The run in an s3prl experiment folder with a record."""
     fields = read_record(folder / RECORD, "downstream")
     own = fields.text("upstream").startswith(_OWN_UPSTREAMS)
+    factor, unit = _unit(fields)
     return DownstreamRun(
         name=folder.name,
         task=fields.text("task"),
@@ -135,14 +137,22 @@ def read_downstream_run(folder: Path) -> DownstreamRun:
         size=fields.optional_text("size") or (OWN_SHAPE if own else None),
         metric=fields.text("metric"),
         higher_is_better=fields.values.get("higher_is_better") is not False,
-        dev=fields.number_or_nan("dev"),
-        test=fields.number_or_nan("test"),
+        unit=unit,
+        dev=factor * fields.number_or_nan("dev"),
+        test=factor * fields.number_or_nan("test"),
         step=fields.number_or_nan("step"),
         steps=fields.number_or_nan("steps"),
         lr=fields.number_or_nan("lr"),
         wall_seconds=fields.number_or_nan("wall_seconds"),
         origin=_read_origin(fields),
     )
+
+
+def _unit(fields: Fields) -> tuple[float, str]:
+    """What s3prl's numbers are multiplied by, and the unit that they're in then; older records have neither."""
+    if "factor" in fields.values:
+        return fields.number("factor"), fields.optional_text("unit") or ""
+    return (100.0, "%") if fields.text("metric") == "acc" else (1.0, "")
 
 
 def order(objective: str, size: str | None, params: float) -> tuple[int, float, int, str]:

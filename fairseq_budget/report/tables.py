@@ -68,8 +68,8 @@ def downstream(runs: Sequence[DownstreamRun]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "upstream": upstream_name(run.objective, run.size),
-            f"{run.metric}, dev": numbers.score(run.dev, run.metric),
-            f"{run.metric}, test": numbers.score(run.test, run.metric),
+            f"{run.metric}, dev": numbers.score(run.dev, run.unit),
+            f"{run.metric}, test": numbers.score(run.test, run.unit),
             "best step": numbers.count(run.step),
             "steps": numbers.count(run.steps),
             "learning rate": numbers.NOTHING if math.isnan(run.lr) else f"{run.lr:g}",

@@ -5,6 +5,10 @@ features of each batch from one pass of the upstream.  Each has its own featuriz
 and ends with what s3prl's own runner would have ended with: the batches are the same, and so are the random numbers that
 each head draws (`randomness.py` says why).
 
+What isn't shared are the heads, and that's the price of a second learning rate.  In FLOPs, with Slim, five cost 1.01 to 1.02
+times as much as one on PR, KS, IC, SID and ER, 1.3 times on SD, 1.7 times on ASV and 3.6 times on ASR, whose official head
+costs 1.8 times what Slim does; there, `halving` brings five down to some 1.6.
+
     settings    what is asked for; folders; s3prl's arguments and configuration of a cell
     heads       s3prl's experts, one for each cell, on one set of data
     cells       a head that learns

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from s3prl_upstreams import compat, hub
+from s3prl_upstreams.hubconf import UPSTREAMS
 from s3prl_upstreams.sweep import rows
 from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
 from s3prl_upstreams.sweep.worker import OUTPUT
@@ -39,9 +40,8 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
     todo = [settings for settings in tasks if not rows.is_final(settings, rows.read(settings))]
     for settings in todo:
         check(settings)
-    if todo:  # an unreadable checkpoint, or one of another size
-        upstream = getattr(importlib.import_module("s3prl").hub, todo[0].upstream)
-        upstream(ckpt=todo[0].checkpoint, model_config=None, refresh=False)
+    if todo:
+        _try_upstream(todo[0].upstream, todo[0].checkpoint)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for number, settings in enumerate(todo, start=1):
@@ -51,6 +51,18 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
             progress.remove_task(bar)
             console.print(f"{name}: {error or 'done'}", highlight=False, markup=False, soft_wrap=True)
     return [row for settings in tasks if (row := rows.read(settings)) is not None]
+
+
+def _try_upstream(name: str, checkpoint: str | None) -> None:
+    """BudgetError for an upstream that can't be made: no checkpoint, one too many, an unreadable one, another size."""
+    upstream = getattr(importlib.import_module("s3prl").hub, name)
+    if name in UPSTREAMS and checkpoint is None:
+        raise BudgetError(f"the upstream `{name}` needs a checkpoint: give its path, or choose the upstream `fbank`")
+    if checkpoint is not None and upstream.__module__.startswith("s3prl.upstream.baseline"):
+        raise BudgetError(
+            f"the upstream `{name}` has no parameters: leave `{checkpoint}` out, or choose the upstream `budget_local`"
+        )
+    upstream(ckpt=checkpoint, model_config=None, refresh=False)
 
 
 def refuse_other_settings(settings: Settings) -> None:
@@ -94,10 +106,11 @@ def _show(told: dict[str, Any], progress: Progress, bar: TaskID, name: str) -> N
     """The bar of a terminal; a line for every tenth of the training in the log of a cluster's job."""
     left, stage, done, of = _left(told["seconds_left"]), told["stage"], told["done"], told["of"]
     before = progress.tasks[-1].fields["tenth"]
-    tenth = 10 * done // of if stage == "train" else before
+    variant = stage.removesuffix("train")
+    tenth = 10 * done // of if variant != stage else before
     progress.update(bar, completed=done, total=of, description=f"{name} {stage}", left=left, tenth=tenth)
     if progress.disable and tenth > before:
-        progress.console.print(f"{name}: step {done} of {of}, {left or 'done'}", highlight=False, soft_wrap=True)
+        progress.console.print(f"{name}: {variant}step {done} of {of}, {left or 'done'}", highlight=False, soft_wrap=True)
 
 
 def _left(seconds: float | None) -> str:

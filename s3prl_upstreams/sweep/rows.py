@@ -64,8 +64,7 @@ def _labels(settings: Settings) -> Row:
         "objective": settings.upstream,
         "size": None,
         "checkpoint": settings.checkpoint,
-        "metric": task.main.key,
-        "higher_is_better": task.main.higher_is_better,
+        **task.main.as_dict(),
         "versions": versions(("s3prl", "torch", "torchaudio")),
         "command": settings.command,
     }

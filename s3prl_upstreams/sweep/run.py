@@ -53,7 +53,8 @@ class Run:
     """A task, or a variant of one.  ``test_errors`` and ``test_spent`` are by learning rate, once tested."""
 
     def __init__(self, settings: Settings, variant: str, report: Report) -> None:
-        self.settings, self.variant, self.report = settings, variant, report
+        self.settings, self.variant = settings, variant
+        self.report = _named(report, variant) if variant else report
         self.task = settings.superb
         self.folder = settings.folder / variant
         self.test_errors: dict[float, str] = {}
@@ -144,3 +145,8 @@ class Run:
         args = copy.copy(self.built.args)
         args.expdir, args.evaluate_split = str(head.folder), self.task.test_split
         final.score(args, self.built.config, head.checkpoint)
+
+
+def _named(report: Report, variant: str) -> Report:
+    """A report that says which of the variants it's about: each is trained from its first step to its last."""
+    return lambda stage, done, of: report(f"{variant} {stage}", done, of)

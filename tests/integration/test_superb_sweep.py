@@ -99,6 +99,20 @@ def test_a_sweep_prints_a_table_and_is_done_once(corpora: Callable[[str], Path],
 
 
 @pytest.mark.slow
+def test_filter_banks_are_a_row_of_the_same_table(corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path) -> None:
+    env = environment(corpora("ks"))
+    check(run(command(checkpoint, tmp_path / "out" / "tiny", "ks", steps=2), tmp_path, **env))
+    words = command(checkpoint, tmp_path / "out" / "fbank", "ks", steps=2)
+    words.remove(str(checkpoint))
+    check(run([*words, "--upstream", "fbank"], tmp_path, **env))
+    row = record(tmp_path / "out" / "fbank", "ks")
+    assert (row["objective"], row["checkpoint"], row["spent"]["upstream_flops"]) == ("fbank", None, 0)
+    shown = check(run(["fairseq-budget", "collate", "out", "--published", "none"], tmp_path)).stdout
+    own = [line.split(" | ")[0] for line in shown.splitlines() if f" {row['scores']['KS_ACC']:.2f} | " in line]
+    assert own[0] == "| FBANK", shown
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.trains])
 def test_a_task_is_swept_and_a_cell_equals_s3prls_own_run(
     corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path, name: str

@@ -55,7 +55,7 @@ class LabelCounts:
         self.unknown += len(labels) - len(known)
         return (
             "label_unknown",
-            f"{len(labels) - len(known)} of {len(labels)}, such as {labels.max()} of {clusters} labels from 0",
+            f"{len(labels) - len(known)} of {len(labels)}, such as {labels.max()}; the dictionary has 0 to {clusters - 1}",
         )
 
     @property

@@ -5,9 +5,11 @@
 FBANK scores 0 and the reference called best 1000, whichever direction a metric has; more than 1000 is possible.  Tasks weigh
 the same: SF's two metrics are averaged first.
 
-The formula is that of the challenge's summary (Feng et al. 2022, arXiv 2210.08634) and of ML-SUPERB (Shi et al. 2023, arXiv
-2305.10615) as remembered: neither paper's text was at hand, nor were the tables that the reference figures are from
-(published/superb_references.csv, whose last column says so).  Give figures of your own with a file like it.
+Formula and default references are those of SUPERB's own leaderboard (superbbenchmark.org; the repository
+superbbenchmark/website-react at commit cacb90e: ``frontend/src/policy.js``, "Overall Metrics", ``overall_metrics.js`` and
+``reference_points`` in ``Data.js``).  "Best" is, task by task, the best upstream of SUPERB's first paper (Yang et al. 2021),
+so that later models score more than 1000; FBANK is there s3prl's ``fbank`` and, on KS, IC, SID and ER, its
+``fbank_no_cmvn``, which is better.  Give references of your own with a file like published/superb_references.csv.
 """
 
 from __future__ import annotations

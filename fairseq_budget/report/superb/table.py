@@ -102,14 +102,17 @@ def _run(checkpoint: str) -> str:
 
 
 def _remarks(results: Sequence[Result]) -> Iterator[str]:
-    """What there is to say about results; tasks of which the same is said, together."""
+    """What there is to say about results; tasks and upstreams of which the same is said, together."""
     names = _names(results)
     tasks: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for remark in result.remarks:
-            tasks.setdefault((names[result.upstream, result.checkpoint], remark), []).append(result.task)
-    for (name, remark), of_tasks in tasks.items():
-        yield f"{name}, {', '.join(of_tasks)}: {remark}"
+            tasks.setdefault((remark, names[result.upstream, result.checkpoint]), []).append(result.task)
+    upstreams: dict[tuple[str, str], list[str]] = {}
+    for (remark, name), of_tasks in tasks.items():
+        upstreams.setdefault((remark, ", ".join(of_tasks)), []).append(name)
+    for (remark, of_tasks), of_names in upstreams.items():
+        yield f"{'; '.join(of_names)}, {of_tasks}: {remark}"
 
 
 def _scored_tasks(rows: Sequence[Row]) -> Iterator[str]:

@@ -242,7 +242,7 @@ CASES = [
         "unknown label",
         labels(lambda rows: [rows[0] + " 10", *rows[1:]]),
         "label_unknown",
-        rf"{ROW}: train\.km, line 1: 1 of 299, such as 10 of 10 labels from 0",
+        rf"{ROW}: train\.km, line 1: 1 of 299, such as 10; the dictionary has 0 to 9",
     ),
     Broken(
         "labels too short",

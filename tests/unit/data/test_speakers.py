@@ -21,6 +21,7 @@ def manifest_of(*names: str) -> Manifest:
     [
         (("19/198/19-198-0000.flac", "103/1240/103-1240-0000.flac", "19/227/19-227-0003.flac"), [0, 1, 0]),
         (("train-clean-100/19/198/19-198-0000.flac", "train-other-500/20/1/20-1-0000.flac"), [0, 1]),
+        (("b/x/19-198-0000.flac", "a/y/19-227-0000.flac", "b/x/103-1240-0000.flac", "x/19-198-0001.wav"), [0, 0, 1, 0]),
         (("19-198-0000.flac", "19-227-0000.flac", "103-1240-0000.flac"), [0, 0, 1]),
         (("id10001/1zcIwhmdeo4/00001.wav", "id10001/x/00001.wav", "dev/id10002/x/1.wav"), [0, 0, 1]),
     ],
@@ -34,8 +35,13 @@ def test_a_rule_of_ones_own() -> None:
 
 
 def test_names_without_a_speaker() -> None:
-    with pytest.raises(BudgetError, match=r"utterance 2 below `/`: the speaker rule .* finds no speaker in `b\.wav`"):
+    message = r"utterance 2 below `/`: LibriSpeech's naming finds no speaker in `b\.wav`: give another `speaker_rule`"
+    with pytest.raises(BudgetError, match=message):
         speakers(manifest_of("1-2-3.wav", "b.wav"))
+    with pytest.raises(
+        BudgetError, match=r"the speaker rule `\(c\)` finds no speaker in `b\.wav`: give another `speaker_rule`"
+    ):
+        speakers(manifest_of("b.wav"), "(c)")
 
 
 @pytest.mark.parametrize(("rule", "problem"), [("(", "is not a regular expression"), ("x", "has no group: put")])

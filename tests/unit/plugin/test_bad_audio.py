@@ -73,24 +73,26 @@ def test_workers_count_together() -> None:
     """Both know all of it, so that both stop at the same update."""
     tally, other = BadAudio("skip"), BadAudio("skip")
     for turn in range(30):
-        tally.note("train", batch(2))
-        other.note("train", batch(1, turn) if turn in (3, 4) else batch(2))
+        tally.note("train", batch(20))
+        other.note("train", batch(13, *range(7)) if turn in (3, 4) else batch(20))
         collect(tally, other)
         assert tally.read == other.read
         assert tally.skipped == other.skipped
-        assert bool(tally.too_many) == bool(other.too_many) == (turn >= 24), "2 of 100 is more than 1%, 2 of 98 too few"
+        assert bool(tally.too_many) == bool(other.too_many) == (turn >= 24), "14 of 1000 are judged, 14 of 960 are not yet"
     assert tally.too_many is not None
-    assert tally.too_many.startswith("2 of the 120 utterances read for `train` were skipped as bad audio, more than 1%")
+    assert tally.too_many.startswith("14 of the 1200 utterances read for `train` were skipped as bad audio, more than 1%")
 
 
-def test_one_percent_is_not_too_many() -> None:
+@pytest.mark.parametrize(
+    ("read", "skipped", "stops"),
+    [(99, 99, False), (100, 10, False), (100, 11, True), (999, 99, False), (1000, 10, False), (1000, 11, True)],
+)
+def test_how_many_are_too_many(read: int, skipped: int, stops: bool) -> None:
+    """Up to a tenth of the first 100, up to a hundredth from 1000 on."""
     tally = BadAudio("skip")
-    tally.note("train", batch(99, 0))
+    tally.note("valid", batch(read - skipped, *range(skipped)))
     collect(tally)
-    assert tally.too_many is None
-    tally.note("valid", batch(98, 1, 2))
-    collect(tally)
-    assert "read for `valid`" in (tally.too_many or "")
+    assert (f"{skipped} of the {read} utterances read for `valid`" in (tally.too_many or "")) == stops
 
 
 def test_an_earlier_start_counts_for_the_record_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from fairseq_budget.report import published, tables
 from fairseq_budget.report.study import read_study
@@ -28,6 +29,22 @@ def test_downstream_rows(study_folder: StudyFolder) -> None:
     table = tables.downstream(read_study(study_folder.out).downstream).set_index("upstream")
     assert list(table.loc["TERA Slim"]) == ["31.0%", "29.1%", "30", "40", "0.0001", "33.0 s"]
     assert table.loc["FBANK", "acc, test"] == "–"
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "factor", "unit", "test", "shown"),
+    [
+        ("pr", "per", 100.0, "%", 0.987, "98.7%"),
+        ("asr", "wer", 1.0, "%", 88.12, "88.1%"),
+        ("qbe", "MTWV", 1.0, "", 0.0736, "0.0736"),
+    ],
+)
+def test_a_score_has_the_unit_of_its_record(
+    study_folder: StudyFolder, task: str, metric: str, factor: float, unit: str, test: float, shown: str
+) -> None:
+    study_folder.downstream("tera", "slim", test, test, task=task, metric=metric, factor=factor, unit=unit)
+    table = tables.downstream(read_study(study_folder.out).downstream)
+    assert list(table.loc[0, [f"{metric}, dev", f"{metric}, test"]]) == [shown, shown]
 
 
 def test_published_scores_are_those_of_table_2() -> None:

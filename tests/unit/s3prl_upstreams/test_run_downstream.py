@@ -211,6 +211,8 @@ def test_the_record(tmp_path: Path, thirty: Path) -> None:
         "unfrozen": False,
         "metric": "acc",
         "higher_is_better": True,
+        "factor": 100.0,
+        "unit": "%",
         "dev": 0.75,
         "test": 0.6,
         "step": 10,

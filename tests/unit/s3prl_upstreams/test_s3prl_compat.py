@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shutil
 import subprocess
 import sys
 import types
@@ -138,6 +139,7 @@ def test_packages_that_are_imported_and_not_used(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delitem(sys.modules, name)
     for installed in (True, False):
         pretend_installed(monkeypatch, {"catalyst": installed, "sox": installed})
+        monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
         compat.provide_unused_imports()
         assert ("catalyst.data.sampler" in sys.modules, "sox" in sys.modules) == (not installed, not installed)
     from catalyst.data.sampler import DistributedSamplerWrapper
@@ -146,6 +148,11 @@ def test_packages_that_are_imported_and_not_used(monkeypatch: pytest.MonkeyPatch
         DistributedSamplerWrapper([1, 2])
     for name in ("catalyst", "catalyst.data", "catalyst.data.sampler", "sox"):
         monkeypatch.delitem(sys.modules, name)
+    pretend_installed(monkeypatch, {"catalyst": True, "sox": True})
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    compat.provide_unused_imports()
+    assert ("catalyst" in sys.modules, "sox" in sys.modules) == (False, True), "the package alone would ask a shell for it"
+    monkeypatch.delitem(sys.modules, "sox")
 
 
 def called_from(module: str, tensor: torch.Tensor) -> torch.Tensor:

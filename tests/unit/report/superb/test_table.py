@@ -30,7 +30,7 @@ def table(tmp_path: Path) -> SuperbTable:
     changed = {"runner.total_steps": 2}
     record(tmp_path / "slim" / "sf", "sf", {"SF_F1": 80.0, "SF_CER": 30.0}, sweep={"changed": changed})
     fbank = {"upstream": "fbank", "objective": "fbank", "size": None, "checkpoint": None}
-    record(tmp_path / "fbank_50%" / "ks", "ks", {"KS_ACC": 8.63}, **fbank)
+    record(tmp_path / "fbank_50%" / "ks", "ks", {"KS_ACC": 41.3826674}, **fbank)
     return collate(read_results([tmp_path]), PAPERS, read_scale())
 
 
@@ -74,6 +74,18 @@ def test_columns_beyond_table_2_are_shown_where_somebody_has_them(tmp_path: Path
     assert "0.0736" in formats.markdown(made)
 
 
+def test_what_is_said_of_several_upstreams_is_said_once(tmp_path: Path) -> None:
+    sweep = {"changed": {"runner.total_steps": 2}}
+    for task in ("ks", "sid"):
+        record(tmp_path / "slim" / task, task, {}, sweep=sweep)
+        record(
+            tmp_path / "fbank" / task, task, {}, sweep=sweep, upstream="fbank", objective="fbank", size=None, checkpoint=None
+        )
+    remarks = collate(read_results([tmp_path]), (), read_scale()).remarks
+    shortened = "FBANK; HuBERT Slim, ks, sid: not the official recipe (runner.total_steps=2)"
+    assert [remark for remark in remarks if "runner.total_steps" in remark] == [shortened]
+
+
 def test_two_results_of_one_task_are_refused(tmp_path: Path) -> None:
     for name in "ab":
         record(tmp_path / name, "ks", {"KS_ACC": 90.0})
@@ -99,10 +111,10 @@ def test_upstreams_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_markdown(table: SuperbTable) -> None:
-    """The score: SF (0.459 + 0.663) / 2, KS 0.500 of the way."""
+    """The score: SF (0.514 + 0.736) / 2, KS 0.215 of the way."""
     lines = formats.markdown(table).splitlines()
     assert {line.count("|") for line in lines if line.startswith("|")} == {13}
-    assert "| HuBERT Slim |  |  |  |  | 30.00 | 80.00 | 53.24 |  |  |  | 530.6 (2) |" in lines
+    assert "| HuBERT Slim |  |  |  |  | 30.00 | 80.00 | 53.24 |  |  |  | 419.6 (2) |" in lines
     assert "- HuBERT Slim, sf: not the official recipe (runner.total_steps=2)" in lines
     assert any(line.startswith("- Its zero: FBANK (") for line in lines)
     assert "- Score over 2 tasks (SF, KS): HuBERT Slim." in lines
@@ -152,7 +164,7 @@ def test_html(table: SuperbTable) -> None:
     text = formats.html(table)
     cells = Cells()
     cells.feed(text)
-    assert ["HuBERT Slim", "", "", "", "", "30.00", "80.00", "53.24", "", "", "", "530.6 (2)"] in cells.rows
+    assert ["HuBERT Slim", "", "", "", "", "30.00", "80.00", "53.24", "", "", "", "419.6 (2)"] in cells.rows
     assert {len(row) for row in cells.rows} == {1, 12}
     assert not re.search(r"(src|href)=", text)
 

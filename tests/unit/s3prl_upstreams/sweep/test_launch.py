@@ -44,8 +44,10 @@ def test_a_checkpoint_of_another_size_is_refused_before_anything_is_made(plan: P
     asked = plan(upstream="budget_slim")
     with pytest.raises(BudgetError, match="`-u budget_slim` is of size slim, but"):
         launch.sweep([asked], Console(file=io.StringIO()))
-    with pytest.raises(BudgetError, match="`-u budget_local` needs a checkpoint"):
+    with pytest.raises(BudgetError, match="the upstream `budget_local` needs a checkpoint: give its path, or"):
         launch.sweep([replace(asked, upstream="budget_local", checkpoint=None)], Console(file=io.StringIO()))
+    with pytest.raises(BudgetError, match="the upstream `fbank` has no parameters: leave `.*` out, or"):
+        launch.sweep([replace(asked, upstream="fbank")], Console(file=io.StringIO()))
     assert not asked.folder.exists()
 
 
@@ -117,10 +119,11 @@ def test_a_log_that_is_no_terminal_gets_a_line_for_every_tenth() -> None:
             told = {"stage": "train", "done": done, "of": 100, "seconds_left": 60.0 * (100 - done)}
             launch._show(told, progress, bar, "ks")
         launch._show({"stage": "test", "done": 1, "of": 2, "seconds_left": None}, progress, bar, "ks")
+        launch._show({"stage": "fold2 train", "done": 0, "of": 8, "seconds_left": None}, progress, bar, "er")
+        launch._show({"stage": "fold2 train", "done": 4, "of": 8, "seconds_left": 60.0}, progress, bar, "er")
     lines = console.file.getvalue().splitlines()
-    assert (
-        len(lines) == 10 and lines[0] == "ks: step 10 of 100, 90 min left" and lines[-1] == "ks: step 100 of 100, 0 s left"
-    )
+    assert len(lines) == 11 and lines[0] == "ks: step 10 of 100, 90 min left"
+    assert lines[-2:] == ["ks: step 100 of 100, 0 s left", "er: fold2 step 4 of 8, 60 s left"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(None, ""), (90.4, "90 s left"), (600, "10 min left"), (36000, "10 h left")])

@@ -173,6 +173,7 @@ def test_the_record_says_what_was_done_and_spent(plan: Plan, tiny: Path) -> None
     protocol.sweep_task(settings, silent)
     row = rows.read(settings)
     assert (row["kind"], row["task"], row["metric"], row["higher_is_better"]) == ("downstream", "ks", "acc", True)
+    assert (row["factor"], row["unit"]) == (100.0, "%")
     assert (row["upstream"], row["objective"], row["checkpoint"]) == ("budget_local", "hubert", str(tiny))
     assert row["steps"] == 6 and row["step"] in (2, 4, 6) and row["scores"] == {"KS_ACC": 100 * row["test"]}
     changed = row["sweep"]["changed"]
