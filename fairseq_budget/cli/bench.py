@@ -19,6 +19,8 @@ app = typer.Typer(help="Time training steps: beside stock fairseq and other libr
 Objective = Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")]
 SizeName = Annotated[str, typer.Option(help="A row of the size table.")]
 Precisions = Annotated[str | None, typer.Option(help="fp32, bf16, fp16; several comma-separated (default: fp32).")]
+Seconds = Annotated[float, typer.Option(help="Of each utterance.")]
+Utterances = Annotated[int, typer.Option(help="Utterances in a step.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as model.dropout=0.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -30,8 +32,8 @@ def bench(
     objective: Objective = "hubert",
     size: SizeName = "slim",
     precision: Precisions = None,
-    seconds: Annotated[float, typer.Option(help="Of each utterance.")] = 10.0,
-    batch: Annotated[int, typer.Option(help="Utterances in a step.")] = 2,
+    seconds: Seconds = 10.0,
+    batch: Utterances = 2,
     device: Device = None,
     peers: Annotated[str | None, typer.Option(help="fairseq, transformers, torchaudio, or none (default: all).")] = None,
     repeats: Annotated[int, typer.Option(help="Timed steps of each; they take turns.")] = 5,
@@ -148,8 +150,8 @@ def ledger(
     objective: Objective = "hubert",
     size: SizeName = "slim",
     precision: Precisions = None,
-    seconds: Annotated[float, typer.Option(help="Of each utterance.")] = 10.0,
-    batch: Annotated[int, typer.Option(help="Utterances in a step.")] = 2,
+    seconds: Seconds = 10.0,
+    batch: Utterances = 2,
     device: Device = None,
     repeats: Annotated[int, typer.Option(help="Timed steps.")] = 3,
     as_json: AsJson = False,

@@ -55,6 +55,19 @@ def write_row(parts: list[Part]) -> str:
     return "\t".join(f"{part.name}\t{part.offset}\t{part.frames}" for part in parts) + "\n"
 
 
+def stretch(parts: list[Part], offset: int, frames: int) -> list[Part]:
+    """The parts of a stretch of an utterance that is itself made of parts."""
+    found, begin = [], 0
+    for part in parts:
+        start, stop = max(offset, begin), min(offset + frames, begin + part.frames)
+        if stop - start == part.frames:
+            found.append(part)
+        elif stop > start:
+            found.append(Part(part.name, part.offset + start - begin, stop - start, False))
+        begin += part.frames
+    return found
+
+
 def index_rows(text: Text, start: int, place: str, first_line: int) -> tuple[np.ndarray, np.ndarray]:
     """Where each row begins, and how many samples it has.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fairseq_budget.data.audio import SAMPLE_RATE
 from fairseq_budget.data.manifest import Manifest, Utterances
-from fairseq_budget.data.rows import Part
+from fairseq_budget.data.rows import Part, stretch
 from fairseq_budget.errors import ConfigError
 
 PUBLISHED = {1.0: 1.1, 5.0: 5.2, 10.0: 10.4, 15.0: 15.8}
@@ -165,22 +165,9 @@ class Segments(Utterances):
         return [
             part
             for row, offset, frames in self.cuts.pieces(index)
-            for part in _stretch(self.source.parts(row), offset, frames)
+            for part in stretch(self.source.parts(row), offset, frames)
         ]
 
     def where(self, index: int) -> str:
         """Where segment `index` begins, for messages."""
         return self.source.where(self.cuts.pieces(index)[0][0])
-
-
-def _stretch(parts: list[Part], offset: int, frames: int) -> list[Part]:
-    """The parts of a stretch of an utterance that is itself made of parts."""
-    found, begin = [], 0
-    for part in parts:
-        start, stop = max(offset, begin), min(offset + frames, begin + part.frames)
-        if stop - start == part.frames:
-            found.append(part)
-        elif stop > start:
-            found.append(Part(part.name, part.offset + start - begin, stop - start, False))
-        begin += part.frames
-    return found

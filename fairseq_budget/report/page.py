@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.report import findings, plots, published, tables
 from fairseq_budget.report.study import Study, read_study
+from fairseq_budget.report.templating import templates
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,8 @@ def write_report(out: Path, to: Path | None = None) -> Path:
 
 
 def _render(study: Study, folder: Path) -> str:
-    loader = PackageLoader("fairseq_budget.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html").render(
+    template = templates(autoescape=True).get_template("page.html")
+    return template.render(
         version=__version__,
         summary=findings.what_was_run(study),
         caution=findings.caution(study),

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
 from fairseq_budget.report.superb.columns import COLUMNS
 from fairseq_budget.report.superb.score import Score
 from fairseq_budget.report.superb.table import Row, SuperbTable
+from fairseq_budget.report.templating import templates
 
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
@@ -50,16 +49,12 @@ def comma_separated(table: SuperbTable) -> str:
 
 def latex(table: SuperbTable) -> str:
     """A ``table*`` for the package booktabs, tasks over their metrics, remarks below."""
-    environment = Environment(
-        loader=PackageLoader("fairseq_budget.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = templates(
+        autoescape=False,
         block_start_string="<%",
         block_end_string="%>",
         variable_start_string="<<",
         variable_end_string=">>",
-        autoescape=False,
     )
     environment.filters["latex"] = latex_escaped
     return environment.get_template("superb.tex").render(
@@ -72,14 +67,7 @@ def latex(table: SuperbTable) -> str:
 
 def html(table: SuperbTable) -> str:
     """A page that needs no other file."""
-    environment = Environment(
-        loader=PackageLoader("fairseq_budget.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("superb.html")
+    template = templates(autoescape=True).get_template("superb.html")
     return template.render(table=table, cells=lambda row: _cells(table, row), version=__version__)
 
 

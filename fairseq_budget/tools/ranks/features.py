@@ -17,7 +17,7 @@ from torch import Tensor
 from fairseq_budget.arithmetic.flops import forward_flops
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.data.manifest import Utterances
-from fairseq_budget.data.rows import Part
+from fairseq_budget.data.rows import Part, stretch
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.pretrained import load_pretrained
 from fairseq_budget.tools.features import stream
@@ -37,16 +37,7 @@ class Middles(Utterances):
 
     def parts(self, index: int) -> list[Part]:
         """What the middle is made of, by names below `root`."""
-        start, found = int(self.offsets[index]), []
-        stop, begin = start + int(self.frames[index]), 0
-        for part in self.source.parts(int(self.indices[index])):
-            first, last = max(start, begin), min(stop, begin + part.frames)
-            if last - first == part.frames:
-                found.append(part)
-            elif last > first:
-                found.append(Part(part.name, part.offset + first - begin, last - first, False))
-            begin += part.frames
-        return found
+        return stretch(self.source.parts(int(self.indices[index])), int(self.offsets[index]), int(self.frames[index]))
 
     def where(self, index: int) -> str:
         """Where the utterance is listed."""
