@@ -115,8 +115,12 @@ class BudgetTask(FairseqTask):
         return {}
 
     def get_batch_iterator(self, dataset: PretrainingDataset, **options: Any) -> WatchedEpochs:
-        """fairseq's, with a stopwatch."""
-        return WatchedEpochs(super().get_batch_iterator(dataset, **options), self.waiting)
+        """fairseq's, with a stopwatch.
+
+        fairseq would leave out what is longer than `dataset.max_tokens` with no more than a warning, and train on the rest:
+        the dataset refuses instead.
+        """
+        return WatchedEpochs(super().get_batch_iterator(dataset, **{**options, "max_positions": None}), self.waiting)
 
     def max_positions(self) -> None:
         """Nothing is too long: it is cropped."""

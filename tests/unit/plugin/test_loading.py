@@ -15,6 +15,7 @@ from fairseq.data.iterators import GroupedIterator
 
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.packing.librispeech import librispeech_like
+from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.accounting import Accounts
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.loading import Waiting, WatchedEpochs
@@ -111,6 +112,12 @@ def test_loader_processes_make_the_same_batches(manifest: Manifest) -> None:
     alone, helped = (epochs(manifest, num_workers=workers, data_buffer_size=3) for workers in (0, 2))
     for _ in range(2):
         assert [heard(b) for b in helped.next_epoch_itr()] == [heard(b) for b in alone.next_epoch_itr()]
+
+
+def test_nothing_is_left_out_of_a_run_for_its_length(manifest: Manifest) -> None:
+    """fairseq's trainer names `dataset.max_tokens` as the longest that it takes, and would drop what is longer."""
+    with pytest.raises(BudgetError, match="`dataset.max_tokens` = 2000 samples is less than the longest crop of 3000"):
+        epochs(manifest, max_tokens=2000, max_positions=2000).next_epoch_itr()
 
 
 def test_memory_of_a_large_corpus(tmp_path: Path) -> None:
