@@ -62,7 +62,6 @@ setup(
         "h5py",
         "librosa",
         "lxml",
-        "sox",
     ],
     extras_require={"test": ["hypothesis", "pytest", "ruff"]},
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},

@@ -75,13 +75,14 @@ def make(
     """
     # scikit-learn and torch take seconds to import; other commands must not wait for them.
     from fairseq_budget.errors import ConfigError
-    from fairseq_budget.tools.features import MFCC39, Features, checked_device
+    from fairseq_budget.tools.features import MFCC39, Features
     from fairseq_budget.tools.hidden import HiddenLayer
     from fairseq_budget.tools.labels import FIRST_ROUND, LATER_ROUNDS, LabelSettings, make_labels
+    from fairseq_budget.tools.machine import open_device
 
     if checkpoint is None and layer is not None:
         raise ConfigError("`--layer` is one of a model: name the model with `--checkpoint`")
-    place = checked_device(device)
+    place = open_device(device)
     features: Features = MFCC39(place) if checkpoint is None else HiddenLayer(checkpoint, layer, place)
     published = FIRST_ROUND if checkpoint is None else LATER_ROUNDS
     given = {"clusters": clusters, "percent": percent}

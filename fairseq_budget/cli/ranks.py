@@ -43,12 +43,12 @@ def ranks(
     """
     # torch, scikit-learn and scipy take seconds to import; other commands must not wait for them
     from fairseq_budget.errors import ConfigError
-    from fairseq_budget.tools.features import checked_device
+    from fairseq_budget.tools.machine import open_device
     from fairseq_budget.tools.ranks.look import Settings, look
 
     if utterances < 2 or clusters < 2:
         raise ConfigError(f"`--utterances` and `--clusters` must be at least 2, but are {utterances} and {clusters}")
-    settings = Settings(data, split, utterances, seconds, clusters, seed, checked_device(device), phones, label_dir)
+    settings = Settings(data, split, utterances, seconds, clusters, seed, open_device(device), phones, label_dir)
     looks = look(checkpoints, settings)
     found: list[Correlation] | None = None
     if with_records:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,14 +109,6 @@ def load(folder: Path, device: torch.device) -> Codebook | None:
     """The codebook that was saved in a folder, or None."""
     path = folder / CENTRES_NAME
     return Codebook(np.load(path), device) if path.is_file() else None
-
-
-def memory_gib() -> float:
-    """Memory of this machine, or what its control group leaves of it to this process."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.is_file() else ""
-    return (min(memory, int(text)) if text.isdigit() else memory) / 2**30
 
 
 def _collect(utterances: Utterances, chosen: np.ndarray, settings: FitSettings, features: Features) -> np.ndarray:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.data.manifest import Utterances
-from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.modules.mfcc import KaldiMFCC
 
 POOL_UTTERANCES = 64
@@ -101,17 +100,6 @@ class MFCC39:
     def earlier_rounds(self) -> list[dict[str, Any]]:
         """None."""
         return []
-
-
-def checked_device(name: str) -> torch.device:
-    """A device that is there.  Raises BudgetError otherwise."""
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"`--device` must be cpu or cuda (or cuda:1 for the second), but is `{name}`") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BudgetError(f"`--device {name}`: torch sees {torch.cuda.device_count()} GPUs here; use `--device cpu`")
-    return device
 
 
 def forward_flops(features: Features, frames: np.ndarray) -> int:

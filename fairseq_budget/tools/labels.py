@@ -27,6 +27,7 @@ from fairseq_budget.tools.codebook import Codebook, FitSettings
 from fairseq_budget.tools.features import Features, forward_flops
 from fairseq_budget.tools.label_parts import Parts, alone
 from fairseq_budget.tools.label_quality import Histogram
+from fairseq_budget.tools.memory import total_memory
 
 FIRST_ROUND = {"clusters": 100, "percent": 100.0}
 """Of MFCC (Hsu et al. 2021, section IV-B; Liu et al. 2024)."""
@@ -77,8 +78,8 @@ class LabelSettings:
     @property
     def fit(self) -> FitSettings:
         """What k-means needs to know."""
-        memory = codebooks.memory_gib() / 2 if self.max_gib is None else self.max_gib
-        return FitSettings(self.clusters, self.percent, self.seed, self.n_init, memory)
+        max_gib = total_memory() / 2**31 if self.max_gib is None else self.max_gib  # half of it
+        return FitSettings(self.clusters, self.percent, self.seed, self.n_init, max_gib)
 
 
 def make_labels(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,13 @@ def release_unused(device: torch.device) -> None:
         trim(0)
 
 
+def total_memory() -> int:
+    """Bytes that this machine has, or the limit of the container (control groups, version 2) that the process is in."""
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = _container_limit()
+    return there if limit is None else min(there, limit)
+
+
 def available_memory(device: torch.device) -> int | None:
     """Bytes that a new allocation could have now; None where the system doesn't tell."""
     if device.type == "cuda":
@@ -71,11 +79,17 @@ def available_memory(device: torch.device) -> int | None:
 
 
 def _container_memory() -> float:
-    """What is left of a container's limit (control groups, version 2); infinite without one."""
-    limit, used = _CGROUP / "memory.max", _CGROUP / "memory.current"
-    if not (limit.exists() and used.exists()) or limit.read_text(encoding="ascii").strip() == "max":
+    """What is left of a container's limit; infinite without one."""
+    limit, used = _container_limit(), _CGROUP / "memory.current"
+    if limit is None or not used.exists():
         return float("inf")
-    return int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii"))
+    return limit - int(used.read_text(encoding="ascii"))
+
+
+def _container_limit() -> int | None:
+    limit = _CGROUP / "memory.max"
+    text = limit.read_text(encoding="ascii").strip() if limit.exists() else ""
+    return int(text) if text.isdigit() else None
 
 
 def status(name: str) -> int:

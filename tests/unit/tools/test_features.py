@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from fairseq_budget.data.manifest import Manifest
-from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.errors import BudgetError
 from fairseq_budget.tools import features as feature_stream
-from fairseq_budget.tools.features import checked_device, stream
+from fairseq_budget.tools.features import stream
 from tests.unit.tools.conftest import MFCC, alone, tones
 
 
@@ -39,11 +38,3 @@ def test_stream_refuses_audio_of_another_length(data: Path) -> None:
     soundfile.write(data / "2.flac", tones(15_999, 2), 16_000)
     with pytest.raises(BudgetError, match=r"train\.tsv`, line 4: .*2\.flac` has 15999 samples at 16 kHz.* says 16000"):
         list(stream(Manifest.read(data / "train.tsv"), range(6), MFCC))
-
-
-def test_devices() -> None:
-    assert checked_device("cpu") == torch.device("cpu")
-    with pytest.raises(ConfigError, match="`--device` must be cpu or cuda .* but is `gpu`"):
-        checked_device("gpu")
-    with pytest.raises(BudgetError, match="`--device cuda:99`: torch sees .* GPUs here; use `--device cpu`"):
-        checked_device("cuda:99")

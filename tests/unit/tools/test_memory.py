@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairseq_budget.tools import memory
-from fairseq_budget.tools.memory import PeakMemory, available_memory, is_out_of_memory
+from fairseq_budget.tools.memory import PeakMemory, available_memory, is_out_of_memory, total_memory
 from fairseq_budget.tools.memory_model import FIXED_BYTES, MemoryModel
 
 CPU = torch.device("cpu")
@@ -36,7 +36,7 @@ def test_what_is_there_before_counts_as_nothing() -> None:
 
 @linux
 def test_there_is_memory() -> None:
-    assert 2**20 < available_memory(CPU) < 2**50
+    assert 2**20 < available_memory(CPU) < total_memory() < 2**50
 
 
 def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
@@ -47,6 +47,7 @@ def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path) ->
     assert memory._container_memory() == float("inf")
     (tmp_path / "memory.max").write_text("1000\n")
     assert memory._container_memory() == 600
+    assert total_memory() == 1000
 
 
 def test_running_out_is_recognised() -> None:
