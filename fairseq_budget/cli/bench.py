@@ -11,7 +11,18 @@ import typer
 from rich.console import Console
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.cli.bench_options import chosen, description, listed, named, numbers_of, quiet, reporter, samples_of
+from fairseq_budget.cli.bench_options import (
+    check_has,
+    check_repeats,
+    chosen,
+    description,
+    listed,
+    named,
+    numbers_of,
+    quiet,
+    reporter,
+    samples_of,
+)
 from fairseq_budget.errors import ConfigError
 
 app = typer.Typer(help="Time training steps: beside stock fairseq and other libraries, over lengths and batches.")
@@ -19,9 +30,11 @@ app = typer.Typer(help="Time training steps: beside stock fairseq and other libr
 Objective = Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")]
 SizeName = Annotated[str, typer.Option(help="A row of the size table.")]
 Precisions = Annotated[str | None, typer.Option(help="fp32, bf16, fp16; several comma-separated (default: fp32).")]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (default: fp32).")]
 Seconds = Annotated[float, typer.Option(help="Of each utterance.")]
 Utterances = Annotated[int, typer.Option(help="Utterances in a step.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")]
+Subject = Annotated[str, typer.Option(help="Whose steps: fairseq-budget, or a peer.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as model.dropout=0.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -53,18 +66,16 @@ def bench(
         return
     from fairseq_budget.bench.case import Case
     from fairseq_budget.bench.compare import Entry, compare
-    from fairseq_budget.bench.subjects import OURS, peers_of, subject_class
+    from fairseq_budget.bench.subjects import OURS, peers_of
     from fairseq_budget.cli.bench_tables import print_comparison
 
-    if repeats < 1:
-        raise ConfigError(f"`--repeats` must be at least 1, but is {repeats}")
+    check_repeats(repeats)
     precisions = listed(precision or "fp32")
     case = Case(objective, size, precisions[0], batch, samples_of(seconds), named(device), tuple(settings or ()))
     cases = [case.within(name).validate() for name in precisions]
     names = [OURS, *(peers_of(objective) if peers is None else chosen(peers))]
     for name in names:
-        if objective not in subject_class(name).objectives:
-            raise ConfigError(f"{name} has no objective `{objective}`: leave it out of `--peers`")
+        check_has(name, objective)
     comparison = compare([Entry(name, there) for name in names for there in cases], repeats, in_turns, reporter())
     if as_json:
         print(json.dumps({**description(case), **asdict(comparison)}, indent=2))
@@ -80,7 +91,7 @@ def grid(
     lengths: Annotated[str, typer.Option(help="Seconds of an utterance, comma-separated.")] = "1,5,10,15",
     batches: Annotated[str, typer.Option(help="Utterances in a batch, comma-separated.")] = "1,2,4,8,12",
     device: Device = None,
-    subject: Annotated[str, typer.Option(help="Whose steps: fairseq-budget, or a peer.")] = "fairseq-budget",
+    subject: Subject = "fairseq-budget",
     repeats: Annotated[int, typer.Option(help="Timed steps of each cell, after one to warm up.")] = 2,
     memory_limit: Annotated[float | None, typer.Option(help="GB that a step may take (default: what there is).")] = None,
     out: Annotated[Path, typer.Option(help="The picture, a PNG file.")] = Path("grid.png"),
@@ -95,15 +106,14 @@ def grid(
 
     from fairseq_budget.bench.case import Case
     from fairseq_budget.bench.grid import cells_of
-    from fairseq_budget.bench.subjects import subject_class
     from fairseq_budget.cli.bench_tables import print_grid
     from fairseq_budget.report.grid_plot import grid_figure
     from fairseq_budget.report.plots import save
 
+    check_repeats(repeats)
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
-    if objective not in subject_class(subject).objectives:
-        raise ConfigError(f"{subject} has no objective `{objective}`")
+    check_has(subject, objective)
     precisions, limit = listed(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
     case = Case(objective, size, precisions[0], 1, SAMPLE_RATE, named(device), tuple(settings or ()))
     axes = numbers_of("--lengths", lengths, float), numbers_of("--batches", batches, int)
@@ -116,6 +126,35 @@ def grid(
         print(json.dumps({**description(case), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))
     else:
         print_grid(Console(), cells, out)
+
+
+@app.command()
+def profile(
+    objective: Objective = "hubert",
+    size: SizeName = "slim",
+    precision: Precision = None,
+    seconds: Seconds = 10.0,
+    batch: Utterances = 2,
+    device: Device = None,
+    subject: Subject = "fairseq-budget",
+    repeats: Annotated[int, typer.Option(help="Watched steps, each beside one that is only timed.")] = 5,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where the time of a step goes: its operations by kind, with the FLOPs they do and the bytes they touch."""
+    from fairseq_budget.bench.case import Case
+    from fairseq_budget.bench.profile import profile as watch
+    from fairseq_budget.cli.bench_tables import print_profile
+
+    check_repeats(repeats)
+    check_has(subject, objective)
+    settings = settings or []
+    case = Case(objective, size, precision or "fp32", batch, samples_of(seconds), named(device), tuple(settings)).validate()
+    found = watch(subject, case, repeats, reporter())
+    if as_json:
+        print(json.dumps({**description(case), "subject": subject, "precision": case.precision, **asdict(found)}, indent=2))
+    else:
+        print_profile(Console(), subject, case, found)
 
 
 @app.command()
@@ -149,7 +188,7 @@ def loader(
 def ledger(
     objective: Objective = "hubert",
     size: SizeName = "slim",
-    precision: Precisions = None,
+    precision: Precision = None,
     seconds: Seconds = 10.0,
     batch: Utterances = 2,
     device: Device = None,

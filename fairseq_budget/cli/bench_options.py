@@ -51,6 +51,20 @@ def named(device: str | None) -> str:
     return str(open_device(device))
 
 
+def check_repeats(repeats: int) -> None:
+    """Raises ConfigError if nothing would be timed."""
+    if repeats < 1:
+        raise ConfigError(f"`--repeats` must be at least 1, but is {repeats}")
+
+
+def check_has(subject: str, objective: str) -> None:
+    """Raises ConfigError if that subject has no such objective."""
+    from fairseq_budget.bench.subjects import subject_class
+
+    if objective not in subject_class(subject).objectives:
+        raise ConfigError(f"{subject} has no objective `{objective}`: choose another, or leave it out of `--peers`")
+
+
 def samples_of(seconds: float) -> int:
     """At 16 kHz."""
     return round(seconds * SAMPLE_RATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Ratio, Row
 from fairseq_budget.bench.grid import Cell
 from fairseq_budget.bench.loader import Waiting
+from fairseq_budget.bench.profile import Kind, Profile
 from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.report import numbers, published
 from fairseq_budget.tools.machine import device_name
@@ -128,6 +130,32 @@ def _published(table: pd.DataFrame, device: str, cell: Cell) -> str:
         & (table["precision"] == precision)
     ]
     return numbers.NOTHING if rows.empty else str(rows["seconds_per_batch"].iloc[0])
+
+
+def print_profile(console: Console, subject: str, case: Case, profile: Profile) -> None:
+    """A row for each kind of operation."""
+    table = _table("operations", "calls", "ms", "of step", "GFLOP", "GFLOP/s", "of peak", "GB", left=1)
+    for kind in profile.kinds:
+        table.add_row(kind.name, *_kind_cells(kind, profile))
+    console.print(table)
+    console.print(
+        f"{subject}: {case.objective}, {case.size}, {case.precision}, {case.utterances} x {case.samples / SAMPLE_RATE:g} s, "
+        f"{device_name(case.device)}. A step takes {numbers.duration(profile.step_seconds)} unwatched. Peak, measured on "
+        f"products of matrices: {numbers.flops_rate(profile.matmul_flops_per_second)}. GB: of tensors read and written.",
+        highlight=False,
+        soft_wrap=not console.is_terminal,
+    )
+
+
+def _kind_cells(kind: Kind, profile: Profile) -> Iterator[str]:
+    yield str(kind.calls) if kind.calls else numbers.NOTHING
+    yield f"{1000 * kind.seconds:,.1f}"
+    yield numbers.percent(kind.seconds / profile.step_seconds)
+    rate = kind.flops / kind.seconds if kind.flops else math.nan
+    yield numbers.NOTHING if math.isnan(rate) else f"{kind.flops / 1e9:,.1f}"
+    yield numbers.NOTHING if math.isnan(rate) else f"{rate / 1e9:,.0f}"
+    yield numbers.percent(rate / profile.matmul_flops_per_second)
+    yield f"{kind.bytes / 1e9:,.2f}" if kind.bytes else numbers.NOTHING
 
 
 def print_waiting(console: Console, rows: Sequence[Waiting]) -> None:

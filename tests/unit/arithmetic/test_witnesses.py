@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode, conv_backward_flop
+from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.arithmetic.flops import forward_flops, hardware_flops, masked_frames
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.bench.profile import grouped_convolution_backward
 from fairseq_budget.modules.config import model_config
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.objectives import build_model
@@ -49,18 +50,8 @@ CASES = [
 ]
 
 
-def convolution_backward(*args: Any, out_shape: Any, **_: Any) -> int:
-    """torch's formula, right for grouped convolutions too (see :func:`test_torch_forgets_the_groups`)."""
-    *others, groups, (of_input, of_weight, _) = args
-    counts = [
-        conv_backward_flop(*others, groups, mask, out_val=out_shape)
-        for mask in ([of_input, False, False], [False, of_weight, False])
-    ]
-    return counts[0] + counts[1] // groups
-
-
 def torch_counter() -> FlopCounterMode:
-    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: convolution_backward})
+    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: grouped_convolution_backward})
 
 
 def example(objective: str, size: str, samples: int) -> tuple[SpeechEncoder, dict[str, Tensor]]:

@@ -64,6 +64,15 @@ def test_tables_of_a_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "…" not in output, "80 columns hold the tables"
 
 
+def test_profile() -> None:
+    got = answer("bench", "profile", *SHORT, "--objective", "tera", "--repeats", "1")
+    assert {"device", "subject", "precision", "step_seconds", "matmul_flops_per_second", "kinds"} <= set(got)
+    assert {"matrix products", "GELU", "optimizer, clipping"} < {kind["name"] for kind in got["kinds"]}
+    output = call("bench", "profile", *SHORT, "--objective", "tera", "--repeats", "1").output
+    assert "between operations" in output
+    assert "…" not in output, "80 columns hold the table"
+
+
 def test_grid_table_and_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def measured(cell: grid.Cell, task: object, steps: int) -> grid.Cell:
         full = cell.utterances == 12
@@ -96,6 +105,10 @@ def test_grid_table_and_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         (["grid", "--lengths", "1,x"], "`--lengths` must be numbers, comma-separated, but is `1,x`"),
         (["grid", "--out", "grid.pdf"], "`--out` must be a PNG file"),
         (["grid", "--subject", "torchaudio"], "torchaudio has no objective `wav2vec2`"),
+        (["grid", "--repeats", "0"], "`--repeats` must be at least 1"),
+        (["profile", "--subject", "transformers", "--objective", "tera"], "transformers has no objective `tera`"),
+        (["profile", "--repeats", "0"], "`--repeats` must be at least 1"),
+        (["profile", "--precision", "fp32,bf16"], "unknown precision `fp32,bf16`"),
         (["loader", "nowhere", "--workers", "-1"], "`--workers` must be numbers from 0"),
         (["loader", "nowhere", "--workers", "0"], "nowhere/train.tsv` cannot be read"),
     ],
