@@ -9,7 +9,7 @@ RECIPES = [str(path.relative_to(HERE / "recipes")) for path in sorted((HERE / "r
 
 setup(
     name="fairseq-budget",
-    version="0.3.0",
+    version="0.3.1",
     description="Pre-training of self-supervised speech models on a compute budget, with fairseq and s3prl",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
