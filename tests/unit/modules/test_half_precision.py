@@ -57,14 +57,15 @@ def test_losses_and_gradients_are_those_of_single_precision(objective: str, mode
         assert float(torch.cosine_similarity(found[name].flatten(), expected[name].flatten(), dim=0)) > 0.97, name
 
 
+@pytest.mark.parametrize("dtype", [pytest.param(torch.float16, marks=pytest.mark.slow), torch.bfloat16])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_a_model_in_half_precision_trains(objective: str) -> None:
-    """fairseq's own `common.bf16`, and its fp16 on a GPU: parameters and the waveform are halved."""
+def test_a_model_in_half_precision_trains(objective: str, dtype: torch.dtype) -> None:
+    """fairseq's own `common.fp16` and `common.bf16`: parameters and the waveform are halved."""
     model, inputs = example(objective)
     exact, _ = gradients(model, inputs, low=False)
-    rounded, found = gradients(model.bfloat16(), {**inputs, "source": inputs["source"].bfloat16()}, low=False)
+    rounded, found = gradients(model.to(dtype), {**inputs, "source": inputs["source"].to(dtype)}, low=False)
     assert rounded == pytest.approx(exact, rel=0.02)
-    assert all(g.isfinite().all() and g.dtype == torch.bfloat16 for g in found.values())
+    assert all(g.isfinite().all() and g.dtype == dtype for g in found.values())
 
 
 def test_an_unknown_precision_is_refused() -> None:
