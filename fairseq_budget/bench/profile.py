@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from statistics import median
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import conv_backward_flop, flop_registry, shape_wrapper
 
 from fairseq_budget.bench.case import Case
-from fairseq_budget.bench.subject import UPDATE, Subject
+from fairseq_budget.bench.subject import Subject
 from fairseq_budget.bench.subjects import subject_class
 from fairseq_budget.tools.machine import Stopwatch, matmul_rate
 
@@ -89,9 +89,9 @@ def _medians(watched: Sequence[dict[str, Kind]]) -> list[Kind]:
     """LayerDrop makes the steps differ: what they have in calls, FLOPs and bytes are medians, too."""
     kinds = []
     for name in dict.fromkeys(name for step in watched for name in step):
-        found = [step.get(name, Kind(name, 0, 0.0, 0, 0)) for step in watched]
-        counts = [round(median(getattr(kind, field) for kind in found)) for field in ("calls", "flops", "bytes")]
-        kinds.append(Kind(name, counts[0], median(kind.seconds for kind in found), *counts[1:]))
+        found = [astuple(step.get(name, Kind(name, 0, 0.0, 0, 0)))[1:] for step in watched]
+        calls, seconds, flops, touched = map(median, zip(*found, strict=True))
+        kinds.append(Kind(name, round(calls), seconds, round(flops), round(touched)))
     return sorted(kinds, key=lambda kind: -kind.seconds)
 
 
@@ -111,7 +111,7 @@ class Watch(TorchDispatchMode):
         self.stopwatch.mark()
         out = func(*args, **kwargs)
         self.stopwatch.mark()
-        name = OPTIMIZER if self.subject.phase == UPDATE else kind_of(packet.__name__)
+        name = OPTIMIZER if self.subject.updating else kind_of(packet.__name__)
         self.rows.append((name, _flops(packet, args, kwargs, out), _bytes(args, kwargs, out)))
         return out
 
@@ -119,10 +119,10 @@ class Watch(TorchDispatchMode):
         """What was seen, added up."""
         # from before an operation to after it, without what lies between two
         seconds = self.stopwatch.seconds()[::2]
-        sums: dict[str, list[Any]] = defaultdict(lambda: [0, 0.0, 0, 0])
+        seen = defaultdict(list)
         for (name, flops, touched), taken in zip(self.rows, seconds, strict=True):
-            sums[name] = [total + more for total, more in zip(sums[name], (1, taken, flops, touched), strict=True)]
-        return {name: Kind(name, *values) for name, values in sums.items()}
+            seen[name].append((1, taken, flops, touched))
+        return {name: Kind(name, *map(sum, zip(*rows, strict=True))) for name, rows in seen.items()}
 
 
 def kind_of(operation: str) -> str:

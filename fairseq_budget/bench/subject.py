@@ -16,8 +16,6 @@ from fairseq_budget.bench.case import Case
 from fairseq_budget.tools.machine import PRECISIONS
 from fairseq_budget.tools.steps import Batch, Phases, autocast, timed_step
 
-FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
-
 
 class Subject(ABC):
     """A model in training mode with the recipe's Adam and clipping, which are fairseq's own for every subject.
@@ -41,8 +39,8 @@ class Subject(ABC):
         # fairseq's optimizer for cast models scales by itself
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=case.precision == "fp16" and not self.casts)
         self.loss: Tensor | None = None
-        self.phase = FORWARD
-        """Of a step, for whoever watches it."""
+        self.updating = False
+        """Whether a step has come to its update, for whoever watches it."""
 
     @property
     def casts(self) -> bool:
@@ -69,7 +67,7 @@ class Subject(ABC):
         return timed_step(self.device, lambda: self._loss(inputs), self._update, self._backward)
 
     def _loss(self, inputs: Any) -> Tensor:
-        self.phase = FORWARD
+        self.updating = False
         with self._autocast():
             self.loss, self.frames = self.forward(inputs)
         return self.loss
@@ -78,12 +76,11 @@ class Subject(ABC):
         return nullcontext() if self.casts else autocast(self.device, self.case.precision)
 
     def _backward(self, loss: Tensor) -> None:
-        self.phase = BACKWARD
         self.optimizer.backward(self.scaler.scale(loss))
 
     def _update(self) -> None:
         """What fairseq's trainer does after the last backward pass; gradients that overflow are dropped."""
-        self.phase = UPDATE
+        self.updating = True
         self.optimizer.multiply_grads(1 / self.frames)
         self.scaler.unscale_(self.optimizer.optimizer)
         with suppress(OverflowError):

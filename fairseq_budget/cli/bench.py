@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.cli.bench_options import (
+    case_of,
     check_has,
     check_repeats,
     chosen,
     description,
     listed,
-    named,
     numbers_of,
     quiet,
     reporter,
@@ -64,14 +63,13 @@ def bench(
     context.with_resource(quiet())
     if context.invoked_subcommand is not None:
         return
-    from fairseq_budget.bench.case import Case
     from fairseq_budget.bench.compare import Entry, compare
     from fairseq_budget.bench.subjects import OURS, peers_of
     from fairseq_budget.cli.bench_tables import print_comparison
 
     check_repeats(repeats)
     precisions = listed(precision or "fp32")
-    case = Case(objective, size, precisions[0], batch, samples_of(seconds), named(device), tuple(settings or ()))
+    case = case_of(objective, size, precisions[0], batch, seconds, device, settings)
     cases = [case.within(name).validate() for name in precisions]
     names = [OURS, *(peers_of(objective) if peers is None else chosen(peers))]
     for name in names:
@@ -104,7 +102,6 @@ def grid(
     """
     import pandas as pd
 
-    from fairseq_budget.bench.case import Case
     from fairseq_budget.bench.grid import cells_of
     from fairseq_budget.cli.bench_tables import print_grid
     from fairseq_budget.report.grid_plot import grid_figure
@@ -115,7 +112,7 @@ def grid(
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
     check_has(subject, objective)
     precisions, limit = listed(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
-    case = Case(objective, size, precisions[0], 1, SAMPLE_RATE, named(device), tuple(settings or ()))
+    case = case_of(objective, size, precisions[0], 1, 1.0, device, settings)
     axes = numbers_of("--lengths", lengths, float), numbers_of("--batches", batches, int)
     cells = list(cells_of(subject, case, *axes, precisions, repeats, limit, reporter()))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -142,14 +139,12 @@ def profile(
     as_json: AsJson = False,
 ) -> None:
     """Where the time of a step goes: its operations by kind, with the FLOPs they do and the bytes they touch."""
-    from fairseq_budget.bench.case import Case
     from fairseq_budget.bench.profile import profile as watch
     from fairseq_budget.cli.bench_tables import print_profile
 
     check_repeats(repeats)
     check_has(subject, objective)
-    settings = settings or []
-    case = Case(objective, size, precision or "fp32", batch, samples_of(seconds), named(device), tuple(settings)).validate()
+    case = case_of(objective, size, precision or "fp32", batch, seconds, device, settings).validate()
     found = watch(subject, case, repeats, reporter())
     if as_json:
         print(json.dumps({**description(case), "subject": subject, "precision": case.precision, **asdict(found)}, indent=2))
@@ -197,10 +192,9 @@ def ledger(
 ) -> None:
     """What the ledger costs of each update: its accounting beside a training step."""
     from fairseq_budget.bench.bookkeeping import measure_bookkeeping
-    from fairseq_budget.bench.case import Case
     from fairseq_budget.report import numbers
 
-    case = Case(objective, size, precision or "fp32", batch, samples_of(seconds), named(device)).validate()
+    case = case_of(objective, size, precision or "fp32", batch, seconds, device).validate()
     cost = measure_bookkeeping(case, repeats)
     if as_json:
         print(json.dumps({**description(case), **asdict(cost), "share": cost.share}, indent=2))

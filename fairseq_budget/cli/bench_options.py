@@ -44,11 +44,21 @@ def description(case: Case) -> dict[str, Any]:
     return {"device": device_name(case.device), **values}
 
 
-def named(device: str | None) -> str:
-    """The device's name, checked."""
+def case_of(
+    objective: str,
+    size: str,
+    precision: str,
+    utterances: int,
+    seconds: float,
+    device: str | None,
+    settings: list[str] | None = None,
+) -> Case:
+    """What is timed, of options as they are given; the device is checked, the rest isn't yet."""
+    from fairseq_budget.bench.case import Case
     from fairseq_budget.tools.machine import open_device
 
-    return str(open_device(device))
+    there = str(open_device(device))
+    return Case(objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()))
 
 
 def check_repeats(repeats: int) -> None:
@@ -62,7 +72,7 @@ def check_has(subject: str, objective: str) -> None:
     from fairseq_budget.bench.subjects import subject_class
 
     if objective not in subject_class(subject).objectives:
-        raise ConfigError(f"{subject} has no objective `{objective}`: choose another, or leave it out of `--peers`")
+        raise ConfigError(f"{subject} has no objective `{objective}`: choose another, or do without {subject}")
 
 
 def samples_of(seconds: float) -> int:

@@ -42,6 +42,11 @@ def _table(*headings: str, left: int = 2) -> Table:
     return table
 
 
+def _footnote(console: Console, text: str) -> None:
+    """What a table is about; only a terminal's lines are wrapped."""
+    console.print(text, highlight=False, soft_wrap=not console.is_terminal)
+
+
 def print_comparison(console: Console, case: Case, comparison: Comparison) -> None:
     """Two tables: what a step takes, and what that makes."""
     ours = [f"{row.subject} {row.precision}" for row in comparison.rows if row.subject == OURS]
@@ -58,13 +63,12 @@ def print_comparison(console: Console, case: Case, comparison: Comparison) -> No
     console.print(rates)
     peaks = ", ".join(f"{name} {numbers.flops_rate(rate)}" for name, rate in comparison.matmul_flops_per_second.items())
     order = "taken in turns" if comparison.in_turns else "one subject after the other"
-    console.print(
+    _footnote(
+        console,
         f"{case.objective}, {case.size}, {case.utterances} x {case.samples / SAMPLE_RATE:g} s, {device_name(case.device)}. "
         f"Medians of {comparison.repeats} steps, {order}. FLOP/s: {human_flops(case.flops)} of this project's model "
         f"a step, by the closed form. Peak, measured on products of matrices: {peaks}. Here: {OURS}; last "
         "columns: how many times faster it is in that precision, with the lowest and the highest of the steps.",
-        highlight=False,
-        soft_wrap=not console.is_terminal,
     )
 
 
@@ -105,12 +109,11 @@ def print_grid(console: Console, cells: Sequence[Cell], picture: Path) -> None:
         times = [_published(others, device, cell) for device in devices]
         table.add_row(f"{cell.seconds:g}", str(cell.utterances), cell.precision, *_grid_cells(cell), *times)
     console.print(table)
-    console.print(
+    _footnote(
+        console,
         "OOM: out of memory. Right: seconds that Gao et al. 2022 publish for wav2vec 2.0 Base, in fp32 and mixed precision, "
         f"on {', '.join(devices)}.\n"
         f"picture: {escape(str(picture))}",
-        highlight=False,
-        soft_wrap=not console.is_terminal,
     )
 
 
@@ -138,12 +141,11 @@ def print_profile(console: Console, subject: str, case: Case, profile: Profile) 
     for kind in profile.kinds:
         table.add_row(kind.name, *_kind_cells(kind, profile))
     console.print(table)
-    console.print(
+    _footnote(
+        console,
         f"{subject}: {case.objective}, {case.size}, {case.precision}, {case.utterances} x {case.samples / SAMPLE_RATE:g} s, "
         f"{device_name(case.device)}. A step takes {numbers.duration(profile.step_seconds)} unwatched. Peak, measured on "
         f"products of matrices: {numbers.flops_rate(profile.matmul_flops_per_second)}. GB: of tensors read and written.",
-        highlight=False,
-        soft_wrap=not console.is_terminal,
     )
 
 

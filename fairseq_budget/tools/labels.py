@@ -78,7 +78,7 @@ class LabelSettings:
     @property
     def fit(self) -> FitSettings:
         """What k-means needs to know."""
-        max_gib = total_memory() / 2**31 if self.max_gib is None else self.max_gib  # half of it
+        max_gib = total_memory() / 2 / 2**30 if self.max_gib is None else self.max_gib
         return FitSettings(self.clusters, self.percent, self.seed, self.n_init, max_gib)
 
 

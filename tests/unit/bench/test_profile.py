@@ -14,13 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from fairseq_budget.bench import profile as profiles
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.profile import ELSEWHERE, OPTIMIZER, Kind, Watch, grouped_convolution_backward, kind_of, profile
-from fairseq_budget.bench.subject import BACKWARD, UPDATE
 from fairseq_budget.bench.subjects import subject_class
 
 
-def watched(work: Callable[[], Any], phase: str = BACKWARD) -> list[Kind]:
-    """What some work of a subject in that phase comes to."""
-    with Watch(SimpleNamespace(device=torch.device("cpu"), phase=phase)) as watch:
+def watched(work: Callable[[], Any], updating: bool = False) -> list[Kind]:
+    """What some work of a subject comes to."""
+    with Watch(SimpleNamespace(device=torch.device("cpu"), updating=updating)) as watch:
         work()
     return list(watch.kinds().values())
 
@@ -59,7 +58,7 @@ def test_an_expanded_tensor_counts_once_and_a_view_not_at_all() -> None:
 
 
 def test_the_optimizer_is_one_kind() -> None:
-    (kind,) = watched(lambda: torch.ones(4) * 2, UPDATE)
+    (kind,) = watched(lambda: torch.ones(4) * 2, updating=True)
     assert (kind.name, kind.calls) == (OPTIMIZER, 2)
 
 
