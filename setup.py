@@ -23,7 +23,7 @@ setup(
     ],
     package_dir={"hydra_plugins": "fairseq_budget/hydra_plugins", "fairseq_budget.recipes": "recipes"},
     package_data={
-        "fairseq_budget": ["arithmetic/*.csv", "report/published/*", "report/templates/*"],
+        "fairseq_budget": ["published/*", "report/templates/*"],
         "fairseq_budget.recipes": RECIPES,
     },
     install_requires=[

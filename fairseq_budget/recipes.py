@@ -37,7 +37,7 @@ _UNREGULARISED = _Regularisation(dropout=0.0, encoder_layerdrop=0.0, feature_gra
 def model_settings(objective: str, size_name: str) -> dict[str, Any]:
     """What a size means for an objective: every setting of the model that the size decides, and the learning rate.
 
-    Keys are those of :class:`fairseq_budget.modules.config.ModelConfig`, and `lr` and `normalize`.
+    Keys are those of :class:`fairseq_budget.arithmetic.model_config.ModelConfig`, and `lr` and `normalize`.
     """
     size = get_size(size_name)
     regular = _REGULARISED if size.regularised else _UNREGULARISED

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from fairseq_budget.data.corpora.superb import places
+from fairseq_budget.corpora.superb import places
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import der, fixes
 from s3prl_upstreams.tasks import Task, task_of

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 from torch.nn.utils.rnn import pad_sequence
 
+from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.modules.pretrained import load_pretrained
 
 SAMPLES_PER_FRAME = 320
 SHORTEST_WAVE = 400

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fairseq_budget.modules.pretrained import load_pretrained
+from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.provenance import versions, write_record
 from s3prl_upstreams import scores
 from s3prl_upstreams.hubconf import UPSTREAMS

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.arithmetic.model_config import ModelConfig
 
 
 def waves(batch: int, samples: int, seed: int = 0) -> Tensor:

@@ -93,7 +93,7 @@ def hardware_flops(
 
     Unlike model FLOPs: Transformer layers that LayerDrop skipped don't count; components that are recomputed in the backward
     pass (activation checkpointing) count four times; the waveform needs no gradient, so the backward pass of the first
-    convolution is one product, and with group norm (`modules/first_convolution.py`) its output once more; convolutions that
+    convolution is one product, and with group norm (`kernels/first_convolution.py`) its output once more; convolutions that
     don't learn (`feature_grad_mult` = 0) have no backward pass.
 
     Args:

@@ -13,14 +13,14 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from fairseq_budget.arithmetic.flops import training_flops
+from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import check_objective, get_size
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.modules.config import ModelConfig, model_config
+from fairseq_budget.planning.machine import check_precision, open_device
+from fairseq_budget.planning.steps import Batch, noise_batch
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.tools.machine import check_precision, open_device
-from fairseq_budget.tools.steps import Batch, noise_batch
 
 LEARNING_RATE = 1e-6
 """Small, so that a few updates on noise don't spoil a model: the time of an update doesn't depend on it."""

@@ -11,8 +11,8 @@ from typing import Protocol
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.bench.worker import StepFailed, Task, Worker
-from fairseq_budget.tools.machine import enough_rows, matmul_rate
-from fairseq_budget.tools.steps import Phases
+from fairseq_budget.planning.machine import enough_rows, matmul_rate
+from fairseq_budget.planning.steps import Phases
 
 WARM_UP = 1
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2ForPreTraining
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
 
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
-from fairseq_budget.export.huggingface import architecture
-from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.tools.steps import Batch
+from fairseq_budget.checkpoints.huggingface import architecture
+from fairseq_budget.planning.steps import Batch
 
 
 @dataclass(frozen=True)

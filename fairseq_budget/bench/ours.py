@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
+from fairseq_budget.planning.steps import Batch, inputs_of
 from fairseq_budget.plugin.models import BudgetHubertModel, BudgetTeraModel, BudgetWav2Vec2Model
-from fairseq_budget.tools.steps import Batch, inputs_of
 
 _MODELS = {"hubert": BudgetHubertModel, "wav2vec2": BudgetWav2Vec2Model, "tera": BudgetTeraModel}
 

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import conv_backward_flop, flop_registry, shape_wr
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
 from fairseq_budget.bench.subjects import subject_class
-from fairseq_budget.tools.machine import Stopwatch, matmul_rate
+from fairseq_budget.planning.machine import Stopwatch, matmul_rate
 
 OPTIMIZER, OTHERS, ELSEWHERE = "optimizer, clipping", "other operations", "between operations"
 KINDS = {

@@ -18,14 +18,14 @@ from fairseq.models.wav2vec.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
 from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
 from torch import Tensor, nn
 
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
-from fairseq_budget.modules.config import ModelConfig
 from fairseq_budget.modules.mfcc import KaldiMFCC, stack_pairs
-from fairseq_budget.modules.objective import FEATURES_PENALTY
-from fairseq_budget.modules.wav2vec2 import DIVERSITY_WEIGHT
-from fairseq_budget.tools.steps import SPECIAL_SYMBOLS, Batch
+from fairseq_budget.objectives.loss import FEATURES_PENALTY
+from fairseq_budget.objectives.wav2vec2.model import DIVERSITY_WEIGHT
+from fairseq_budget.planning.steps import SPECIAL_SYMBOLS, Batch
 
 
 class Stock(Subject):

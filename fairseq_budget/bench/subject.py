@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from fairseq_budget.bench.case import Case
-from fairseq_budget.tools.machine import PRECISIONS
-from fairseq_budget.tools.steps import Batch, Phases, autocast, timed_step
+from fairseq_budget.planning.machine import PRECISIONS
+from fairseq_budget.planning.steps import Batch, Phases, autocast, timed_step
 
 
 class Subject(ABC):

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
-from fairseq_budget.modules.objective import FEATURES_PENALTY
-from fairseq_budget.tools.steps import Batch
+from fairseq_budget.objectives.loss import FEATURES_PENALTY
+from fairseq_budget.planning.steps import Batch
 
 
 class TorchAudio(Subject):

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import torch
 
-from fairseq_budget.tools.steps import Phases
+from fairseq_budget.planning.steps import Phases
 
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError")
 """How a process ends that ran out of memory where nothing could catch it."""
@@ -114,7 +114,7 @@ def answers(task: Task, numbers: TextIO) -> Iterator[Answer]:
     """What the process does: a step for each line of `numbers`."""
     from fairseq_budget.bench.case import Case
     from fairseq_budget.bench.subjects import subject_class
-    from fairseq_budget.tools.memory import PeakMemory, limit_memory
+    from fairseq_budget.planning.memory import PeakMemory, limit_memory
 
     case = Case(**{**task.case, "overrides": tuple(task.case["overrides"])})
     kind, subject = subject_class(task.subject), None
@@ -133,7 +133,7 @@ def answers(task: Task, numbers: TextIO) -> Iterator[Answer]:
 
 
 def _failure(error: Exception) -> Answer:
-    from fairseq_budget.tools.memory import is_out_of_memory
+    from fairseq_budget.planning.memory import is_out_of_memory
 
     return _full() if is_out_of_memory(error) else Answer(failure=str(error).splitlines()[0])
 

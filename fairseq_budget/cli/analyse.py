@@ -20,7 +20,7 @@ from fairseq_budget.errors import ConfigError
 from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
-    from fairseq_budget.tools.isoflop.analysis import Analysis, BudgetFit, Optimum, PowerLaw
+    from fairseq_budget.planning.isoflop.analysis import Analysis, BudgetFit, Optimum, PowerLaw
 
 app = typer.Typer(help="Analyse finished runs, and batches.", no_args_is_help=True)
 app.command("packing")(packing.packing)
@@ -49,10 +49,10 @@ def isoflop(
     asr_wer, ...) and, if known, hours_heard.  Runs whose spent FLOPs are within 3% share a budget.
     """
     # scipy and matplotlib take a second to import; other commands must not wait for them
+    from fairseq_budget.planning.isoflop.analysis import analyse
+    from fairseq_budget.planning.isoflop.points import read_points
     from fairseq_budget.report.isoflop_plot import isoflop_figure
     from fairseq_budget.report.plots import save
-    from fairseq_budget.tools.isoflop.analysis import analyse
-    from fairseq_budget.tools.isoflop.points import read_points
 
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")

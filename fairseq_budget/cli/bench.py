@@ -166,7 +166,7 @@ def loader(
     """The share of time that training waits for data: fairseq's trainer on real audio, by number of loader processes."""
     from fairseq_budget.bench.loader import measure_waiting
     from fairseq_budget.cli.bench_tables import print_waiting
-    from fairseq_budget.tools.machine import device_name, open_device
+    from fairseq_budget.planning.machine import device_name, open_device
 
     there, report, rows = open_device(device), reporter(), []
     for count in numbers_of("--workers", workers, int):

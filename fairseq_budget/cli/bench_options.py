@@ -38,7 +38,7 @@ def reporter() -> Callable[[str], None]:
 
 def description(case: Case) -> dict[str, Any]:
     """What was measured, and where, for a program."""
-    from fairseq_budget.tools.machine import device_name
+    from fairseq_budget.planning.machine import device_name
 
     values = {name: value for name, value in asdict(case).items() if name not in ("precision", "device_name")}
     return {"device": device_name(case.device), **values}
@@ -55,7 +55,7 @@ def case_of(
 ) -> Case:
     """What is timed, of options as they are given; the device is checked, the rest isn't yet."""
     from fairseq_budget.bench.case import Case
-    from fairseq_budget.tools.machine import open_device
+    from fairseq_budget.planning.machine import open_device
 
     there = str(open_device(device))
     return Case(objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fairseq_budget import published
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Ratio, Row
@@ -19,8 +20,8 @@ from fairseq_budget.bench.grid import Cell
 from fairseq_budget.bench.loader import Waiting
 from fairseq_budget.bench.profile import Kind, Profile
 from fairseq_budget.bench.subjects import OURS
-from fairseq_budget.report import numbers, published
-from fairseq_budget.tools.machine import device_name
+from fairseq_budget.planning.machine import device_name
+from fairseq_budget.report import numbers
 
 GIB = 2**30
 MIXED = "mixed"
@@ -101,7 +102,7 @@ def _memory(size: int | None) -> str:
 
 def print_grid(console: Console, cells: Sequence[Cell], picture: Path) -> None:
     """A row for each cell, with the published seconds of the same one."""
-    others = published.step_times()
+    others = pd.DataFrame(published.step_times())
     devices = list(dict.fromkeys(others["device"]))
     named = [_SHORT.get(name, name) for name in devices]
     table = _table("length (s)", "batch", "in", "step (s)", "GiB", "GFLOP", *named, left=0)

@@ -11,7 +11,7 @@ from fairseq_budget.cli import superb_corpus
 from fairseq_budget.errors import BudgetError
 
 if TYPE_CHECKING:
-    from fairseq_budget.data.corpora.librispeech import Corpus
+    from fairseq_budget.corpora.librispeech import Corpus
 
 app = typer.Typer(help="Make or prepare corpora.", no_args_is_help=True)
 app.command("superb")(superb_corpus.superb)
@@ -34,7 +34,7 @@ def librispeech(root: Root, out: Manifests = Path("manifests"), download: Downlo
 
     No audio is copied.  A download that was cut off goes on when the same command is given again.
     """
-    from fairseq_budget.data.corpora.librispeech import LIBRISPEECH
+    from fairseq_budget.corpora.librispeech import LIBRISPEECH
 
     _prepare(LIBRISPEECH, root, out, download, url)
 
@@ -42,13 +42,13 @@ def librispeech(root: Root, out: Manifests = Path("manifests"), download: Downlo
 @app.command()
 def mini_librispeech(root: Root, out: Manifests = Path("manifests"), download: Download = False, url: Url = None) -> None:
     """Mini LibriSpeech (5 h, 0.5 GB): OUT/mini_librispeech/train.tsv and valid.tsv."""
-    from fairseq_budget.data.corpora.librispeech import MINI_LIBRISPEECH
+    from fairseq_budget.corpora.librispeech import MINI_LIBRISPEECH
 
     _prepare(MINI_LIBRISPEECH, root, out, download, url)
 
 
 def _prepare(corpus: Corpus, root: Path, out: Path, download: bool, url: str | None) -> None:
-    from fairseq_budget.data.corpora.librispeech import fetch, prepare
+    from fairseq_budget.corpora.librispeech import fetch, prepare
 
     if url is not None and not download:
         raise BudgetError("`--url` says where to download from: add `--download`, or leave it out")
@@ -75,7 +75,7 @@ def synthetic(
     """Synthetic English speech, spoken by eSpeak NG: OUT/librispeech and OUT/speech_commands.  Downloads nothing."""
     from joblib import cpu_count
 
-    from fairseq_budget.data.corpora.synthetic import Settings, make_corpus
+    from fairseq_budget.synthetic.corpus import Settings, make_corpus
 
     settings = Settings(hours, dev_hours, speakers, keyword_speakers, takes, seed)
     # joblib counts the cores that this process may use, not those of the machine (a cluster's or container's share).

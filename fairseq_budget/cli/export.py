@@ -28,12 +28,12 @@ def export(
     """
     # torch and transformers take seconds to import; other commands must not wait for them
     if to is Toolkit.S3PRL:
-        from fairseq_budget.export import s3prl_checkpoint
+        from fairseq_budget.checkpoints import s3prl_checkpoint
 
         upstream = s3prl_checkpoint.export(checkpoint, out)
         typer.echo(f"{out}: use it in s3prl with `-u {upstream} -k {out}`")
         return
-    from fairseq_budget.export import huggingface
+    from fairseq_budget.checkpoints import huggingface
 
     largest = huggingface.export(checkpoint, out)
     typer.echo(f"{out}: load it with `transformers.AutoModel.from_pretrained('{out}')`")

@@ -75,10 +75,10 @@ def make(
     """
     # scikit-learn and torch take seconds to import; other commands must not wait for them.
     from fairseq_budget.errors import ConfigError
-    from fairseq_budget.tools.features import MFCC39, Features
-    from fairseq_budget.tools.hidden import HiddenLayer
-    from fairseq_budget.tools.labels import FIRST_ROUND, LATER_ROUNDS, LabelSettings, make_labels
-    from fairseq_budget.tools.machine import open_device
+    from fairseq_budget.labels.features import MFCC39, Features
+    from fairseq_budget.labels.hidden import HiddenLayer
+    from fairseq_budget.labels.rounds import FIRST_ROUND, LATER_ROUNDS, LabelSettings, make_labels
+    from fairseq_budget.planning.machine import open_device
 
     if checkpoint is None and layer is not None:
         raise ConfigError("`--layer` is one of a model: name the model with `--checkpoint`")
@@ -114,7 +114,7 @@ def quality(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Tell how labels are used and how long they last; where phones are known, their purity and PNMI."""
-    from fairseq_budget.tools.label_report import label_quality
+    from fairseq_budget.labels.report import label_quality
 
     found = label_quality(data_dir, label_dir or data_dir, tuple(splits.split(",")), phones, against)
     if as_json:

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.arithmetic.budget import Budget
-from fairseq_budget.arithmetic.choice import PUBLISHED_FLOPS, Choice, choose
+from fairseq_budget.arithmetic.model_config import ModelConfig, validate
 from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_runs
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size, check_objective, get_size
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.modules.config import ModelConfig, validate
+from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, choose
 from fairseq_budget.report import numbers
 
 _DEFAULTS = Setting()

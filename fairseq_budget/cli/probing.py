@@ -18,7 +18,7 @@ from fairseq_budget.errors import ConfigError
 from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
-    from fairseq_budget.tools.probe import Probe
+    from fairseq_budget.planning.probe import Probe
 
 GIB = 2**30
 SMALL_BATCH = "2x5"
@@ -58,8 +58,8 @@ def run_probe(
     would tell nothing, and a CPU :data:`SMALL_BATCH`.
     """
     # torch takes seconds to import: a plan without a probe must not wait for it
-    from fairseq_budget.tools import machine
-    from fairseq_budget.tools.probe import Prober
+    from fairseq_budget.planning import machine
+    from fairseq_budget.planning.probe import Prober
 
     device = machine.open_device(device_name)
     precision = machine.check_precision(precision, device)

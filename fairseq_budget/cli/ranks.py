@@ -15,8 +15,8 @@ from rich.table import Table
 from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
-    from fairseq_budget.tools.ranks.correlation import Correlation
-    from fairseq_budget.tools.ranks.look import Look
+    from fairseq_budget.diagnostics.ranks.correlation import Correlation
+    from fairseq_budget.diagnostics.ranks.look import Look
 
 
 def ranks(
@@ -42,9 +42,9 @@ def ranks(
     measure says anything about tasks is what `--with` finds out, for the runs at hand.
     """
     # torch, scikit-learn and scipy take seconds to import; other commands must not wait for them
+    from fairseq_budget.diagnostics.ranks.look import Settings, look
     from fairseq_budget.errors import ConfigError
-    from fairseq_budget.tools.machine import open_device
-    from fairseq_budget.tools.ranks.look import Settings, look
+    from fairseq_budget.planning.machine import open_device
 
     if utterances < 2 or clusters < 2:
         raise ConfigError(f"`--utterances` and `--clusters` must be at least 2, but are {utterances} and {clusters}")
@@ -52,7 +52,7 @@ def ranks(
     looks = look(checkpoints, settings)
     found: list[Correlation] | None = None
     if with_records:
-        from fairseq_budget.tools.ranks.correlation import correlations
+        from fairseq_budget.diagnostics.ranks.correlation import correlations
 
         found = correlations(looks, with_records, seed)
     if as_json:
@@ -66,7 +66,7 @@ def ranks(
 
 def _print(looks: Sequence[Look]) -> None:
     """A row for each layer of a single checkpoint, else two rows for each."""
-    from fairseq_budget.tools.ranks.look import MEASURES
+    from fairseq_budget.diagnostics.ranks.look import MEASURES
 
     shown = [name for name in MEASURES if any(one.summary("last", name) is not None for one in looks)]
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
@@ -91,8 +91,8 @@ def _print(looks: Sequence[Look]) -> None:
 
 
 def _print_correlations(found: Sequence[Correlation]) -> None:
+    from fairseq_budget.diagnostics.ranks.look import MEASURES
     from fairseq_budget.report.superb.columns import COLUMNS
-    from fairseq_budget.tools.ranks.look import MEASURES
 
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("measure", "layers", "metric", "runs", "Spearman's rho", "p"):

@@ -26,7 +26,7 @@ def superb(
 
     Official lists that can't be rebuilt are fetched from s3prl's repositories at a fixed commit, and verified.
     """
-    from fairseq_budget.data.corpora.superb.prepare import prepare
+    from fairseq_budget.corpora.superb.prepare import prepare
 
     for line in prepare(task, root, out, own_lists):
         typer.echo(line)
@@ -41,7 +41,7 @@ def mini_superb(
     """Miniature corpora for every SUPERB task, spoken by eSpeak NG: to see that a task runs.  Downloads nothing."""
     from joblib import cpu_count
 
-    from fairseq_budget.data.corpora.superb import mini
+    from fairseq_budget.corpora.superb import mini
 
     made = mini.make(out, tuple(task or ()), seed, cpu_count() if workers is None else workers)
     for name, total in made.items():

@@ -1,1 +1,1 @@
-"""Audio, manifests and corpora: everything between files on disk and arrays of samples, without torch or fairseq."""
+"""Audio, manifests, labels and batches: everything between files on disk and arrays of samples, without torch or fairseq."""

@@ -1,1 +1,1 @@
-"""The encoder and the three objectives in plain torch, with stock fairseq's parameter names; no fairseq is imported here."""
+"""The encoder that all objectives share, in plain torch with stock fairseq's parameter names; it doesn't import fairseq."""

@@ -1,7 +1,7 @@
 """Waveform to latent frames: the convolutional encoder that the three objectives share.
 
 Activations are rows of channels, one for each step of an utterance, in one matrix for the batch (see
-:mod:`fairseq_budget.modules.strided`).
+:mod:`fairseq_budget.kernels.strided`).
 
 Letters: B utterances, S samples, R rows of an utterance (frames, and what fills up), F frames, C channels.
 """
@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.modules.first_convolution import filtered_gelu_conv, normalised_filters, pieces_of
-from fairseq_budget.modules.precision import as_it_is, working_dtype
-from fairseq_budget.modules.strided import gelu_conv
+from fairseq_budget.kernels.first_convolution import filtered_gelu_conv, normalised_filters, pieces_of
+from fairseq_budget.kernels.precision import as_it_is, working_dtype
+from fairseq_budget.kernels.strided import gelu_conv
 
 
 class ChannelLayerNorm(nn.Module):

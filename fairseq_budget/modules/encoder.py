@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.kernels.dropout import dropout
 from fairseq_budget.modules.convolutions import ConvFeatureEncoder
-from fairseq_budget.modules.dropout import dropout
 from fairseq_budget.modules.masking import draw_mask
 from fairseq_budget.modules.transformer import TransformerEncoder
 

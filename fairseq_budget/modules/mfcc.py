@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fairseq_budget.modules.precision import as_it_is
+from fairseq_budget.kernels.precision import as_it_is
 
 LOW_HZ = 20.0
 PREEMPHASIS = 0.97

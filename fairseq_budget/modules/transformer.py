@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fairseq_budget.modules.attention import attend
-from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.modules.dropout import dropout
+from fairseq_budget.arithmetic.model_config import ModelConfig
+from fairseq_budget.kernels.attention import attend
+from fairseq_budget.kernels.dropout import dropout
 from fairseq_budget.modules.positional import PositionalConv
 
 

@@ -8,7 +8,7 @@ from typing import Any, List, Optional
 from fairseq.dataclass import FairseqDataclass
 from omegaconf import II, MISSING
 
-from fairseq_budget.modules.config import ModelConfig
+from fairseq_budget.arithmetic.model_config import ModelConfig
 
 
 def _setting(default: Any, help: str) -> Any:
@@ -17,7 +17,7 @@ def _setting(default: Any, help: str) -> Any:
 
 @dataclass
 class BudgetModelConfig(FairseqDataclass, ModelConfig):
-    """A model's shape and regularisation; see :class:`fairseq_budget.modules.config.ModelConfig`."""
+    """A model's shape and regularisation; see :class:`fairseq_budget.arithmetic.model_config.ModelConfig`."""
 
 
 @dataclass

@@ -10,12 +10,12 @@ from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
-from fairseq_budget.modules.objective import UNITS, Loss
+from fairseq_budget.objectives.loss import UNITS, Loss
 
 
 @register_criterion("budget_pretraining", dataclass=FairseqDataclass)
 class BudgetPretrainingCriterion(FairseqCriterion):
-    """Calls the model, whose :class:`~fairseq_budget.modules.objective.Loss` is a sum over masked frames."""
+    """Calls the model, whose :class:`~fairseq_budget.objectives.loss.Loss` is a sum over masked frames."""
 
     def __init__(self, task: Any) -> None:
         super().__init__(task)

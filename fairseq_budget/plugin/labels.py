@@ -7,11 +7,11 @@ from typing import Any
 
 from fairseq_budget.arithmetic.budget import CURRENCIES
 from fairseq_budget.arithmetic.ledger import Ledger
+from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.data.label_record import RECORD_NAME, read_label_rate, read_record
 from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile, read_dictionary
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.modules.safe_load import plain, safe_load
 
 
 class RunLabels:

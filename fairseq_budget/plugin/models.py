@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from fairseq.models import BaseFairseqModel, register_model
 
+from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.kernels.memory import keep_freed_memory
 from fairseq_budget.modules.compiled import compile_layers
-from fairseq_budget.modules.config import ModelConfig, model_config
-from fairseq_budget.modules.hubert import Hubert
-from fairseq_budget.modules.memory import keep_freed_memory
-from fairseq_budget.modules.tera import Tera
-from fairseq_budget.modules.wav2vec2 import Wav2Vec2
+from fairseq_budget.objectives.hubert.model import Hubert
+from fairseq_budget.objectives.tera.model import Tera
+from fairseq_budget.objectives.wav2vec2.model import Wav2Vec2
 from fairseq_budget.plugin.config import BudgetModelConfig
 
 

@@ -16,10 +16,10 @@ from hydra.types import RunMode
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import find_size
-from fairseq_budget.modules.pretrained import model_size_key
+from fairseq_budget.checkpoints.pretrained import model_size_key
+from fairseq_budget.planning.machine import device_name
 from fairseq_budget.plugin.forecast import forecast
 from fairseq_budget.provenance import versions, write_record
-from fairseq_budget.tools.machine import device_name
 
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 

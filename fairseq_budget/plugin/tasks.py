@@ -18,7 +18,7 @@ from fairseq_budget.arithmetic.units import hours_from_samples
 from fairseq_budget.data.check.cheap import cheap_checks
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.modules.objectives import MODELS
+from fairseq_budget.objectives.models import MODELS
 from fairseq_budget.plugin import clock
 from fairseq_budget.plugin.accounting import Accounts, cost_of
 from fairseq_budget.plugin.audio_source import check_files, re_cut

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
 from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import objective_name, size_name, upstream_name
-from fairseq_budget.report.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.study import Study
 

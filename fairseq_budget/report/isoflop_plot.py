@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from fairseq_budget.arithmetic.choice import MEASURES
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.planning.choice import MEASURES
+from fairseq_budget.planning.isoflop.analysis import Analysis, Optimum, PowerLaw
 from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import STYLE, objective_name
-from fairseq_budget.tools.isoflop.analysis import Analysis, Optimum, PowerLaw
 
 _PARABOLA = {"marker": "D", "markerfacecolor": "white", "linestyle": "--", "capsize": 4, "zorder": 5}
 _PARAMETRIC = {"marker": "*", "markersize": 14, "linestyle": "-", "capsize": 4, "zorder": 4}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fairseq_budget import __version__
+from fairseq_budget import __version__, published
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report import findings, plots, published, tables
+from fairseq_budget.report import findings, plots, tables
 from fairseq_budget.report.study import Study, read_study
 from fairseq_budget.report.templating import templates
 

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
 
-from fairseq_budget.report import numbers, published
+from fairseq_budget import published
+from fairseq_budget.report import numbers
 from fairseq_budget.report.findings import comparable
 from fairseq_budget.report.looks import (
     NO_SIZE,
@@ -158,13 +159,13 @@ def _label_below(run: PretrainRun, runs: Sequence[PretrainRun]) -> bool:
 def _paper_sizes(axes: Axes, objective: str) -> None:
     axes.set_facecolor(_PAPER_GREY)
     axes.set_title(f"{objective_name(objective)}, published")
-    rows = published.u_curve().query("objective == @objective")
-    if rows.empty:
+    rows = [row for row in published.u_curve() if row["objective"] == objective]
+    if not rows:
         _say(axes, "not in the paper")
         return
     axes.plot(
-        rows["percent_of_slim"],
-        rows["valid_loss"],
+        [row["percent_of_slim"] for row in rows],
+        [row["valid_loss"] for row in rows],
         objective_marker(objective) + "--",
         color="#444444",
         markerfacecolor=_PAPER_GREY,
@@ -184,7 +185,7 @@ def _lowest_per_percent(points: Sequence[tuple[float, float]]) -> list[tuple[flo
 
 def _percent_limits(runs: Sequence[PretrainRun]) -> tuple[float, float]:
     """Common limits of both rows, with some air on the logarithmic axis."""
-    percents = [*published.u_curve()["percent_of_slim"], *(run.percent for run in runs)]
+    percents = [*(float(row["percent_of_slim"]) for row in published.u_curve()), *(run.percent for run in runs)]
     return min(percents) / 1.7, max(percents) * 1.5
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.published import ACCURACY_COLUMNS, superb
 from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import objective_name, size_name, upstream_name
-from fairseq_budget.report.published import ACCURACY_COLUMNS, superb
 from fairseq_budget.report.runs import DownstreamRun, Origin, PretrainRun
 from fairseq_budget.report.study import Study
 
@@ -83,7 +83,7 @@ def published_scores(task: str) -> pd.DataFrame | None:
     """The paper's accuracies in percent for a task by objective, Slim beside Small; None for a task it has none for."""
     if task not in ACCURACY_COLUMNS:
         return None
-    table = superb().pivot(index="objective", columns="arch", values=ACCURACY_COLUMNS[task])
+    table = pd.DataFrame(superb()).pivot(index="objective", columns="arch", values=ACCURACY_COLUMNS[task])
     return pd.DataFrame(
         {
             "published upstream": objective_name(objective),

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from fairseq_budget.data.corpora.superb import mini
-from fairseq_budget.data.corpora.superb.places import PLACES
+from fairseq_budget.corpora.superb.places import PLACES
 from fairseq_budget.recipes import recipes_dir
+from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams import compat, scores
 from s3prl_upstreams.tasks import TASKS, get_task
 from tests.integration.conftest import BIN, check, run

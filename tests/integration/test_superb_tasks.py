@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from fairseq_budget.data.corpora.superb import mini
-from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.modules.objectives import build_model
+from fairseq_budget.arithmetic.model_config import ModelConfig
+from fairseq_budget.objectives.models import build_model
 from fairseq_budget.recipes import recipes_dir
+from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams import scores
 from s3prl_upstreams.tasks import TASKS, Task, get_task
 

@@ -9,7 +9,7 @@ import torch
 
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.sizes import OBJECTIVES
-from fairseq_budget.modules.pretrained import load_pretrained
+from fairseq_budget.checkpoints.pretrained import load_pretrained
 from tests.integration.conftest import Training, check
 
 pytestmark = pytest.mark.integration

@@ -17,10 +17,22 @@ SOURCES = sorted(path for name in ("fairseq_budget", "s3prl_upstreams") for path
 
 # a module may import what stands in its own row or above it
 LAYERS = (
-    ("fairseq_budget.errors", "fairseq_budget.files", "fairseq_budget.arithmetic", "fairseq_budget.provenance"),
-    ("fairseq_budget.data",),
-    ("fairseq_budget.modules",),
-    ("fairseq_budget.recipes", "fairseq_budget.tools", "fairseq_budget.report", "fairseq_budget.export"),
+    (
+        "fairseq_budget.errors",
+        "fairseq_budget.files",
+        "fairseq_budget.arithmetic",
+        "fairseq_budget.published",
+        "fairseq_budget.provenance",
+    ),
+    ("fairseq_budget.data", "fairseq_budget.corpora", "fairseq_budget.synthetic"),
+    ("fairseq_budget.kernels", "fairseq_budget.modules", "fairseq_budget.objectives", "fairseq_budget.checkpoints"),
+    (
+        "fairseq_budget.recipes",
+        "fairseq_budget.labels",
+        "fairseq_budget.planning",
+        "fairseq_budget.diagnostics",
+        "fairseq_budget.report",
+    ),
     ("fairseq_budget.plugin",),
     ("fairseq_budget.bench",),
     ("fairseq_budget.hydra_plugins", "fairseq_budget.cli", "fairseq_budget.__main__"),
@@ -87,7 +99,7 @@ def test_files_and_functions_are_short() -> None:
 
 
 def test_forward_passes_tell_their_shapes() -> None:
-    for path in (PACKAGE / "modules").glob("*.py"):
+    for path in (path for room in ("kernels", "modules", "objectives") for path in (PACKAGE / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in ("forward", "extract", "encode_masked"):
                 assert "Shape:" in (ast.get_docstring(node) or ""), f"{path.name}:{node.lineno} {node.name}"

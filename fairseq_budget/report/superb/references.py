@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fairseq_budget import published
 from fairseq_budget.errors import unknown_name
-from fairseq_budget.report import published
 from fairseq_budget.report.looks import upstream_name
 from fairseq_budget.report.superb.columns import COLUMNS
 
@@ -49,8 +49,7 @@ def published_rows(name: str) -> list[tuple[str, dict[str, float]]]:
     if name not in PUBLISHED:
         raise unknown_name("published table", name, [*PUBLISHED, "none"])
     table = PUBLISHED[name]
-    rows = table.rows().to_dict("records")
-    return [(table.name(row), _values(table, row)) for row in rows]
+    return [(table.name(row), _values(table, row)) for row in table.rows()]
 
 
 def _values(table: Published, row: Mapping[str, Any]) -> dict[str, float]:

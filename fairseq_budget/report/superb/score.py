@@ -22,8 +22,8 @@ from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
 
+from fairseq_budget import published
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report import published
 from fairseq_budget.report.superb.columns import COLUMNS, OTHERS, TABLE_2
 
 SCORED = (*TABLE_2, *OTHERS[:1])

@@ -21,12 +21,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.arithmetic.flops import forward_flops, hardware_flops, masked_frames
+from fairseq_budget.arithmetic.model_config import model_config
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
 from fairseq_budget.bench.profile import grouped_convolution_backward
-from fairseq_budget.modules.config import model_config
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.modules.objectives import build_model
+from fairseq_budget.objectives.models import build_model
 from fairseq_budget.recipes import model_settings
 from tests.common import waves
 

@@ -15,7 +15,7 @@ from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Entry, Ratio, compare
 from fairseq_budget.bench.subjects import OURS, subject_class
 from fairseq_budget.bench.worker import StepFailed
-from fairseq_budget.tools.steps import Phases
+from fairseq_budget.planning.steps import Phases
 
 Build = Callable[..., Case]
 

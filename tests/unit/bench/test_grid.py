@@ -12,7 +12,7 @@ from fairseq_budget.bench.grid import cells_of
 from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.tools.steps import Phases
+from fairseq_budget.planning.steps import Phases
 
 Build = Callable[..., Case]
 

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from fairseq_budget import published
 from fairseq_budget.arithmetic.budget import Budget
-from fairseq_budget.arithmetic.choice import MEASURES, OFF_CURVE, PUBLISHED_FLOPS, published_curve, published_optimum
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.plan import Setting, plan_run
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.tools.isoflop.parabola import fit_parabola
-from fairseq_budget.tools.isoflop.points import read_points
+from fairseq_budget.planning.choice import MEASURES, OFF_CURVE, PUBLISHED_FLOPS, published_optimum
+from fairseq_budget.planning.isoflop.parabola import fit_parabola
+from fairseq_budget.planning.isoflop.points import read_points
 
 PERCENT = {
     "hubert": {"valid_loss": 206, "asr_wer": 212, "asv_eer": 174},
@@ -40,7 +41,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["objective", "budget_flops", "params", "hours_heard", *MEASURES])
         writer.writeheader()
-        writer.writerows(row(published) for published in published_curve())
+        writer.writerows(row(published) for published in published.u_curve())
     return path
 
 

@@ -15,8 +15,8 @@ from fairseq_budget.bench import grid
 from fairseq_budget.bench.compare import Comparison, Ratio, Row
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.tools import machine
-from fairseq_budget.tools.steps import Phases
+from fairseq_budget.planning import machine
+from fairseq_budget.planning.steps import Phases
 
 SHORT = ["--seconds", "0.5", "--batch", "1", "--set", "model.encoder_layers=1", "--size", "30", "--device", "cpu"]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.compiled import compile_layers
-from fairseq_budget.modules.objectives import build_model
+from fairseq_budget.objectives.models import build_model
 from tests.common import assert_close, tiny_config, waves
 
 FIXED = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "encoder_layerdrop"), 0.0)

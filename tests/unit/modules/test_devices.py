@@ -10,7 +10,7 @@ import torch
 
 from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.modules.objectives import build_model
+from fairseq_budget.objectives.models import build_model
 from tests.common import tiny_config, waves
 
 LENGTHS = np.array([24_000, 20_000])

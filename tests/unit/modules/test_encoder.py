@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from fairseq_budget.arithmetic.model_config import ModelConfig, model_config, parse_convolutions
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.modules.config import ModelConfig, model_config, parse_convolutions
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.masking import draw_mask
-from fairseq_budget.modules.objectives import build_model
-from fairseq_budget.modules.wav2vec2 import draw_distractors
+from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from fairseq_budget.recipes import model_settings
 from tests.common import assert_close, tiny_config, waves
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fairseq_budget.arithmetic.model_config import model_config
 from fairseq_budget.arithmetic.sizes import OBJECTIVES
-from fairseq_budget.modules.config import model_config
-from fairseq_budget.modules.objectives import build_model
-from fairseq_budget.modules.wav2vec2 import draw_distractors
+from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from tests.common import tiny_config, waves
 
 SAMPLES, FRAMES, MASKED = 24_000, 74, 36

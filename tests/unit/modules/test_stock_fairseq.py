@@ -19,11 +19,11 @@ from fairseq.models.wav2vec.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
 from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
 from torch import Tensor, nn
 
-from fairseq_budget.modules.config import ModelConfig, model_config
+from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
 from fairseq_budget.modules.masking import draw_mask
-from fairseq_budget.modules.objective import FEATURES_PENALTY
-from fairseq_budget.modules.objectives import build_model
-from fairseq_budget.modules.wav2vec2 import DIVERSITY_WEIGHT, draw_distractors
+from fairseq_budget.objectives.loss import FEATURES_PENALTY
+from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives.wav2vec2.model import DIVERSITY_WEIGHT, draw_distractors
 from tests.common import assert_close, tiny_config, waves
 
 CLUSTERS = 20

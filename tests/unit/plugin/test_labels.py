@@ -16,9 +16,9 @@ from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.data.label_record import read_record
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.labels.features import MFCC39
+from fairseq_budget.labels.rounds import LabelSettings, make_labels
 from fairseq_budget.plugin.labels import RunLabels, restored_checkpoint
-from fairseq_budget.tools.features import MFCC39
-from fairseq_budget.tools.labels import LabelSettings, make_labels
 
 MFCC = MFCC39(torch.device("cpu"))
 

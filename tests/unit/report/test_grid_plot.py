@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from fairseq_budget.report import published
+from fairseq_budget import published
 from fairseq_budget.report.grid_plot import grid_figure
 
 GIB = 2**30
@@ -40,7 +40,7 @@ def test_lines_and_crosses(limit: int | None) -> None:
 
 
 def test_published_step_times() -> None:
-    times = published.step_times()
+    times = pd.DataFrame(published.step_times())
     assert set(times["precision"]) == {"fp32", "mixed"}
     assert set(times["batch"]) == {1, 2, 4, 8, 12}
     row = times.query("device == 'NVIDIA RTX 2080Ti' and seconds == 15 and batch == 2 and precision == 'mixed'")

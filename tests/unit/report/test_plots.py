@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from fairseq_budget.report import plots, published
+from fairseq_budget import published
+from fairseq_budget.report import plots
 from fairseq_budget.report.looks import size_colour
 from fairseq_budget.report.study import read_study
 from tests.unit.report.conftest import StudyFolder, train_line, valid_line
@@ -34,7 +36,7 @@ def test_the_papers_curve_is_in_a_panel_of_its_own(study_folder: StudyFolder) ->
     curve = ours.lines[0]
     assert list(zip(curve.get_xdata(), curve.get_ydata(), strict=True)) == [(30, 6.4), (100, 6.1), (473, 6.3)]
     assert [text.get_text() for text in ours.texts] == ["size 30\n6.400", "Slim\n6.100", "Small\n6.200", "Base\n6.300"]
-    rows = published.u_curve().query("objective == 'hubert'")
+    rows = pd.DataFrame(published.u_curve()).query("objective == 'hubert'")
     assert list(paper.lines[0].get_ydata()) == list(rows["valid_loss"])
     assert ours.get_xlim() == paper.get_xlim()
     assert "published" in paper.get_title()

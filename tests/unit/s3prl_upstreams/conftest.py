@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import get_size
-from fairseq_budget.modules.config import ModelConfig
-from fairseq_budget.modules.objectives import build_model
+from fairseq_budget.objectives.models import build_model
 
 TINY: dict[str, Any] = {
     "conv_feature_layers": "[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairseq_budget.data.corpora.superb import mini_quesst14
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.synthetic.superb import quesst14 as mini_quesst14
 from s3prl_upstreams import mtwv
 
 

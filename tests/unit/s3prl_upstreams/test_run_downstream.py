@@ -18,11 +18,11 @@ import torch
 import yaml
 
 from fairseq_budget import provenance
-from fairseq_budget.data.corpora.jobs import run_jobs
-from fairseq_budget.data.corpora.keywords import keyword_jobs
-from fairseq_budget.data.corpora.superb.places import PLACES
+from fairseq_budget.checkpoints.safe_load import safe_load
+from fairseq_budget.corpora.superb.places import PLACES
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.modules.safe_load import safe_load
+from fairseq_budget.synthetic.jobs import run_jobs
+from fairseq_budget.synthetic.keywords import keyword_jobs
 from s3prl_upstreams import checks, compat, der, record, scores
 from s3prl_upstreams.run_downstream import Observer, one_line
 from s3prl_upstreams.scores import Score

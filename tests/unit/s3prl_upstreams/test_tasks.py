@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fairseq_budget.data.corpora.superb import places
-from fairseq_budget.data.corpora.superb.prepare import PREPARE
+from fairseq_budget.corpora.superb import places
+from fairseq_budget.corpora.superb.prepare import PREPARE
 from fairseq_budget.errors import ConfigError
 from s3prl_upstreams import checks
 from s3prl_upstreams.tasks import TASKS, Task, get_task, task_of

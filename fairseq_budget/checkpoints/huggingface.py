@@ -1,0 +1,157 @@
+"""To Hugging Face's transformers: a folder for ``HubertModel.from_pretrained`` or ``Wav2Vec2Model.from_pretrained``.
+
+The encoder is exported, the head of the objective is not: transformers has none for HuBERT's.
+
+Letters: B utterances, S samples, F frames, D model width.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    PretrainedConfig,
+    PreTrainedModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+)
+
+from fairseq_budget.arithmetic.model_config import ModelConfig
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.checkpoints.export import read_source
+from fairseq_budget.checkpoints.pretrained import Pretrained
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.encoder import SpeechEncoder
+
+CLASSES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] = {
+    "hubert": (HubertConfig, HubertModel),
+    "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+}
+
+TOLERANCE = 1e-4
+"""A model whose features differ by more of their largest value is wrong: single precision leaves about 1e-6."""
+
+_NAMES = (
+    (r"(feature_extractor\.conv_layers\.\d+)\.0\.", r"\1.conv."),
+    (r"(feature_extractor\.conv_layers\.\d+)\.2\.(1\.)?", r"\1.layer_norm."),
+    (r"^layer_norm\.", "feature_projection.layer_norm."),
+    (r"^post_extract_proj\.", "feature_projection.projection."),
+    (r"^mask_emb$", "masked_spec_embed"),
+    (r"encoder\.pos_conv\.0\.weight_g$", "encoder.pos_conv_embed.conv.parametrizations.weight.original0"),
+    (r"encoder\.pos_conv\.0\.weight_v$", "encoder.pos_conv_embed.conv.parametrizations.weight.original1"),
+    (r"encoder\.pos_conv\.0\.", "encoder.pos_conv_embed.conv."),
+    (r"\.self_attn\.", ".attention."),
+    (r"\.self_attn_layer_norm\.", ".layer_norm."),
+    (r"\.fc1\.", ".feed_forward.intermediate_dense."),
+    (r"\.fc2\.", ".feed_forward.output_dense."),
+)
+"""From fairseq's names of parameters to those of transformers' models, the first that fits each."""
+
+_ENCODER = ("feature_extractor.", "layer_norm.", "post_extract_proj.", "mask_emb", "encoder.")
+"""How the names of an encoder's parameters begin; the others are the objective's head."""
+
+
+def export(checkpoint: Path, out: Path) -> float:
+    """Write a checkpoint's encoder to the folder `out`; returns the largest difference of features (see `difference`).
+
+    The folder has ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``, and appears whole or not at all.
+
+    Raises BudgetError for what cannot be exported (see `read_source`), and if the features should not come out equal.
+    """
+    pretrained = read_source(checkpoint, out)
+    model = convert(pretrained)
+    found = difference(pretrained.model, model)
+    if found > TOLERANCE:
+        raise BudgetError(f"features of the exported model differ by {found:.1e} of the largest: `{out}` wasn't written")
+    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        partial.mkdir(parents=True)
+        model.save_pretrained(partial)
+        preprocessor(pretrained).save_pretrained(partial)
+        partial.rename(out)
+    except OSError as error:
+        raise BudgetError(f"`{out}` cannot be written ({error.strerror}): choose another place") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return found
+
+
+def convert(pretrained: Pretrained) -> PreTrainedModel:
+    """The same encoder as a model of transformers, in eval mode."""
+    config_class, model_class = CLASSES[pretrained.objective]
+    model = model_class(config_class(**architecture(pretrained.config, pretrained.model.model_shape.conv_layers)))
+    weights = {_name(name): value for name, value in pretrained.model.state_dict().items() if name.startswith(_ENCODER)}
+    if pretrained.model.post_extract_proj is None:  # transformers always has a projection
+        width = pretrained.config.encoder_embed_dim
+        weights["feature_projection.projection.weight"] = torch.eye(width)
+        weights["feature_projection.projection.bias"] = torch.zeros(width)
+    model.load_state_dict(weights, strict=True)
+    return model.eval()
+
+
+def preprocessor(pretrained: Pretrained) -> Wav2Vec2FeatureExtractor:
+    """What prepares waves for the model: normalised or not as in training.
+
+    Its attention mask is always wanted: padded frames are kept out of attention here, too.  It normalises with 1e-7 added to
+    the variance, where fairseq (and so our training) adds 1e-5: features of ordinary speech differ by some 1e-4 of the
+    largest for it.  Feed ``torch.nn.functional.layer_norm(wave, wave.shape)`` to get them equal.
+    """
+    return Wav2Vec2FeatureExtractor(
+        feature_size=1, sampling_rate=SAMPLE_RATE, do_normalize=pretrained.normalize, return_attention_mask=True
+    )
+
+
+@torch.no_grad()
+def difference(ours: SpeechEncoder, theirs: PreTrainedModel, source: Tensor | None = None) -> float:
+    """The largest difference of any hidden state, over the largest value of that state.
+
+    Shape: source (1, S), one utterance; seeded noise of one second if None.
+    """
+    if source is None:
+        source = 0.1 * torch.randn(1, SAMPLE_RATE, generator=torch.Generator().manual_seed(0))
+    states = ours.extract(source)[0]
+    answer = theirs(source, output_hidden_states=True)
+    pairs = [*zip(states, answer.hidden_states, strict=True), (states[-1], answer.last_hidden_state)]
+    return max(float((mine - other).abs().max() / mine.abs().max()) for mine, other in pairs)
+
+
+def _name(name: str) -> str:
+    """A parameter's name in transformers; the first rule for its part counts, and others have no part to change."""
+    for pattern, replacement in _NAMES:
+        name, changes = re.subn(pattern, replacement, name)
+        if changes:
+            return name
+    return name
+
+
+def architecture(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
+    """Shape and regularisation in the names of transformers' configurations; masking is left at their values."""
+    channels, kernels, strides = zip(*conv_layers, strict=True)
+    return {
+        "hidden_size": config.encoder_embed_dim,
+        "num_hidden_layers": config.encoder_layers,
+        "num_attention_heads": config.encoder_attention_heads,
+        "intermediate_size": config.encoder_ffn_embed_dim,
+        "hidden_dropout": config.dropout,
+        "activation_dropout": config.activation_dropout,
+        "attention_dropout": config.attention_dropout,
+        "feat_proj_dropout": config.dropout_input,
+        "layerdrop": config.encoder_layerdrop,
+        "feat_extract_norm": "layer" if config.extractor_mode == "layer_norm" else "group",
+        "do_stable_layer_norm": config.layer_norm_first,
+        "conv_dim": channels,
+        "conv_kernel": kernels,
+        "conv_stride": strides,
+        "num_feat_extract_layers": len(conv_layers),
+        "num_conv_pos_embeddings": config.conv_pos,
+        "num_conv_pos_embedding_groups": config.conv_pos_groups,
+    }

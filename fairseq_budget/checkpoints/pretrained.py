@@ -1,0 +1,82 @@
+"""A trained model out of a checkpoint, read as data: neither fairseq nor anything the file names is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairseq_budget.arithmetic.model_config import ModelConfig, check_model_objective, model_config
+from fairseq_budget.arithmetic.sizes import Size, find_size
+from fairseq_budget.checkpoints.safe_load import plain, safe_load
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.objectives.models import build_model
+
+
+@dataclass
+class Pretrained:
+    """A model in eval mode with what has to be known to feed it."""
+
+    model: SpeechEncoder
+    objective: str
+    size: Size | None
+    """The row of the size table with this shape, or None."""
+    normalize: bool
+    """Whether each wave is layer-normalised over its whole length before it is padded."""
+    config: ModelConfig
+
+    @property
+    def shape(self) -> str:
+        return f"{self.config.encoder_layers} layers x {self.config.encoder_embed_dim}"
+
+
+def load_pretrained(path: str | Path) -> Pretrained:
+    """Read a checkpoint of this project or of stock fairseq's HuBERT and wav2vec 2.0.
+
+    Raises:
+        BudgetError: the file is missing or no checkpoint, or its model isn't one of the three objectives.
+    """
+    state = safe_load(path)
+    cfg = _configuration(state, path)
+    objective = check_model_objective(str(cfg["model"].get("_name")))
+    weights = dict(state["model"])
+    # the size of HuBERT's dictionary stands in its weights; stock fairseq doesn't store it in the configuration
+    if "label_embs_concat" in weights:
+        cfg["model"]["num_classes"] = weights["label_embs_concat"].size(0)
+    config = model_config(cfg["model"])
+    model = build_model(objective, config)
+    _load_weights(model, weights, path)
+    normalize = bool(cfg["task"].get("normalize", False))
+    return Pretrained(model.eval(), objective, find_size(model_size_key(config)), normalize, config)
+
+
+def model_size_key(config: ModelConfig) -> tuple[int, int, int, int, int]:
+    """What the size table tells models apart by."""
+    return (
+        config.encoder_layers,
+        config.encoder_embed_dim,
+        config.encoder_ffn_embed_dim,
+        config.encoder_attention_heads,
+        config.final_dim,
+    )
+
+
+def _configuration(state: dict[str, Any], path: str | Path) -> dict[str, dict[str, Any]]:
+    """The sections `model` and `task`; before fairseq 0.10 they were one flat namespace called `args`."""
+    cfg, args = plain(state.get("cfg")), plain(state.get("args"))
+    if isinstance(args, dict) and not isinstance(cfg, dict):
+        cfg = {"model": {**args, "_name": args.get("arch")}, "task": args}
+    if not isinstance(state.get("model"), dict) or not isinstance(cfg, dict) or not cfg.get("model"):
+        raise BudgetError(f"{path} isn't a fairseq pre-training checkpoint: it has no `model` and `cfg.model`")
+    return {"model": dict(cfg["model"]), "task": dict(cfg.get("task") or {})}
+
+
+def _load_weights(model: SpeechEncoder, weights: dict[str, Any], path: str | Path) -> None:
+    # fairseq writes half-precision weights after fp16 training
+    result = model.load_state_dict({name: w.float() for name, w in weights.items()}, strict=False)
+    if result.missing_keys or result.unexpected_keys:
+        raise BudgetError(
+            f"{path}: the weights don't fit the model that its configuration describes "
+            f"(missing: {result.missing_keys[:3]}, unexpected: {result.unexpected_keys[:3]})"
+        )

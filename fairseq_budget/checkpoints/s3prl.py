@@ -1,0 +1,58 @@
+"""To s3prl: a file for its own upstreams ``hubert_local`` and ``wav2vec2_local``.
+
+The format is what s3prl makes of a fairseq checkpoint (``load_and_convert_fairseq_ckpt`` in s3prl/upstream/hubert/convert.py
+and s3prl/upstream/wav2vec2/convert.py): settings as dictionaries, the weights, and for HuBERT the symbols of its dictionary.
+It holds tensors and plain values only, so torch loads it without being told to trust it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.checkpoints.export import read_source
+from fairseq_budget.checkpoints.pretrained import Pretrained
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import atomic
+
+SPECIAL_SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>")
+"""What fairseq puts in front of a dictionary's own symbols."""
+
+UPSTREAMS = {"hubert": "hubert_local", "wav2vec2": "wav2vec2_local"}
+"""s3prl's ``-u`` for each objective."""
+
+
+def export(checkpoint: Path, out: Path) -> str:
+    """Write a checkpoint to the file `out`, all or nothing; returns the name of the s3prl upstream that reads it.
+
+    Raises BudgetError for what cannot be exported (see `read_source`).
+    """
+    pretrained = read_source(checkpoint, out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(out) as partial:
+            torch.save(content(pretrained), partial)
+    except OSError as error:
+        raise BudgetError(f"`{out}` cannot be written ({error.strerror}): choose another place") from error
+    return UPSTREAMS[pretrained.objective]
+
+
+def content(pretrained: Pretrained) -> dict[str, Any]:
+    """What the file holds; s3prl leaves out settings that it doesn't know."""
+    config = pretrained.config
+    settings = asdict(config) | {"conv_feature_layers": str(list(pretrained.model.model_shape.conv_layers))}
+    state: dict[str, Any] = {
+        "task_cfg": {"normalize": pretrained.normalize, "sample_rate": SAMPLE_RATE, "label_rate": config.label_rate},
+        "model_cfg": settings,
+        "model_weight": pretrained.model.state_dict(),
+    }
+    if pretrained.objective == "hubert":
+        labels = map(str, range(config.num_classes - len(SPECIAL_SYMBOLS)))
+        state["dictionaries_symbols"] = [[*SPECIAL_SYMBOLS, *labels]]
+    else:
+        settings["quantize_targets"] = True  # fairseq's default is False, but no model of ours is without
+    return state

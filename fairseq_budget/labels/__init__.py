@@ -1,0 +1,1 @@
+"""HuBERT's labels: features, k-means, and both rounds."""

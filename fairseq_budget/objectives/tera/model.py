@@ -1,0 +1,56 @@
+"""TERA as Liu et al. 2024 train it: reconstruct the MFCC of each masked frame.
+
+After Liu et al. 2021 ("TERA"), with the masking and the encoder of HuBERT.  There are no labels: targets are computed from
+the batch's own waveform, on its device.
+
+Letters: B utterances, S samples, F frames, M masked frames.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_budget.arithmetic.model_config import ModelConfig
+from fairseq_budget.modules.encoder import Lengths, SpeechEncoder, device_tensor
+from fairseq_budget.modules.mfcc import KaldiMFCC, stack_pairs
+from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
+
+
+class Tera(SpeechEncoder):
+    """L1 between a linear projection of each masked frame and its 78 target values, averaged over the values."""
+
+    objective = "tera"
+    loss_unit = "L1"
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.final_proj = nn.Linear(config.encoder_embed_dim, config.target_dim)
+        self.mfcc = KaldiMFCC()
+
+    def forward(self, source: Tensor, lengths: Lengths = None, mask: Tensor | None = None) -> Loss:
+        """Shape: source (B, S); lengths (B,) samples or None; mask (B, F) is drawn if None.
+
+        Targets are computed from `source` as it comes: under fairseq's fp16, which halves every tensor in single precision,
+        it should come in double.
+        """
+        encoded = self.encode_masked(source, lengths, mask)
+        target = self.targets(source, encoded.hidden.size(1), device_tensor(lengths, source.device))
+        predicted = self.final_proj(encoded.masked(encoded.hidden)).float()
+        frames = predicted.size(0) * predicted.size(1)
+        reconstruction = F.l1_loss(predicted, encoded.masked(target), reduction="sum") / self.config.target_dim
+        penalty = FEATURES_PENALTY * encoded.features_pen * frames
+        terms = {"loss_reconstruction": reconstruction.detach(), "loss_features_pen": penalty.detach()}
+        return Loss(reconstruction + penalty, frames, terms)
+
+    @torch.no_grad()
+    def targets(self, source: Tensor, frames: int, lengths: Tensor | None = None) -> Tensor:
+        """Two stacked 100 Hz frames of 13 MFCC with deltas and delta-deltas for each 50 Hz frame.
+
+        Shape: source (B, S), lengths (B,) or None -> (B, F, 78); past an utterance's last complete pair, it is repeated.
+        """
+        pairs = stack_pairs(self.mfcc.mfcc39(source, lengths))
+        last = pairs.size(1) - 1 if lengths is None else (self.mfcc.frames(lengths)[:, None] // 2 - 1).clamp(min=0)
+        index = torch.arange(frames, device=source.device).clamp(max=last).expand(source.size(0), -1)
+        return pairs.gather(1, index[..., None].expand(-1, -1, pairs.size(2)))

@@ -1,0 +1,140 @@
+"""A training step of this project's models on noise, phase by phase: what the probe and the benchmarks time.
+
+Letters: B utterances, S samples, F frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fairseq_budget.arithmetic.flops import training_flops
+from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
+from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.arithmetic.sizes import SIZES, Size
+from fairseq_budget.kernels.memory import keep_freed_memory
+from fairseq_budget.objectives.models import build_model
+from fairseq_budget.planning.machine import PRECISIONS, Stopwatch
+from fairseq_budget.recipes import model_settings
+
+SPECIAL_SYMBOLS = 4
+"""HuBERT's clusters begin after the special symbols of fairseq's dictionary."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Equally long utterances.  Shape: source (B, S), labels (B, F), a cluster for each frame."""
+
+    source: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(self.source.to(device), self.labels.to(device))
+
+
+def noise_batch(shape: ModelShape, utterances: int, samples: int, seed: int) -> Batch:
+    """Noise with random labels: a step takes as long as with speech.  The same seed gives the same batch."""
+    generator = torch.Generator().manual_seed(seed)
+    source = 0.1 * torch.randn(utterances, samples, generator=generator)
+    frames = shape.frames(samples)
+    labels = torch.randint(SPECIAL_SYMBOLS, shape.classes, (utterances, frames), generator=generator)
+    return Batch(source, labels)
+
+
+def batch_flops(shape: ModelShape, batch: Batch) -> int:
+    """Model FLOPs of a training step on a batch."""
+    utterances, samples = batch.source.shape
+    return utterances * training_flops(shape, [samples])
+
+
+def size_config(objective: str, size: Size) -> ModelConfig:
+    """The recipe's settings for a row of the size table; a shape of one's own is regularised as Slim is."""
+    settings = model_settings(objective, size.name if size.name in SIZES else "slim")
+    shape = {name: value for name, value in asdict(size).items() if name.startswith("encoder_") or name == "final_dim"}
+    return model_config({**settings, **shape, "mask_prob": ModelShape.of(objective, size).mask_prob})
+
+
+def inputs_of(objective: str, batch: Batch) -> dict[str, Tensor]:
+    """What the model of an objective takes of a batch."""
+    return {"source": batch.source, "target": batch.labels} if objective == "hubert" else {"source": batch.source}
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Products in `precision`, where it isn't fp32."""
+    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "fp32")
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Seconds of a step: the loss, its gradients, and what is done with them."""
+
+    forward: float
+    backward: float
+    optimizer: float
+
+    @property
+    def step(self) -> float:
+        return self.forward + self.backward + self.optimizer
+
+    @staticmethod
+    def median(steps: list[Phases]) -> Phases:
+        """Each phase's median."""
+        return Phases(*(median(getattr(step, name) for step in steps) for name in ("forward", "backward", "optimizer")))
+
+
+class Training:
+    """A fresh model that learns from noise, with Adam as in the recipes (fairseq's decouples its weight decay, too).
+
+    In half precision products are computed by autocast, parameters stay in fp32; fp16 scales its loss.
+    """
+
+    def __init__(self, objective: str, config: ModelConfig, device: torch.device, precision: str) -> None:
+        self.objective, self.device, self.precision = objective, device, precision
+        if device.type == "cpu":
+            keep_freed_memory()  # as training does
+        self.model = build_model(objective, config).to(device).train()
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+    @property
+    def shape(self) -> ModelShape:
+        return self.model.model_shape
+
+    def step(self, batch: Batch) -> Phases:
+        """One update, timed."""
+        return timed_step(self.device, lambda: self._loss(batch), self._update)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """Shape: -> ()"""
+        with autocast(self.device, self.precision):
+            loss = self.model(**inputs_of(self.objective, batch))
+        return self.scaler.scale(loss.total / loss.frames)
+
+    def _update(self) -> None:
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+
+
+def timed_step(
+    device: torch.device,
+    forward: Callable[[], Tensor],
+    update: Callable[[], None],
+    backward: Callable[[Tensor], None] = Tensor.backward,
+) -> Phases:
+    """The three phases of a step, one after the other."""
+    watch = Stopwatch(device)
+    watch.mark()
+    loss = forward()
+    watch.mark()
+    backward(loss)
+    watch.mark()
+    update()
+    watch.mark()
+    return Phases(*watch.seconds())

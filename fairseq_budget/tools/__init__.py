@@ -1,1 +1,0 @@
-"""Tools around the training: labels by k-means, and fits of the optimal size (isoflop)."""
