@@ -13,7 +13,7 @@ usage() {
 stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
   --stage N            first stage (default 0)
   --stop-stage N       last stage (default 5)
-  --objectives "A B"   of hubert, wav2vec2, tera (default: all three)
+  --objectives "A B"   of those that `fairseq-budget objectives` lists (default: "hubert wav2vec2 tera")
   --sizes "A B"        of 30, 50, 70, small, slim, 200, base, large (default: "30 50 slim")
   --rounds N           HuBERT's rounds (default 1).  2: labels of MFCC, a first HuBERT on 250/400 of the budget, labels of its
                        middle layer, and from those the models asked for, each on the whole budget (in stages 2 and 3)
@@ -92,7 +92,11 @@ corpus() {
 }
 
 labels() {
-    [[ " $objectives " == *" hubert "* ]] || return 0
+    local objective wanted=
+    for objective in $objectives; do
+        if needs_labels "$objective"; then wanted=yes; fi
+    done
+    [ "$wanted" ] || return 0
     fairseq-budget labels "$data"
     [ "$rounds" = 2 ] || return 0
     train hubert "$teacher" "$round1" "${round1_options[@]}"
@@ -104,8 +108,9 @@ pretrain() {
     local objective size
     for objective in $objectives; do
         for size in $sizes; do
-            if [ "$objective$rounds" = hubert2 ]; then
-                train hubert "$size" "$out/pretrain/$(name_of hubert "$size")" "${budget_options[@]}" "task.label_dir=$round1/labels"
+            if [ "$rounds" = 2 ] && needs_labels "$objective"; then
+                train "$objective" "$size" "$out/pretrain/$(name_of "$objective" "$size")" "${budget_options[@]}" \
+                    "task.label_dir=$round1/labels"
             else
                 train "$objective" "$size" "$out/pretrain/$(name_of "$objective" "$size")" "${budget_options[@]}"
             fi
@@ -121,7 +126,11 @@ train() { # objective size folder [overrides]
 }
 
 name_of() { # objective size
-    if [ "$1$rounds" = hubert2 ]; then echo "hubert-$2-round2"; else echo "$1-$2"; fi
+    if [ "$rounds" = 2 ] && needs_labels "$1"; then echo "$1-$2-round2"; else echo "$1-$2"; fi
+}
+
+needs_labels() { # objective
+    [[ " $labelled " == *" $1 "* ]]
 }
 
 downstream() {
@@ -203,6 +212,7 @@ run_stages() {
 
 settings() {
     local objective
+    labelled=$(fairseq-budget objectives --labels --names)
     for objective in $objectives; do # an unknown name is refused before anything is made
         fairseq-budget plan --objective "$objective" --sizes "${sizes// /,},$teacher" --json >/dev/null
     done

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairseq_budget.arithmetic.sizes import SIZES, check_objective, get_size
+from fairseq_budget.arithmetic.sizes import SIZES, get_size
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.objectives import OBJECTIVES, get_objective, of_model
 
-MODEL_PREFIX = "budget_"
 SIZE_GROUP = "size"
 
 
@@ -17,54 +16,23 @@ def recipes_dir() -> Path:
     """The folder for ``--config-dir``: beside the package in a checkout, inside it when installed."""
     package = Path(__file__).parent
     for folder in (package / "recipes", package.parent / "recipes"):
-        if (folder / "hubert.yaml").is_file():
+        if (folder / "base.yaml").is_file():
             return folder
     raise BudgetError("the recipes are missing from this installation; install fairseq-budget again")
-
-
-@dataclass(frozen=True)
-class _Regularisation:
-    dropout: float
-    encoder_layerdrop: float
-    feature_grad_mult: float
-
-
-# Liu et al. 2024: as in HuBERT and wav2vec 2.0 Base; Large without dropout or LayerDrop, convolutions at full gradient
-_REGULARISED = _Regularisation(dropout=0.1, encoder_layerdrop=0.05, feature_grad_mult=0.1)
-_UNREGULARISED = _Regularisation(dropout=0.0, encoder_layerdrop=0.0, feature_grad_mult=1.0)
 
 
 def model_settings(objective: str, size_name: str) -> dict[str, Any]:
     """What a size means for an objective: every setting of the model that the size decides, and the learning rate.
 
-    Keys are those of :class:`fairseq_budget.arithmetic.model_config.ModelConfig`, and `lr` and `normalize`.
+    Keys are fields of the objective's configuration, and `lr` and `normalize`.
     """
-    size = get_size(size_name)
-    regular = _REGULARISED if size.regularised else _UNREGULARISED
-    # HuBERT Large follows fairseq's: norms before the blocks and after every convolution, normalised waves
-    pre_norm = check_objective(objective) == "hubert" and not size.regularised
-    return {
-        "encoder_layers": size.encoder_layers,
-        "encoder_embed_dim": size.encoder_embed_dim,
-        "encoder_ffn_embed_dim": size.encoder_ffn_embed_dim,
-        "encoder_attention_heads": size.encoder_attention_heads,
-        "final_dim": size.final_dim,
-        "layer_norm_first": pre_norm,
-        "extractor_mode": "layer_norm" if pre_norm else "default",
-        "dropout": regular.dropout,
-        "attention_dropout": regular.dropout,
-        "dropout_input": regular.dropout,
-        "dropout_features": regular.dropout,
-        "encoder_layerdrop": regular.encoder_layerdrop,
-        "feature_grad_mult": regular.feature_grad_mult,
-        "lr": size.lr[objective],
-        "normalize": pre_norm,
-    }
+    size, chosen = get_size(size_name), get_objective(objective)
+    return {**chosen.settings(size), "lr": chosen.learning_rate(size)}
 
 
 def setting(model_name: str, size_name: str, key: str) -> Any:
     """The resolver behind the recipes' ``size`` group."""
-    return model_settings(model_name.removeprefix(MODEL_PREFIX), str(size_name))[key]
+    return model_settings(of_model(model_name).name, str(size_name))[key]
 
 
 def steps_per_update(workers: int, published_workers: int) -> int:
@@ -86,7 +54,7 @@ def size_group() -> dict[str, dict[str, Any]]:
     def node(size_name: str) -> dict[str, Any]:
         values = {
             key: f"${{fairseq_budget.setting:${{model._name}},{size_name},{key}}}"
-            for key in model_settings("hubert", size_name)
+            for key in model_settings(next(iter(OBJECTIVES)), size_name)  # the same for all
         }
         learning_rate, normalize = values.pop("lr"), values.pop("normalize")
         return {"model": values, "optimization": {"lr": [learning_rate]}, "task": {"normalize": normalize}}

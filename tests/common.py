@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
+from fairseq_budget.objectives import get_objective
 
 
 def waves(batch: int, samples: int, seed: int = 0) -> Tensor:
@@ -18,17 +19,19 @@ def waves(batch: int, samples: int, seed: int = 0) -> Tensor:
     return 0.1 * noise * (1.2 + torch.sin(6 * time + torch.arange(batch)[:, None]))
 
 
-def tiny_config(**settings: Any) -> ModelConfig:
-    """Two narrow layers on the published convolutions."""
+def tiny_config(objective: str, **settings: Any) -> ModelConfig:
+    """Two narrow layers on the published convolutions, and few classes for an objective that has classes."""
+    kind = get_objective(objective).config
     defaults = {
         "encoder_layers": 2,
         "encoder_embed_dim": 64,
         "encoder_ffn_embed_dim": 96,
         "encoder_attention_heads": 4,
         "final_dim": 32,
-        "num_classes": 24,
     }
-    return ModelConfig(**{**defaults, **settings})
+    if "num_classes" in kind.__dataclass_fields__:
+        defaults["num_classes"] = 24
+    return kind(**{**defaults, **settings})
 
 
 def assert_close(ours: Tensor, reference: Tensor, tolerance: float = 1e-5) -> None:

@@ -6,6 +6,9 @@ three times its forward pass.  This is Chinchilla's (Hoffmann et al. 2022, appen
 published update counts it reproduces (tested in ``tests/unit/arithmetic/test_plan.py``).  **Hardware FLOPs** are those
 executed, as in a machine's utilisation (Chowdhery et al. 2022, "PaLM", appendix B, draw the same line).
 
+Each component has a phase: what is trained runs forward and backward, what only makes targets (a frozen quantizer, a
+teacher) runs forward once.
+
 Letters: T frames, d model width, f feed-forward width, M masked frames.
 """
 
@@ -20,6 +23,15 @@ from fairseq_budget.arithmetic.shape import ModelShape
 CONVENTION = "2xMAC, matrix products and convolutions, forward x 3"
 BACKWARD_AND_FORWARD = 3
 """The backward pass of a matrix product is two of the same size."""
+FORWARD_ONLY = frozenset({"targets"})
+"""Components of :func:`forward_flops` without a backward pass."""
+ENCODER = ("convolutions", "projection", "positional", "linear", "attention")
+"""Components that a frozen upstream runs: all but the objective's."""
+
+
+def passes(component: str) -> int:
+    """How often a training step pays for a component's forward pass."""
+    return 1 if component in FORWARD_ONLY else BACKWARD_AND_FORWARD
 
 
 def masked_frames(frames: int, mask_prob: float, mask_length: int) -> int:
@@ -46,6 +58,7 @@ def forward_flops(shape: ModelShape, samples: int) -> dict[str, int]:
     - `linear`: for each layer the four attention projections and the feed-forward, ``2 * T * (4 d d + 2 d f)``
     - `attention`: for each layer the two products, ``2 * 2 * T * T * d``
     - `head`: what the objective adds on the M masked frames
+    - `targets`: what it computes to have something to predict
     """
     convolutions, channels_in, steps = 0, 1, samples
     for channels, kernel, stride in shape.conv_layers:
@@ -53,33 +66,27 @@ def forward_flops(shape: ModelShape, samples: int) -> dict[str, int]:
         convolutions += 2 * max(steps, 0) * channels * channels_in * kernel
         channels_in = channels
     frames, dim = max(steps, 0), shape.dim
+    masked = masked_frames(frames, shape.mask_prob, shape.mask_length)
     return {
         "convolutions": convolutions,
         "projection": 2 * frames * shape.conv_dim * dim if shape.conv_dim != dim else 0,
         "positional": 2 * frames * dim * (dim // shape.pos_groups) * shape.pos_kernel,
         "linear": shape.layers * 2 * frames * (4 * dim * dim + 2 * dim * shape.ffn),
         "attention": shape.layers * 4 * frames * frames * dim,
-        "head": _head(shape, masked_frames(frames, shape.mask_prob, shape.mask_length)),
+        "head": shape.head.flops(shape, masked),
+        "targets": shape.head.target_flops(shape, samples, masked),
     }
-
-
-def _head(shape: ModelShape, masked: int) -> int:
-    """HuBERT: projection and label logits.  wav2vec 2.0: quantizer, both projections, one positive and the negatives.
-    TERA: one linear layer."""
-    if shape.objective == "tera":
-        return 2 * masked * shape.dim * shape.target_dim
-    projection = shape.dim * shape.final_dim
-    if shape.objective == "hubert":
-        return 2 * masked * (projection + shape.final_dim * shape.classes)
-    codewords = shape.codebooks * shape.entries
-    quantizer = shape.conv_dim * codewords + codewords * shape.quantised_dim // shape.codebooks
-    quantised = quantizer + shape.quantised_dim * shape.final_dim
-    return 2 * masked * (projection + quantised + (1 + shape.negatives) * shape.final_dim)
 
 
 def training_flops(shape: ModelShape, samples: Iterable[int]) -> int:
     """Model FLOPs of a training step on utterances of so many samples each (after cropping, without padding)."""
-    return BACKWARD_AND_FORWARD * sum(sum(forward_flops(shape, length).values()) for length in samples)
+    return sum(passes(name) * flops for length in samples for name, flops in forward_flops(shape, length).items())
+
+
+def encoder_flops(shape: ModelShape, samples: int) -> int:
+    """FLOPs of one utterance's forward pass through the encoder alone, as an upstream runs it."""
+    components = forward_flops(shape, samples)
+    return sum(components[name] for name in ENCODER)
 
 
 def hardware_flops(
@@ -109,7 +116,7 @@ def hardware_flops(
 @lru_cache(maxsize=65536)
 def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str], convolutions_learn: bool) -> int:
     components = forward_flops(shape, samples)
-    total = sum((BACKWARD_AND_FORWARD + (name in recomputed)) * flops for name, flops in components.items())
+    total = sum((passes(name) + (name in recomputed)) * flops for name, flops in components.items())
     if not convolutions_learn:
         return total - (BACKWARD_AND_FORWARD - 1 + ("convolutions" in recomputed)) * components["convolutions"]
     if not shape.layer_norm_extractor:

@@ -6,16 +6,13 @@ both are tested.
 
 from __future__ import annotations
 
+from fairseq_budget.arithmetic.head import linear
 from fairseq_budget.arithmetic.shape import ModelShape
 
 
 def count_parameters(shape: ModelShape) -> int:
     """All parameters of a model as it is pre-trained: encoder, mask embedding and the objective's head."""
-    return _convolutions(shape) + _transformer(shape) + _head(shape)
-
-
-def _linear(inputs: int, outputs: int) -> int:
-    return inputs * outputs + outputs
+    return _convolutions(shape) + _transformer(shape) + shape.head.parameters(shape)
 
 
 def _convolutions(shape: ModelShape) -> int:
@@ -29,19 +26,9 @@ def _convolutions(shape: ModelShape) -> int:
 
 def _transformer(shape: ModelShape) -> int:
     dim = shape.dim
-    projection = 2 * shape.conv_dim + (_linear(shape.conv_dim, dim) if shape.conv_dim != dim else 0)
+    projection = 2 * shape.conv_dim + (linear(shape.conv_dim, dim) if shape.conv_dim != dim else 0)
     # weight norm keeps one gain for each tap of the kernel
     positional = dim * (dim // shape.pos_groups) * shape.pos_kernel + shape.pos_kernel + dim
-    layer = 4 * _linear(dim, dim) + _linear(dim, shape.ffn) + _linear(shape.ffn, dim) + 4 * dim
+    layer = 4 * linear(dim, dim) + linear(dim, shape.ffn) + linear(shape.ffn, dim) + 4 * dim
     mask_embedding, final_norm = dim, 2 * dim
     return projection + positional + shape.layers * layer + mask_embedding + final_norm
-
-
-def _head(shape: ModelShape) -> int:
-    if shape.objective == "tera":
-        return _linear(shape.dim, shape.target_dim)
-    if shape.objective == "hubert":
-        return _linear(shape.dim, shape.final_dim) + shape.classes * shape.final_dim
-    codewords = shape.codebooks * shape.entries
-    quantizer = codewords * (shape.quantised_dim // shape.codebooks) + _linear(shape.conv_dim, codewords)
-    return quantizer + _linear(shape.quantised_dim, shape.final_dim) + _linear(shape.dim, shape.final_dim)

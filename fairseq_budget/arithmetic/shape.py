@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairseq_budget.arithmetic.sizes import CONV_LAYERS, Size, check_objective
+from fairseq_budget.arithmetic.head import Head
+from fairseq_budget.arithmetic.sizes import CONV_LAYERS
 
 
 @dataclass(frozen=True)
 class ModelShape:
     """Everything that parameters and FLOPs are counted from.
 
-    The defaults are the published ones: 128-wide positional convolution in 16 groups (Baevski et al. 2020), 500 k-means
-    classes and the four special symbols of fairseq's dictionary (HuBERT's second iteration), 2 x 320 codewords and 100
-    negatives, 78 values per TERA target frame.
+    The defaults are the published ones: 128-wide positional convolution in 16 groups (Baevski et al. 2020), spans of 10
+    frames that cover 80% of an utterance before they overlap (Hsu et al. 2021).
     """
 
     objective: str
+    head: Head
     layers: int
     dim: int
     ffn: int
@@ -27,33 +28,12 @@ class ModelShape:
     """Layer norm after every convolution instead of group norm after the first."""
     pos_kernel: int = 128
     pos_groups: int = 16
-    classes: int = 504
-    codebooks: int = 2
-    entries: int = 320
-    latent_dim: int = 0
-    """Width of a quantised target; 0 means `final_dim`."""
-    negatives: int = 100
-    target_dim: int = 78
     mask_prob: float = 0.8
     mask_length: int = 10
-
-    @classmethod
-    def of(cls, objective: str, size: Size, **settings: object) -> ModelShape:
-        """The shape of a row of the size table under an objective."""
-        defaults: dict[str, object] = {
-            "mask_prob": 0.65 if check_objective(objective) == "wav2vec2" else 0.8,
-            "layer_norm_extractor": objective == "hubert" and not size.regularised,
-        }
-        layers, dim, ffn, heads, final_dim = size.shape
-        return cls(objective, layers, dim, ffn, heads, final_dim, **{**defaults, **settings})  # type: ignore[arg-type]
 
     @property
     def conv_dim(self) -> int:
         return self.conv_layers[-1][0]
-
-    @property
-    def quantised_dim(self) -> int:
-        return self.latent_dim or self.final_dim
 
     def frames(self, samples: int) -> int:
         """Frames that the convolutional encoder makes of `samples` samples; 0 when the crop is too short."""

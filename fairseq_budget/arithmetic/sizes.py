@@ -1,19 +1,15 @@
 """The one table of model sizes.
 
 Source: Liu et al. 2024, "Efficient Training of Self-Supervised Speech Foundation Models on a Compute Budget", table 4
-(shapes) and the configurations its authors released (learning rates, regularisation of Large).  Models, recipes, planner,
-upstream names, reports and tests read this table; to add a size is to add a row.
+(shapes) and the configurations its authors released (regularisation of Large).  Models, recipes, planner, upstream names,
+reports and tests read this table; to add a size is to add a row.  Learning rates are each objective's affair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairseq_budget.errors import unknown_name
-
-OBJECTIVES = ("hubert", "wav2vec2", "tera")
-"""Predictive, contrastive and generative: the three objectives of the study."""
 
 CONV_LAYERS: tuple[tuple[int, int, int], ...] = ((512, 10, 5), *[(512, 3, 2)] * 4, *[(512, 2, 2)] * 2)
 """Convolutional encoder as (channels, kernel, stride); 320 samples a frame, 50 Hz (papers A, B and C)."""
@@ -21,16 +17,14 @@ CONV_LAYERS: tuple[tuple[int, int, int], ...] = ((512, 10, 5), *[(512, 3, 2)] * 
 
 @dataclass(frozen=True)
 class Size:
-    """One row: a Transformer's shape, what it weighs relative to Slim, and its learning rates."""
+    """One row: a Transformer's shape and how it is regularised."""
 
     name: str
-    percent: Mapping[str, int]
     encoder_layers: int
     encoder_embed_dim: int
     encoder_ffn_embed_dim: int
     encoder_attention_heads: int
     final_dim: int
-    lr: Mapping[str, float]
     regularised: bool = True
     """Dropout and LayerDrop as published; Large trains without either, and with unscaled gradients to its convolutions."""
 
@@ -46,37 +40,17 @@ class Size:
         )
 
 
-def _per_objective(hubert: float, wav2vec2: float, tera: float) -> dict:
-    return {"hubert": hubert, "wav2vec2": wav2vec2, "tera": tera}
-
-
-def _same(value: int) -> dict[str, int]:
-    return dict.fromkeys(OBJECTIVES, value)
-
-
-_LR_SMALL = _per_objective(5e-4, 4e-4, 5e-4)
-
 SIZES: dict[str, Size] = {
     size.name: size
     for size in (
-        Size("30", _same(30), 4, 192, 320, 4, 256, _LR_SMALL),
-        Size("50", _same(50), 5, 320, 768, 8, 256, _LR_SMALL),
-        Size("70", _same(70), 7, 384, 768, 8, 256, _LR_SMALL),
-        Size("small", _same(100), 3, 640, 2048, 8, 256, _per_objective(5e-4, 5e-4, 5e-4)),
-        Size("slim", _same(100), 12, 384, 768, 8, 256, _LR_SMALL),
-        Size("200", _same(200), 15, 528, 1024, 12, 256, _per_objective(4e-4, 3e-4, 4e-4)),
-        Size("base", _per_objective(473, 467, 476), 12, 768, 3072, 12, 256, _per_objective(3e-4, 2e-4, 3e-4)),
-        Size(
-            "large",
-            _per_objective(1582, 1559, 1590),
-            24,
-            1024,
-            4096,
-            16,
-            768,
-            _per_objective(2e-4, 1e-4, 5e-5),
-            regularised=False,
-        ),
+        Size("30", 4, 192, 320, 4, 256),
+        Size("50", 5, 320, 768, 8, 256),
+        Size("70", 7, 384, 768, 8, 256),
+        Size("small", 3, 640, 2048, 8, 256),
+        Size("slim", 12, 384, 768, 8, 256),
+        Size("200", 15, 528, 1024, 12, 256),
+        Size("base", 12, 768, 3072, 12, 256),
+        Size("large", 24, 1024, 4096, 16, 768, regularised=False),
     )
 }
 
@@ -86,13 +60,6 @@ def get_size(name: str) -> Size:
     if str(name) not in SIZES:
         raise unknown_name("size", name, SIZES)
     return SIZES[str(name)]
-
-
-def check_objective(name: str) -> str:
-    """`name` if it is one of the three objectives; else an error that lists them."""
-    if name not in OBJECTIVES:
-        raise unknown_name("objective", name, OBJECTIVES)
-    return name
 
 
 def find_size(shape: tuple[int, ...]) -> Size | None:

@@ -13,11 +13,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from fairseq_budget.arithmetic.flops import training_flops
-from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import check_objective, get_size
+from fairseq_budget.arithmetic.sizes import get_size
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import get_objective, model_config
 from fairseq_budget.planning.machine import check_precision, open_device
 from fairseq_budget.planning.steps import Batch, noise_batch
 from fairseq_budget.recipes import recipes_dir
@@ -47,7 +48,7 @@ class Case:
         Raises:
             ConfigError: an unknown name, a device that isn't there, no audio.
         """
-        check_objective(self.objective)
+        get_objective(self.objective)
         get_size(self.size)
         check_precision(self.precision, self.device)
         if self.utterances < 1 or self.shape.frames(self.samples) < 1:
@@ -71,11 +72,11 @@ class Case:
 
     @property
     def model(self) -> ModelConfig:
-        return model_config(self.recipe.model)
+        return model_config(self.objective, self.recipe.model)
 
     @property
     def shape(self) -> ModelShape:
-        return self.model.shape(self.objective)
+        return self.model.shape()
 
     @property
     def flops(self) -> int:

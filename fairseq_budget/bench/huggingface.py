@@ -5,6 +5,7 @@ Letters: B utterances, F frames, M masked frames, K clusters.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
 from fairseq_budget.checkpoints.huggingface import architecture
+from fairseq_budget.objectives.hubert.defaults import HubertConfig as OurHubertConfig
+from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config as OurWav2Vec2Config
 from fairseq_budget.planning.steps import Batch
 
 
@@ -42,27 +45,14 @@ class HuggingFace(Subject):
     objectives = ("hubert", "wav2vec2")
 
     def build(self, case: Case) -> nn.Module:
-        if case.objective == "hubert":
-            return HubertWithHead(case.model, case.shape.conv_layers)
-        config = case.model
-        settings = Wav2Vec2Config(
-            **_settings(config, case.shape.conv_layers),
-            num_codevector_groups=config.latent_groups,
-            num_codevectors_per_group=config.latent_vars,
-            codevector_dim=case.shape.quantised_dim,
-            proj_codevector_dim=config.final_dim,
-            num_negatives=config.num_negatives,
-            feat_quantizer_dropout=config.dropout_features,
-            contrastive_logits_temperature=config.logit_temp,
-        )
-        return Wav2Vec2ForPreTraining._from_config(settings, attn_implementation="sdpa")
+        return _BUILDERS[case.objective](case.model)
 
     def prepare(self, batch: Batch) -> Inputs:
         config = self.case.model
         shape = tuple(batch.labels.shape)
         mask = _compute_mask_indices(shape, config.mask_prob, config.mask_length, min_masks=2)
         negatives = None
-        if self.case.objective == "wav2vec2":
+        if hasattr(config, "num_negatives"):
             negatives = _sample_negative_indices(shape, config.num_negatives, mask)
             negatives = torch.from_numpy(negatives).long().to(self.device)
         return Inputs(batch, torch.from_numpy(mask).to(self.device), int(mask.sum()), negatives)
@@ -70,7 +60,7 @@ class HuggingFace(Subject):
     def forward(self, inputs: Inputs) -> tuple[Tensor, int]:
         """Shape: -> ()"""
         source = inputs.batch.source
-        if self.case.objective == "hubert":
+        if inputs.negatives is None:
             return self.model(source, inputs.batch.labels, inputs.mask), inputs.masked
         out = self.model(source, mask_time_indices=inputs.mask, sampled_negative_indices=inputs.negatives)
         return out.loss, inputs.masked
@@ -79,9 +69,9 @@ class HuggingFace(Subject):
 class HubertWithHead(nn.Module):
     """HubertModel, which comes without an objective, and two linear layers that score the clusters of masked frames."""
 
-    def __init__(self, config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> None:
+    def __init__(self, config: OurHubertConfig) -> None:
         super().__init__()
-        settings = HubertConfig(**_settings(config, conv_layers))
+        settings = HubertConfig(**_settings(config))
         self.hubert = HubertModel._from_config(settings, attn_implementation="sdpa")
         self.head = nn.Sequential(
             nn.Linear(config.encoder_embed_dim, config.final_dim), nn.Linear(config.final_dim, config.num_classes)
@@ -93,7 +83,25 @@ class HubertWithHead(nn.Module):
         return F.cross_entropy(self.head(hidden[mask]).float(), labels[mask], reduction="sum")
 
 
-def _settings(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
+def _wav2vec2(config: OurWav2Vec2Config) -> nn.Module:
+    settings = Wav2Vec2Config(
+        **_settings(config),
+        num_codevector_groups=config.latent_groups,
+        num_codevectors_per_group=config.latent_vars,
+        codevector_dim=config.latent_dim or config.final_dim,
+        proj_codevector_dim=config.final_dim,
+        num_negatives=config.num_negatives,
+        feat_quantizer_dropout=config.dropout_features,
+        contrastive_logits_temperature=config.logit_temp,
+    )
+    return Wav2Vec2ForPreTraining._from_config(settings, attn_implementation="sdpa")
+
+
+def _settings(config: ModelConfig) -> dict[str, Any]:
     """What both configurations have in common."""
     masking = {"mask_time_prob": config.mask_prob, "mask_time_length": config.mask_length}
-    return architecture(config, conv_layers) | masking
+    return architecture(config, config.shape().conv_layers) | masking
+
+
+_BUILDERS: dict[str, Callable[[Any], nn.Module]] = {"hubert": HubertWithHead, "wav2vec2": _wav2vec2}
+"""The model of each objective."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
+from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.planning.steps import Batch, inputs_of
-from fairseq_budget.plugin.models import BudgetHubertModel, BudgetTeraModel, BudgetWav2Vec2Model
-
-_MODELS = {"hubert": BudgetHubertModel, "wav2vec2": BudgetWav2Vec2Model, "tera": BudgetTeraModel}
+from fairseq_budget.plugin.models import MODELS
 
 
 class Ours(Subject):
     """fp16 as the recipe for GPUs has it (`common.fp16`), bf16 under autocast."""
 
     name = "fairseq-budget"
-    objectives = OBJECTIVES
+    objectives = tuple(OBJECTIVES)
 
     @property
     def casts(self) -> bool:
@@ -25,7 +23,7 @@ class Ours(Subject):
 
     def build(self, case: Case) -> nn.Module:
         # with what training switches on in this process, such as its way to ask for memory
-        return _MODELS[case.objective].build_model(case.recipe.model)
+        return MODELS[case.objective].build_model(case.recipe.model)
 
     def forward(self, inputs: Batch) -> tuple[Tensor, int]:
         """Shape: -> ()"""

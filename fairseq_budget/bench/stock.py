@@ -5,6 +5,7 @@ Letters: B utterances, S samples, F frames, M masked frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,13 +20,16 @@ from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
 from torch import Tensor, nn
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
-from fairseq_budget.modules.mfcc import KaldiMFCC, stack_pairs
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS
+from fairseq_budget.modules.log_mel import stack_pairs
+from fairseq_budget.modules.mfcc import KaldiMFCC
+from fairseq_budget.objectives import get_objective, model_config
 from fairseq_budget.objectives.loss import FEATURES_PENALTY
+from fairseq_budget.objectives.tera.defaults import TeraConfig
 from fairseq_budget.objectives.wav2vec2.model import DIVERSITY_WEIGHT
-from fairseq_budget.planning.steps import SPECIAL_SYMBOLS, Batch
+from fairseq_budget.planning.steps import Batch
 
 
 class Stock(Subject):
@@ -35,36 +39,29 @@ class Stock(Subject):
     """
 
     name = "fairseq"
-    objectives = OBJECTIVES
+    objectives = ("hubert", "wav2vec2", "tera")
 
     @property
     def casts(self) -> bool:
         return self.case.precision != "fp32"
 
     def build(self, case: Case) -> nn.Module:
-        # neither criterion asks its task for anything
-        if case.objective == "hubert":
-            self.criterion: Any = HubertCriterion(None, 1.0, 0.0, loss_weights=[FEATURES_PENALTY])
-            return stock_hubert(case.model)
-        if case.objective == "wav2vec2":
-            self.criterion = Wav2vecCriterion(None, infonce=True, loss_weights=[DIVERSITY_WEIGHT, FEATURES_PENALTY])
-            return Wav2Vec2Model(_settings(Wav2Vec2Config, case.model, quantize_targets=True))
-        return StockTera(case.model)
+        # no criterion asks its task for anything
+        self.criterion, model = _BUILDERS[case.objective](case.model)
+        return model
 
     def prepare(self, batch: Batch) -> dict[str, Any]:
         """The samples that fairseq's data sets give; HuBERT's also say what is padding, here nothing."""
         # an audio's samples are cast with the model
         source = batch.source.to(next(self.model.parameters()).dtype) if self.casts else batch.source
         sample = {"id": torch.arange(len(source)), "net_input": {"source": source}}
-        if self.case.objective == "hubert":
+        if get_objective(self.case.objective).needs_labels:
             sample["net_input"]["padding_mask"] = torch.zeros_like(source, dtype=torch.bool)
             sample["target_list"] = [batch.labels]
         return sample
 
     def forward(self, inputs: dict[str, Any]) -> tuple[Tensor, int]:
         """Shape: -> ()"""
-        if self.case.objective == "tera":
-            return self.model(inputs["net_input"]["source"])
         loss, frames, _ = self.criterion(self.model, inputs)
         return loss, frames
 
@@ -72,9 +69,9 @@ class Stock(Subject):
 class StockTera(nn.Module):
     """TERA on fairseq's HuBERT encoder, as Liu et al. 2024 built theirs, its targets computed utterance by utterance."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TeraConfig) -> None:
         super().__init__()
-        self.hubert = stock_hubert(config)
+        self.hubert = stock_hubert(model_config("hubert", asdict(config)))
         # of HuBERT's head nothing is used, and nothing of it may be counted
         del self.hubert.label_embs_concat
         self.hubert.final_proj = nn.Linear(config.encoder_embed_dim, config.target_dim)
@@ -103,10 +100,13 @@ class StockTera(nn.Module):
         return torch.cat([target, target[-1:].expand(missing, -1)])[:frames]
 
 
-def stock_hubert(config: ModelConfig) -> HubertModel:
-    """fairseq's model; `skip_nomask` stays false, as published: unmasked frames are scored, too, with weight 0."""
+def stock_hubert(config: Any) -> HubertModel:
+    """fairseq's model with the settings of our HubertConfig.
+
+    `skip_nomask` stays false, as published: unmasked frames are scored, too, with weight 0.
+    """
     dictionary = Dictionary()
-    for cluster in range(config.num_classes - SPECIAL_SYMBOLS):
+    for cluster in range(config.num_classes - len(SPECIAL_SYMBOLS)):
         dictionary.add_symbol(str(cluster))
     settings = _settings(HubertConfig, config, untie_final_proj=True)
     return HubertModel(settings, HubertPretrainingConfig(label_rate=config.label_rate), [dictionary])
@@ -116,3 +116,25 @@ def _settings(kind: type, config: ModelConfig, **others: Any) -> Any:
     """fairseq's configuration with the values of ours; the fields have its names."""
     shared = {name: value for name, value in asdict(config).items() if name in kind.__dataclass_fields__}
     return kind(**shared, **others)
+
+
+def _hubert(config: ModelConfig) -> tuple[Any, nn.Module]:
+    return HubertCriterion(None, 1.0, 0.0, loss_weights=[FEATURES_PENALTY]), stock_hubert(config)
+
+
+def _wav2vec2(config: ModelConfig) -> tuple[Any, nn.Module]:
+    criterion = Wav2vecCriterion(None, infonce=True, loss_weights=[DIVERSITY_WEIGHT, FEATURES_PENALTY])
+    return criterion, Wav2Vec2Model(_settings(Wav2Vec2Config, config, quantize_targets=True))
+
+
+def _tera(config: TeraConfig) -> tuple[Any, nn.Module]:
+    return _own_loss, StockTera(config)
+
+
+def _own_loss(model: nn.Module, sample: dict[str, Any]) -> tuple[Tensor, int, dict[str, Any]]:
+    """In the place of a criterion, for a model that scores itself.  Shape: -> loss (), frames, nothing to log"""
+    return *model(sample["net_input"]["source"]), {}
+
+
+_BUILDERS: dict[str, Callable[[Any], tuple[Any, nn.Module]]] = {"hubert": _hubert, "wav2vec2": _wav2vec2, "tera": _tera}
+"""Criterion and model of each objective."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairseq_budget.arithmetic.model_config import ModelConfig, check_model_objective, model_config
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import Size, find_size
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model, of_model
 
 
 @dataclass
@@ -35,20 +35,20 @@ def load_pretrained(path: str | Path) -> Pretrained:
     """Read a checkpoint of this project or of stock fairseq's HuBERT and wav2vec 2.0.
 
     Raises:
-        BudgetError: the file is missing or no checkpoint, or its model isn't one of the three objectives.
+        BudgetError: the file is missing or no checkpoint, or its model is of no objective known here.
     """
     state = safe_load(path)
     cfg = _configuration(state, path)
-    objective = check_model_objective(str(cfg["model"].get("_name")))
+    objective = of_model(str(cfg["model"].get("_name")))
     weights = dict(state["model"])
     # the size of HuBERT's dictionary stands in its weights; stock fairseq doesn't store it in the configuration
     if "label_embs_concat" in weights:
         cfg["model"]["num_classes"] = weights["label_embs_concat"].size(0)
-    config = model_config(cfg["model"])
-    model = build_model(objective, config)
+    config = objective.model_config(cfg["model"])
+    model = build_model(objective.name, config)
     _load_weights(model, weights, path)
     normalize = bool(cfg["task"].get("normalize", False))
-    return Pretrained(model.eval(), objective, find_size(model_size_key(config)), normalize, config)
+    return Pretrained(model.eval(), objective.name, find_size(model_size_key(config)), normalize, config)
 
 
 def model_size_key(config: ModelConfig) -> tuple[int, int, int, int, int]:

@@ -16,11 +16,10 @@ import torch
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.checkpoints.export import read_source
 from fairseq_budget.checkpoints.pretrained import Pretrained
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
-
-SPECIAL_SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>")
-"""What fairseq puts in front of a dictionary's own symbols."""
+from fairseq_budget.objectives.hubert.defaults import HubertConfig
 
 UPSTREAMS = {"hubert": "hubert_local", "wav2vec2": "wav2vec2_local"}
 """s3prl's ``-u`` for each objective."""
@@ -46,11 +45,12 @@ def content(pretrained: Pretrained) -> dict[str, Any]:
     config = pretrained.config
     settings = asdict(config) | {"conv_feature_layers": str(list(pretrained.model.model_shape.conv_layers))}
     state: dict[str, Any] = {
-        "task_cfg": {"normalize": pretrained.normalize, "sample_rate": SAMPLE_RATE, "label_rate": config.label_rate},
+        "task_cfg": {"normalize": pretrained.normalize, "sample_rate": SAMPLE_RATE},
         "model_cfg": settings,
         "model_weight": pretrained.model.state_dict(),
     }
-    if pretrained.objective == "hubert":
+    if isinstance(config, HubertConfig):
+        state["task_cfg"]["label_rate"] = config.label_rate
         labels = map(str, range(config.num_classes - len(SPECIAL_SYMBOLS)))
         state["dictionaries_symbols"] = [[*SPECIAL_SYMBOLS, *labels]]
     else:

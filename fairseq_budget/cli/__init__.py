@@ -17,6 +17,7 @@ from fairseq_budget.cli import (
     export,
     labels,
     manifest,
+    objectives,
     plan,
     ranks,
     recipes,
@@ -41,6 +42,7 @@ app.add_typer(corpus.app, name="corpus")
 app.command("manifest")(manifest.manifest)
 app.command("export")(export.export)
 app.add_typer(labels.app, name="labels")
+app.command("objectives")(objectives.objectives)
 app.command("plan")(plan.plan)
 app.command("ranks")(ranks.ranks)
 app.command("recipes")(recipes.recipes)

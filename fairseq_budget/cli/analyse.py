@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fairseq_budget.arithmetic.sizes import check_objective
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import packing
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import get_objective
 from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def isoflop(
 
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
-    points = read_points(runs, measure, objective and check_objective(objective))
+    points = read_points(runs, measure, objective and get_objective(objective).name)
     analysis = analyse(points, measure, resamples, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     save(isoflop_figure(analysis), out)

@@ -22,11 +22,12 @@ from fairseq_budget.cli.bench_options import (
     reporter,
     samples_of,
 )
+from fairseq_budget.cli.objectives import objective_names
 from fairseq_budget.errors import ConfigError
 
 app = typer.Typer(help="Time training steps: beside stock fairseq and other libraries, over lengths and batches.")
 
-Objective = Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")]
+Objective = Annotated[str, typer.Option(help=objective_names())]
 SizeName = Annotated[str, typer.Option(help="A row of the size table.")]
 Precisions = Annotated[str | None, typer.Option(help="fp32, bf16, fp16; several comma-separated (default: fp32).")]
 Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (default: fp32).")]

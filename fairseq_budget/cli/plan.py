@@ -15,12 +15,13 @@ from rich.table import Table
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.model_config import ModelConfig, validate
 from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_runs
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import SIZES, Size, check_objective, get_size
+from fairseq_budget.arithmetic.sizes import SIZES, Size, get_size
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli.objectives import objective_names
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, choose
+from fairseq_budget.objectives import shape_of
+from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
 from fairseq_budget.report import numbers
 
 _DEFAULTS = Setting()
@@ -28,7 +29,7 @@ _PROBE_BATCH_HELP = f"Utterances x seconds that are probed (default: {SMALL_BATC
 
 
 def plan(
-    objective: Annotated[str, typer.Option(help="hubert, wav2vec2 or tera.")],
+    objective: Annotated[str, typer.Option(help=objective_names())],
     flops: Annotated[float | None, typer.Option(help=f"Budget in FLOPs (default: {PUBLISHED_FLOPS:.3g}).")] = None,
     hours_heard: Annotated[float | None, typer.Option(help="Budget in hours of audio through the model.")] = None,
     machine_hours: Annotated[
@@ -77,7 +78,7 @@ def plan(
         probed = run_probe(objective, planned, setting, device, precision, probe_batch, probe_seconds)
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     runs = [
-        plan_run(size.name, ModelShape.of(check_objective(objective), size), budget, setting, seconds)
+        plan_run(size.name, shape_of(objective, size), budget, setting, seconds)
         for size, seconds in zip(planned, times, strict=True)
     ]
     if price_per_machine_hour is not None:
@@ -89,7 +90,7 @@ def plan(
         _print(runs, choice, probed)
 
 
-def _as_json(runs: list[PlannedRun], choice: Choice, probed: Probed | None) -> dict[str, object]:
+def _as_json(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | None) -> dict[str, object]:
     rows = [asdict(run) for run in runs]
     if probed is None:
         return {"rows": rows, "choice": as_dict(choice)}
@@ -97,7 +98,7 @@ def _as_json(runs: list[PlannedRun], choice: Choice, probed: Probed | None) -> d
     return {"rows": rows, "choice": as_dict(choice), "machine": probed.machine()}
 
 
-def as_dict(choice: Choice) -> dict[str, object]:
+def as_dict(choice: Choice | NoChoice) -> dict[str, object]:
     """A choice for a program, the explanation included."""
     return {**asdict(choice), "explanation": choice.explanation}
 
@@ -155,7 +156,7 @@ def _seconds(text: str | None, rows: int) -> list[float] | list[None]:
     return seconds
 
 
-def _print(runs: list[PlannedRun], choice: Choice, probed: Probed | None) -> None:
+def _print(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | None) -> None:
     console = Console()
     timed, priced = runs[0].step_seconds is not None, runs[0].price is not None
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))

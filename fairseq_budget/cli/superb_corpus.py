@@ -41,9 +41,9 @@ def mini_superb(
     """Miniature corpora for every SUPERB task, spoken by eSpeak NG: to see that a task runs.  Downloads nothing."""
     from joblib import cpu_count
 
-    from fairseq_budget.corpora.superb import mini
+    from fairseq_budget.synthetic.superb import everything
 
-    made = mini.make(out, tuple(task or ()), seed, cpu_count() if workers is None else workers)
+    made = everything.make(out, tuple(task or ()), seed, cpu_count() if workers is None else workers)
     for name, total in made.items():
         typer.echo(f"{out / name}: {total.speakers} speakers, {total.files} files, {total.seconds:.0f} s")
     typer.echo(f"Use them with: export SUPERB={out.resolve()}")

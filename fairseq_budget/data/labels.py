@@ -17,6 +17,8 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 
 DICTIONARY_NAME = "dict.km.txt"
+SPECIAL_SYMBOLS = ("<s>", "<pad>", "</s>", "<unk>")
+"""What fairseq puts in front of a dictionary's own symbols: cluster k is symbol k + 4."""
 TOLERANCE_SECONDS = 0.1
 """How much audio and labels of an utterance may differ, as in fairseq's ``verify_label_lengths``."""
 

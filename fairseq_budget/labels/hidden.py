@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fairseq_budget.arithmetic.flops import forward_flops
+from fairseq_budget.arithmetic.flops import encoder_flops
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
@@ -86,8 +86,7 @@ class HiddenLayer:
 
     def flops(self, samples: int) -> int:
         """FLOPs of the forward pass up to the layer, on an utterance of so many samples."""
-        parts = forward_flops(replace(self._shape, layers=self.layer), samples)
-        return sum(amount for part, amount in parts.items() if part != "head")
+        return encoder_flops(replace(self._shape, layers=self.layer), samples)
 
     def earlier_rounds(self) -> list[dict[str, Any]]:
         """The rounds of training behind these features: those before the checkpoint, and the checkpoint's own.

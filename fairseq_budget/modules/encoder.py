@@ -48,14 +48,12 @@ class SpeechEncoder(nn.Module):
     Parameter names are stock fairseq's (HubertModel, Wav2Vec2Model).
     """
 
-    objective: str
-    loss_unit: str
-    """What the loss is logged in: `bits` (cross-entropies, as fairseq logs them) or `L1` (as it is)."""
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.model_shape: ModelShape = config.shape(self.objective)
+        self.model_shape: ModelShape = config.shape()
         channels, dim = self.model_shape.conv_dim, config.encoder_embed_dim
         self.feature_extractor = ConvFeatureEncoder(self.model_shape.conv_layers, config.extractor_mode)
         self.layer_norm = nn.LayerNorm(channels)

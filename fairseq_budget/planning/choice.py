@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import fmean, geometric_mean
 
-from fairseq_budget import published
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.plan import PlannedRun
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import SIZES, Size, check_objective
+from fairseq_budget.arithmetic.sizes import SIZES, Size
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.objectives import OBJECTIVES, get_objective, shape_of
 
 PUBLISHED_FLOPS = 1.33e18
 """FLOPs that each of the paper's models was trained with."""
@@ -79,6 +78,27 @@ class Choice:
         return ". ".join(sentences) + "."
 
 
+@dataclass(frozen=True)
+class NoChoice:
+    """What stands in the place of a choice for an objective whose curves nobody has published."""
+
+    objective: str
+    name: None = None
+    confidence: str = "none"
+
+    @property
+    def explanation(self) -> str:
+        """Why no size is chosen, and what to do instead."""
+        curves = [other for other in OBJECTIVES.values() if other.published_curve()]
+        optima = [100 * _centre(other.name) / other.params(SIZES["slim"]) for other in curves]
+        return (
+            f"No size is chosen: for {get_objective(self.objective).title} nobody has published losses or scores against "
+            f"sizes. At {human_flops(PUBLISHED_FLOPS)} the optima of {', '.join(other.title for other in curves)} lie at "
+            f"{min(optima):.0f} to {max(optima):.0f}% of Slim (Liu et al. 2024, figure 2); whether that holds here is "
+            "untested: train three sizes or more on a small budget and fit them with `fairseq-budget analyse isoflop`."
+        )
+
+
 def _cautions(choice: Choice) -> Iterator[str]:
     if choice.confidence != "published":
         yield (
@@ -117,35 +137,42 @@ def parabola_minimum(x: Sequence[float], y: Sequence[float]) -> float:
 @cache
 def published_optimum(objective: str, measure: str, left_out: int | None = None) -> float:
     """Parameters at the minimum of a published curve, with one of its points left out if told so."""
-    rows = [row for row in published.u_curve() if row["objective"] == objective]
+    rows = get_objective(objective).published_curve()
     kept = [row for index, row in enumerate(rows) if index != left_out]
     params = [math.log(_params(objective, _size(objective, row["percent_of_slim"]))) for row in kept]
     return math.exp(parabola_minimum(params, [float(row[measure]) for row in kept]))
 
 
 def _size(objective: str, percent: object) -> Size:
-    return next(size for size in SIZES.values() if size.percent[objective] == percent and size.name != OFF_CURVE)
+    of = get_objective(objective)
+    return next(size for size in SIZES.values() if of.percent(size) == percent and size.name != OFF_CURVE)
 
 
 def _params(objective: str, size: Size) -> int:
-    return count_parameters(ModelShape.of(objective, size))
+    return count_parameters(shape_of(objective, size))
+
+
+def _centre(objective: str) -> float:
+    """The optimum of an objective in parameters, at the published budget."""
+    return geometric_mean(published_optimum(objective, measure) for measure in MEASURES)
 
 
 def published_interval(objective: str) -> tuple[float, float]:
     """Least and most parameters among the minima of all measures, each with any one of its points left out."""
-    points = range(sum(row["objective"] == objective for row in published.u_curve()))
+    points = range(len(get_objective(objective).published_curve()))
     minima = [published_optimum(objective, measure, index) for measure in MEASURES for index in points]
     return min(minima), max(minima)
 
 
-def choose(objective: str, runs: Sequence[PlannedRun]) -> Choice:
-    """The planned run whose size is nearest to the optimum at the FLOPs that it spends.
+def choose(objective: str, runs: Sequence[PlannedRun]) -> Choice | NoChoice:
+    """The planned run whose size is nearest to the optimum at the FLOPs that it spends, if curves of the objective exist.
 
     On a budget in FLOPs all runs spend the same.  In another currency a larger model spends more FLOPs; the chosen size is
     then the one for which this amount is neither too much nor too little.
     """
-    check_objective(objective)
-    centre = geometric_mean(published_optimum(objective, measure) for measure in MEASURES)
+    if not get_objective(objective).published_curve():
+        return NoChoice(objective)
+    centre = _centre(objective)
     candidates = [run for run in runs if run.name != OFF_CURVE] or list(runs)
     best = min(candidates, key=lambda run: abs(math.log(run.params / (centre * _scale(run.flops)))))
     low, high = (round(params) for params in _scaled_interval(objective, best.flops))

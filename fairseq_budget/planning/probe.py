@@ -24,6 +24,7 @@ from fairseq_budget.arithmetic.plan import Setting
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import Size
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory, release_unused
 from fairseq_budget.planning.memory_model import MemoryModel
 from fairseq_budget.planning.steps import Phases, Training, noise_batch, size_config
@@ -89,7 +90,7 @@ class Prober:
         Raises:
             ConfigError: a batch or a time that tells nothing.
         """
-        shapes = [ModelShape.of(self.objective, size) for size in sizes]
+        shapes = [shape_of(self.objective, size) for size in sizes]
         self._validate(shapes[0])
         probes: dict[int, Probe] = {}
         last: Probe | None = None
@@ -120,7 +121,7 @@ class Prober:
     def _measured(self, size: Size, utterances: int) -> Probe | None:
         """None if not even one utterance fits into memory."""
         free = available_memory(self.device)
-        if free is not None and TRAINING_BYTES * count_parameters(ModelShape.of(self.objective, size)) > free:
+        if free is not None and TRAINING_BYTES * count_parameters(shape_of(self.objective, size)) > free:
             return None
         try:
             return self._measured_batch(size, utterances)

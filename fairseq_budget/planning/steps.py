@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -15,21 +15,18 @@ import torch
 from torch import Tensor
 
 from fairseq_budget.arithmetic.flops import training_flops
-from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS
 from fairseq_budget.kernels.memory import keep_freed_memory
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model, get_objective
 from fairseq_budget.planning.machine import PRECISIONS, Stopwatch
-from fairseq_budget.recipes import model_settings
-
-SPECIAL_SYMBOLS = 4
-"""HuBERT's clusters begin after the special symbols of fairseq's dictionary."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Equally long utterances.  Shape: source (B, S), labels (B, F), a cluster for each frame."""
+    """Equally long utterances.  Shape: source (B, S), labels (B, F), a cluster for each frame (0 without labels)."""
 
     source: Tensor
     labels: Tensor
@@ -42,9 +39,10 @@ def noise_batch(shape: ModelShape, utterances: int, samples: int, seed: int) -> 
     """Noise with random labels: a step takes as long as with speech.  The same seed gives the same batch."""
     generator = torch.Generator().manual_seed(seed)
     source = 0.1 * torch.randn(utterances, samples, generator=generator)
-    frames = shape.frames(samples)
-    labels = torch.randint(SPECIAL_SYMBOLS, shape.classes, (utterances, frames), generator=generator)
-    return Batch(source, labels)
+    size = (utterances, shape.frames(samples))
+    if not shape.head.labels:
+        return Batch(source, torch.zeros(size, dtype=torch.long))
+    return Batch(source, torch.randint(len(SPECIAL_SYMBOLS), shape.head.labels, size, generator=generator))
 
 
 def batch_flops(shape: ModelShape, batch: Batch) -> int:
@@ -55,14 +53,15 @@ def batch_flops(shape: ModelShape, batch: Batch) -> int:
 
 def size_config(objective: str, size: Size) -> ModelConfig:
     """The recipe's settings for a row of the size table; a shape of one's own is regularised as Slim is."""
-    settings = model_settings(objective, size.name if size.name in SIZES else "slim")
-    shape = {name: value for name, value in asdict(size).items() if name.startswith("encoder_") or name == "final_dim"}
-    return model_config({**settings, **shape, "mask_prob": ModelShape.of(objective, size).mask_prob})
+    chosen = get_objective(objective)
+    regularised = size if size.name in SIZES else replace(size, regularised=SIZES["slim"].regularised)
+    return chosen.model_config(chosen.settings(regularised))
 
 
 def inputs_of(objective: str, batch: Batch) -> dict[str, Tensor]:
     """What the model of an objective takes of a batch."""
-    return {"source": batch.source, "target": batch.labels} if objective == "hubert" else {"source": batch.source}
+    labels = {"target": batch.labels} if get_objective(objective).needs_labels else {}
+    return {"source": batch.source, **labels}
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

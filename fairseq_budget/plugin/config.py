@@ -3,21 +3,12 @@
 # no `from __future__ import annotations` here: fairseq reads the field types themselves
 
 from dataclasses import dataclass, field
-from typing import Any, List, Optional
+from typing import List, Optional
 
 from fairseq.dataclass import FairseqDataclass
 from omegaconf import II, MISSING
 
-from fairseq_budget.arithmetic.model_config import ModelConfig
-
-
-def _setting(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
-@dataclass
-class BudgetModelConfig(FairseqDataclass, ModelConfig):
-    """A model's shape and regularisation; see :class:`fairseq_budget.arithmetic.model_config.ModelConfig`."""
+from fairseq_budget.arithmetic.model_config import setting as _setting
 
 
 @dataclass

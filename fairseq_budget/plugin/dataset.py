@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from fairseq.data import FairseqDataset
 
 from fairseq_budget.data import audio
-from fairseq_budget.data.labels import LabelFile, crop_labels
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS, LabelFile, crop_labels
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.packing import Packer, check_rule, pack
 from fairseq_budget.data.packing.neighbours import longest, shortest
@@ -25,10 +25,6 @@ from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.plugin.errors import user_errors
 
 logger = logging.getLogger(__name__)
-
-SPECIAL_SYMBOLS = 4
-"""fairseq's dictionaries begin with <s>, <pad>, </s> and <unk>; cluster k is symbol k + 4."""
-
 
 class PretrainingDataset(FairseqDataset):
     """Utterances by index, and batches of them as `data/packing` makes them.
@@ -136,7 +132,7 @@ class PretrainingDataset(FairseqDataset):
             rows.append(crop_labels(sample["labels"], start, length, self.label_rate, wanted))
         width = max(map(len, rows)) if self.padding else min(map(len, rows))
         equal = [np.pad(row[:width], (0, max(width - len(row), 0)), mode="edge") for row in rows]
-        return torch.from_numpy(np.stack(equal).astype(np.int64)) + SPECIAL_SYMBOLS
+        return torch.from_numpy(np.stack(equal).astype(np.int64)) + len(SPECIAL_SYMBOLS)
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, register_model
 
-from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.kernels.memory import keep_freed_memory
 from fairseq_budget.modules.compiled import compile_layers
-from fairseq_budget.objectives.hubert.model import Hubert
-from fairseq_budget.objectives.tera.model import Tera
-from fairseq_budget.objectives.wav2vec2.model import Wav2Vec2
-from fairseq_budget.plugin.config import BudgetModelConfig
+from fairseq_budget.objectives import MODEL_PREFIX, OBJECTIVES, Objective, model_class, of_model
 
 
 class _Adapter(BaseFairseqModel):
@@ -23,7 +22,7 @@ class _Adapter(BaseFairseqModel):
     @classmethod
     def build_model(cls, cfg: Any, task: Any = None) -> Any:
         """Called by fairseq; the task has already filled in what depends on the data."""
-        config = model_config(cfg)
+        config = of_model(cfg._name).model_config(cfg)
         _check_precision(config, task)
         network = cls(config)
         if config.compile:
@@ -44,16 +43,13 @@ def _check_precision(config: ModelConfig, task: Any) -> None:
         )
 
 
-@register_model("budget_hubert", dataclass=BudgetModelConfig)
-class BudgetHubertModel(Hubert, _Adapter):
-    """HuBERT of any size."""
+def _register(objective: Objective) -> type[BaseFairseqModel]:
+    """Register the model of an objective as ``budget_<name>``, with its settings as Hydra reads them."""
+    kind = model_class(objective.name)
+    config = dataclass(type(f"Budget{objective.config.__name__}", (FairseqDataclass, objective.config), {}))
+    adapter = type(f"Budget{kind.__name__}Model", (kind, _Adapter), {"__doc__": f"{objective.title} of any size."})
+    return register_model(f"{MODEL_PREFIX}{objective.name}", dataclass=config)(adapter)
 
 
-@register_model("budget_wav2vec2", dataclass=BudgetModelConfig)
-class BudgetWav2Vec2Model(Wav2Vec2, _Adapter):
-    """wav2vec 2.0 of any size."""
-
-
-@register_model("budget_tera", dataclass=BudgetModelConfig)
-class BudgetTeraModel(Tera, _Adapter):
-    """TERA of any size."""
+MODELS: dict[str, Any] = {name: _register(objective) for name, objective in OBJECTIVES.items()}
+"""The registered model of each objective."""

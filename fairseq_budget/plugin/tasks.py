@@ -16,16 +16,17 @@ from omegaconf import open_dict
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.units import hours_from_samples
 from fairseq_budget.data.check.cheap import cheap_checks
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.objectives.models import MODELS
+from fairseq_budget.objectives import get_objective
 from fairseq_budget.plugin import clock
 from fairseq_budget.plugin.accounting import Accounts, cost_of
 from fairseq_budget.plugin.audio_source import check_files, re_cut
 from fairseq_budget.plugin.bad_audio import MAX_SHARE, BadAudio, BadAudioError
 from fairseq_budget.plugin.checkpoints import KeptCheckpoints
 from fairseq_budget.plugin.config import HubertPretrainingConfig, PretrainingConfig
-from fairseq_budget.plugin.dataset import SPECIAL_SYMBOLS, PretrainingDataset
+from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.interruption import Interruption
 from fairseq_budget.plugin.labels import RunLabels, restored_checkpoint
@@ -54,7 +55,7 @@ class BudgetTask(FairseqTask):
         with user_errors():
             self.clock = clock.start(Budget({name: cfg.budget[name] for name in cfg.budget if name != "_name"}))
         self.clock.listeners += [self._stop_when_spent, self._save_on_the_clock]
-        self.loss_unit = MODELS[self.objective].loss_unit
+        self.loss_unit = get_objective(self.objective).loss_unit
         self.root = cfg._get_root()
         self.updates_done = 0
         self.kept = KeptCheckpoints(cfg.checkpoints)
@@ -292,7 +293,7 @@ class BudgetHubertTask(BudgetTask):
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """The size of the dictionary and the label rate belong to the labels; they're written into the model's config."""
         with open_dict(cfg):
-            cfg.num_classes = self.labels.clusters + SPECIAL_SYMBOLS
+            cfg.num_classes = self.labels.clusters + len(SPECIAL_SYMBOLS)
             cfg.label_rate = self.labels.rate
         return super().build_model(cfg, from_checkpoint)
 

@@ -45,14 +45,14 @@ def superb_by_sequence_length() -> list[Row]:
 
 def step_times() -> list[Row]:
     """Seconds of a step of wav2vec 2.0 Base on four devices (Gao et al. 2022): rows of device, seconds, batch, precision
-    (fp32 or mixed) and seconds_per_batch, a number or OOM where memory ran out."""
-    return _table("seqlen_step_time.csv")
+    (fp32 or mixed) and seconds_per_batch, as text: a number or OOM where memory ran out."""
+    return _table("seqlen_step_time.csv", text=("seconds_per_batch",))
 
 
 @cache
-def _table(name: str) -> list[Row]:
+def _table(name: str, text: tuple[str, ...] = ()) -> list[Row]:
     with files(__name__).joinpath(name).open(encoding="utf-8") as file:
-        return [{column: _cell(text) for column, text in row.items()} for row in csv.DictReader(file)]
+        return [{key: cell if key in text else _cell(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
 
 
 def _cell(text: str) -> str | float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fairseq_budget.arithmetic.sizes import SIZES
+from fairseq_budget.objectives import OBJECTIVES
 
-_OBJECTIVES = {"hubert": ("HuBERT", "o"), "wav2vec2": ("wav2vec 2.0", "s"), "tera": ("TERA", "^"), "fbank": ("FBANK", "D")}
+_OBJECTIVES = {objective.name: (objective.title, objective.marker) for objective in OBJECTIVES.values()}
+_OBJECTIVES["fbank"] = ("FBANK", "D")
 
 # Paul Tol's "muted" colours, chosen to be told apart with any colour vision.
 _PALETTE = ("#332288", "#88CCEE", "#44AA99", "#999933", "#117733", "#DDCC77", "#CC6677", "#882255")

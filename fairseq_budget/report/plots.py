@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget import published
+from fairseq_budget.objectives import OBJECTIVES, get_objective
 from fairseq_budget.report import numbers
 from fairseq_budget.report.findings import comparable
 from fairseq_budget.report.looks import (
@@ -159,7 +160,7 @@ def _label_below(run: PretrainRun, runs: Sequence[PretrainRun]) -> bool:
 def _paper_sizes(axes: Axes, objective: str) -> None:
     axes.set_facecolor(_PAPER_GREY)
     axes.set_title(f"{objective_name(objective)}, published")
-    rows = [row for row in published.u_curve() if row["objective"] == objective]
+    rows = get_objective(objective).published_curve() if objective in OBJECTIVES else []
     if not rows:
         _say(axes, "not in the paper")
         return

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_budget.arithmetic.parameters import count_parameters
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES, check_objective, get_size
+from fairseq_budget.arithmetic.sizes import SIZES, get_size
+from fairseq_budget.objectives import OBJECTIVES, shape_of
 from fairseq_budget.report.fields import Fields, read_record
 from fairseq_budget.report.train_log import History, place_on_flops, read_train_log
 
@@ -171,7 +171,7 @@ def _percent(fields: Fields) -> float:
     nominal = fields.number_or_nan("percent")
     if math.isfinite(nominal):
         return nominal
-    slim = count_parameters(ModelShape.of(check_objective(fields.text("objective")), get_size("slim")))
+    slim = count_parameters(shape_of(fields.text("objective"), get_size("slim")))
     return 100 * fields.number("params") / slim
 
 

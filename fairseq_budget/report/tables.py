@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.published import ACCURACY_COLUMNS, superb
 from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import objective_name, size_name, upstream_name
@@ -90,7 +91,7 @@ def published_scores(task: str) -> pd.DataFrame | None:
             "Slim": f"{row['slim']:.2f}%",
             "Small": f"{row['small']:.2f}%",
         }
-        for objective, row in table.loc[["hubert", "wav2vec2", "tera"]].iterrows()
+        for objective, row in table.loc[[name for name in OBJECTIVES if name in table.index]].iterrows()
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, forward_flops
+from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, encoder_flops
 from fairseq_budget.arithmetic.shape import ModelShape
 
 
@@ -62,8 +62,7 @@ def upstream_flops(upstream: nn.Module, samples: Iterable[int]) -> int | None:
     """FLOPs of a frozen upstream on utterances of so many samples."""
     shape = getattr(getattr(upstream, "model", None), "model_shape", None)
     if isinstance(shape, ModelShape):
-        costs = (forward_flops(shape, length) for length in samples)
-        return sum(sum(cost.values()) - cost["head"] for cost in costs)
+        return sum(encoder_flops(shape, length) for length in samples)
     return 0 if type(upstream).__module__.startswith("s3prl.upstream.baseline") else None
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from fairseq_budget.arithmetic.model_config import ModelConfig
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model
+from fairseq_budget.objectives.hubert.defaults import HubertConfig
 from fairseq_budget.recipes import recipes_dir
 from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams import scores
@@ -85,7 +85,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained HuBERT, as fairseq saves it."""
     torch.manual_seed(0)
     shape = {"encoder_layers": 2, "encoder_embed_dim": 32, "encoder_ffn_embed_dim": 48, "encoder_attention_heads": 4}
-    config = ModelConfig(conv_feature_layers="[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2", **shape)
+    config = HubertConfig(conv_feature_layers="[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2", **shape)
     content = {
         "args": None,
         "cfg": {"model": {**asdict(config), "_name": "budget_hubert"}, "task": {"normalize": False}},

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fairseq_budget.arithmetic.flops import training_flops
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.checkpoints.pretrained import load_pretrained
+from fairseq_budget.objectives import OBJECTIVES
 from tests.integration.conftest import Training, check
 
 pytestmark = pytest.mark.integration

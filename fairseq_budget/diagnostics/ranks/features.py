@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fairseq_budget.arithmetic.flops import forward_flops
+from fairseq_budget.arithmetic.flops import encoder_flops
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.data.manifest import Utterances
@@ -109,7 +109,7 @@ class AllLayers:
 
     def flops(self, samples: int) -> int:
         """FLOPs of the forward pass on so many samples."""
-        return sum(amount for part, amount in forward_flops(self._shape, samples).items() if part != "head")
+        return encoder_flops(self._shape, samples)
 
     def earlier_rounds(self) -> list[dict[str, Any]]:
         """Not told."""

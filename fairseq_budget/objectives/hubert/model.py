@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.modules.encoder import Lengths, SpeechEncoder
+from fairseq_budget.objectives.hubert.defaults import HubertConfig
 from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
 
 
@@ -22,10 +22,9 @@ class Hubert(SpeechEncoder):
     what stock fairseq computes from an expanded copy of all embeddings for every frame.
     """
 
-    objective = "hubert"
-    loss_unit = "bits"
+    config: HubertConfig
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: HubertConfig) -> None:
         super().__init__(config)
         self.final_proj = nn.Linear(config.encoder_embed_dim, config.final_dim)
         self.label_embs_concat = nn.Parameter(torch.empty(config.num_classes, config.final_dim).uniform_())
@@ -52,3 +51,6 @@ class Hubert(SpeechEncoder):
         ratio = self.config.label_rate * self.model_shape.stride / SAMPLE_RATE
         index = (torch.arange(frames, device=target.device) * ratio).long().clamp(max=target.size(1) - 1)
         return target[:, index]
+
+
+MODEL = Hubert

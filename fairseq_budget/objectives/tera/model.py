@@ -12,19 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.modules.encoder import Lengths, SpeechEncoder, device_tensor
-from fairseq_budget.modules.mfcc import KaldiMFCC, stack_pairs
+from fairseq_budget.modules.log_mel import pairs_of_frames
+from fairseq_budget.modules.mfcc import KaldiMFCC
 from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
+from fairseq_budget.objectives.tera.defaults import TeraConfig
 
 
 class Tera(SpeechEncoder):
     """L1 between a linear projection of each masked frame and its 78 target values, averaged over the values."""
 
-    objective = "tera"
-    loss_unit = "L1"
+    config: TeraConfig
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TeraConfig) -> None:
         super().__init__(config)
         self.final_proj = nn.Linear(config.encoder_embed_dim, config.target_dim)
         self.mfcc = KaldiMFCC()
@@ -50,7 +50,8 @@ class Tera(SpeechEncoder):
 
         Shape: source (B, S), lengths (B,) or None -> (B, F, 78); past an utterance's last complete pair, it is repeated.
         """
-        pairs = stack_pairs(self.mfcc.mfcc39(source, lengths))
-        last = pairs.size(1) - 1 if lengths is None else (self.mfcc.frames(lengths)[:, None] // 2 - 1).clamp(min=0)
-        index = torch.arange(frames, device=source.device).clamp(max=last).expand(source.size(0), -1)
-        return pairs.gather(1, index[..., None].expand(-1, -1, pairs.size(2)))
+        own = None if lengths is None else self.mfcc.frames(lengths)
+        return pairs_of_frames(self.mfcc.mfcc39(source, lengths), frames, own)
+
+
+MODEL = Tera

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.kernels.dropout import dropout
 from fairseq_budget.kernels.precision import as_it_is
 from fairseq_budget.modules.encoder import Lengths, SpeechEncoder, device_tensor
 from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
+from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config
 from fairseq_budget.objectives.wav2vec2.quantizer import GumbelQuantizer, Quantized
 
 DIVERSITY_WEIGHT = 0.1
@@ -23,16 +23,16 @@ DIVERSITY_WEIGHT = 0.1
 class Wav2Vec2(SpeechEncoder):
     """InfoNCE over one positive and distractors (equation 3), a diversity loss (equation 4) and the features penalty."""
 
-    objective = "wav2vec2"
-    loss_unit = "bits"
+    config: Wav2Vec2Config
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__(config)
-        shape = self.model_shape
+        channels = self.model_shape.conv_dim
+        width = config.latent_dim or config.final_dim
         self.quantizer = GumbelQuantizer(
-            shape.conv_dim, config.latent_vars, config.latent_groups, shape.quantised_dim, config.latent_temp
+            channels, config.latent_vars, config.latent_groups, width, config.latent_temp
         )
-        self.project_q = nn.Linear(shape.quantised_dim, config.final_dim)
+        self.project_q = nn.Linear(width, config.final_dim)
         self.final_proj = nn.Linear(config.encoder_embed_dim, config.final_dim)
 
     def forward(
@@ -102,3 +102,6 @@ def draw_distractors(batch: int, masked: int, count: int) -> Tensor:
         return torch.zeros(batch, masked, 0, dtype=torch.long)
     drawn = torch.randint(masked - 1, (batch, masked, count))
     return drawn + (drawn >= torch.arange(masked)[:, None])
+
+
+MODEL = Wav2Vec2

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from fairseq_budget.arithmetic.parameters import count_parameters
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import OBJECTIVES, shape_of
 from fairseq_budget.planning.isoflop import parabola, parametric
 from fairseq_budget.planning.isoflop.intervals import CONFIDENCE, Array, interval, size_interval
 from fairseq_budget.planning.isoflop.points import Point, by_budget
@@ -169,7 +169,7 @@ def _fit(
 def _percent_of_slim(objective: str, params: float) -> float | None:
     if objective not in OBJECTIVES:
         return None
-    return 100 * params / count_parameters(ModelShape.of(objective, SIZES["slim"]))
+    return 100 * params / count_parameters(shape_of(objective, SIZES["slim"]))
 
 
 def _power_law(flops: list[float], optima: Sequence[Optimum | None], samples: Sequence[Array]) -> PowerLaw | None:

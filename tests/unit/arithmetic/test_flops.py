@@ -11,12 +11,12 @@ from fairseq_budget.arithmetic.flops import (
     masked_frames,
     training_flops,
 )
-from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES
+from fairseq_budget.objectives import shape_of
 
 
 def test_a_step_is_three_forward_passes_of_every_utterance() -> None:
-    shape = ModelShape.of("tera", SIZES["slim"])
+    shape = shape_of("tera", SIZES["slim"])
     one, two = (sum(forward_flops(shape, samples).values()) for samples in (32_000, 64_000))
     assert training_flops(shape, [32_000, 64_000, 64_000]) == BACKWARD_AND_FORWARD * (one + 2 * two)
 
@@ -28,7 +28,7 @@ def test_masked_frames_are_those_that_wav2vec2_reports() -> None:
 
 def test_hardware_flops_are_what_runs() -> None:
     """Padding and recomputation are executed; skipped layers and gradients that nobody asks for aren't."""
-    shape = ModelShape.of("hubert", SIZES["slim"])
+    shape = shape_of("hubert", SIZES["slim"])
     parts = forward_flops(shape, 32_000)
     plain = hardware_flops(shape, [32_000], shape.layers)
     # the first convolution has no gradient of its input; with group norm its output is computed again instead
@@ -47,7 +47,7 @@ def test_hardware_flops_are_what_runs() -> None:
 
 
 def test_frames_and_shortest_crop() -> None:
-    shape = ModelShape.of("hubert", SIZES["slim"])
+    shape = shape_of("hubert", SIZES["slim"])
     assert shape.stride == 320
     assert shape.frames(shape.shortest_crop) == 1
     assert shape.frames(shape.shortest_crop - 1) == 0

@@ -3,9 +3,9 @@
 import pytest
 
 from fairseq_budget.arithmetic.parameters import count_parameters
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES, find_size, get_size
+from fairseq_budget.arithmetic.sizes import SIZES, find_size, get_size
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import STUDIED, shape_of
 
 # Liu et al. 2024, table 4, in millions
 PUBLISHED = {
@@ -26,10 +26,10 @@ LEFT_OVER_EMBEDDINGS = 104
 
 
 @pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", STUDIED)
 def test_parameters_are_those_of_the_paper(objective: str, name: str) -> None:
-    published = PUBLISHED[name][OBJECTIVES.index(objective)]
-    count = count_parameters(ModelShape.of(objective, SIZES[name]))
+    published = PUBLISHED[name][STUDIED.index(objective)]
+    count = count_parameters(shape_of(objective, SIZES[name]))
     assert count / 1e6 == pytest.approx(published, abs=0.1)
     left_over = LEFT_OVER_EMBEDDINGS * SIZES[name].final_dim if objective == "tera" else 0
     assert round((count + left_over) / 1e6, 1) == published

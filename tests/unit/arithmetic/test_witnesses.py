@@ -21,12 +21,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.arithmetic.flops import forward_flops, hardware_flops, masked_frames
-from fairseq_budget.arithmetic.model_config import model_config
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.bench.profile import grouped_convolution_backward
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import OBJECTIVES, build_model, model_config, shape_of
 from fairseq_budget.recipes import model_settings
 from tests.common import waves
 
@@ -56,10 +54,10 @@ def torch_counter() -> FlopCounterMode:
 
 def example(objective: str, size: str, samples: int) -> tuple[SpeechEncoder, dict[str, Tensor]]:
     """A model of the recipes, without dropping layers, and what its forward pass takes."""
-    shape = ModelShape.of(objective, SIZES[size])
+    shape = shape_of(objective, SIZES[size])
     torch.manual_seed(0)
     settings = {**model_settings(objective, size), "encoder_layerdrop": 0.0, "mask_prob": shape.mask_prob}
-    model = build_model(objective, model_config(settings))
+    model = build_model(objective, model_config(objective, settings))
     assert model.model_shape == shape, "a plan counts the shape that is trained"
     frames = shape.frames(samples)
     mask = torch.arange(frames)[None] < masked_frames(frames, shape.mask_prob, shape.mask_length)

@@ -10,12 +10,12 @@ import torch
 
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.parameters import count_parameters
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.bench import subjects
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
 from fairseq_budget.bench.subjects import OURS, PEERS, peers_of, subject_class
 from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.objectives import OBJECTIVES
 
 Build = Callable[..., Case]
 CASES = [(name, objective) for objective in OBJECTIVES for name in (OURS, *peers_of(objective))]
@@ -41,7 +41,7 @@ def test_a_step(case: Build, name: str, objective: str) -> None:
     there = case(objective).validate()
     subject = subject_class(name)(there)
     # transformers' plain head has a bias for each cluster
-    extra = there.shape.classes if name == "transformers" and objective == "hubert" else 0
+    extra = there.shape.head.labels if name == "transformers" and objective == "hubert" else 0
     assert parameters(subject) == count_parameters(there.shape) + extra
     learns(subject)
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from fairseq_budget.arithmetic.model_config import model_config
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model, model_config
 from tests.common import tiny_config
 
 LARGE = {"layer_norm_first": True, "extractor_mode": "layer_norm"}
@@ -19,7 +18,8 @@ LARGE = {"layer_norm_first": True, "extractor_mode": "layer_norm"}
 def save(folder: Path, objective: str, normalize: bool = False, size: dict[str, Any] | None = None, **changes: Any) -> Path:
     """A checkpoint of a tiny model, or of the settings `size`, whose norms and biases aren't the initial ones and zeros."""
     torch.manual_seed(0)
-    config = model_config(size) if size else tiny_config(**{"num_classes": 13, "conv_pos": 24, **changes})
+    few_classes = {"num_classes": 13} if objective == "hubert" else {}
+    config = model_config(objective, size) if size else tiny_config(objective, **{**few_classes, "conv_pos": 24, **changes})
     model = build_model(objective, config)
     for parameter in model.parameters():
         if parameter.dim() == 1:

@@ -11,10 +11,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from fairseq_budget.arithmetic.model_config import model_config
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model, model_config
 from fairseq_budget.recipes import model_settings
 from tests.common import tiny_config, waves
 
@@ -27,7 +26,7 @@ def checkpoint(path: Path, state: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("form", ["cfg", "omegaconf", "args"])
 def test_every_form_of_configuration_is_read(tmp_path: Path, form: str) -> None:
     torch.manual_seed(0)
-    config = tiny_config(num_classes=13)
+    config = tiny_config("hubert", num_classes=13)
     model = build_model("hubert", config).eval()
     # stock fairseq's configuration doesn't know the size of the dictionary
     settings = {k: v for k, v in asdict(config).items() if k != "num_classes"}
@@ -45,7 +44,7 @@ def test_every_form_of_configuration_is_read(tmp_path: Path, form: str) -> None:
 
 
 def test_the_size_is_told_from_the_shape(tmp_path: Path) -> None:
-    config = model_config(model_settings("tera", "30"))
+    config = model_config("tera", model_settings("tera", "30"))
     state = {"model": build_model("tera", config).half().state_dict()}
     state["cfg"] = {"model": {**asdict(config), "_name": "budget_tera"}}
     loaded = load_pretrained(checkpoint(tmp_path / "c.pt", state))

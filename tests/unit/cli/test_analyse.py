@@ -14,10 +14,10 @@ from fairseq_budget import published
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.plan import Setting, plan_run
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.objectives import STUDIED, get_objective, shape_of
 from fairseq_budget.planning.choice import MEASURES, OFF_CURVE, PUBLISHED_FLOPS, published_optimum
 from fairseq_budget.planning.isoflop.parabola import fit_parabola
 from fairseq_budget.planning.isoflop.points import read_points
@@ -47,8 +47,8 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def row(published: dict[str, Any]) -> dict[str, Any]:
     objective, percent = published["objective"], published["percent_of_slim"]
-    size = next(s for s in SIZES.values() if s.percent[objective] == percent and s.name != OFF_CURVE)
-    run = plan_run(size.name, ModelShape.of(objective, size), Budget({"flops": PUBLISHED_FLOPS}), Setting())
+    size = next(s for s in SIZES.values() if get_objective(objective).percent(s) == percent and s.name != OFF_CURVE)
+    run = plan_run(size.name, shape_of(objective, size), Budget({"flops": PUBLISHED_FLOPS}), Setting())
     values = {measure: published[measure] for measure in MEASURES}
     known = {"objective": objective, "budget_flops": PUBLISHED_FLOPS, "params": run.params, "hours_heard": run.hours_heard}
     return {**known, **values}
@@ -68,9 +68,9 @@ def analysed(paper: Path, objective: str, measure: str, *more: str) -> dict[str,
     return json.loads(result.output)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", STUDIED)
 def test_every_measure_of_the_papers_figures(paper: Path, objective: str) -> None:
-    slim, optima = count_parameters(ModelShape.of(objective, SIZES["slim"])), []
+    slim, optima = count_parameters(shape_of(objective, SIZES["slim"])), []
     for measure in MEASURES:
         fit = fit_parabola(read_points([paper], measure, objective), 100, 0)
         optima.append(100 * fit.optimum / slim)

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from fairseq_budget.arithmetic.flops import hardware_flops
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import OBJECTIVES, build_model
 from tests.common import assert_close, tiny_config, waves
 
 SAMPLES = 20_000
@@ -20,13 +19,13 @@ SAMPLES = 20_000
 
 def built(objective: str, **settings: object) -> SpeechEncoder:
     torch.manual_seed(0)
-    return build_model(objective, tiny_config(**{"encoder_layers": 4, "encoder_layerdrop": 0.0, **settings}))
+    return build_model(objective, tiny_config(objective, **{"encoder_layers": 4, "encoder_layerdrop": 0.0, **settings}))
 
 
 def loss_of(model: SpeechEncoder, seed: int = 1) -> torch.Tensor:
     """In training, with dropout.  Shape: -> ()"""
     torch.manual_seed(seed)
-    labels = {"target": torch.randint(24, (2, 62))} if model.objective == "hubert" else {}
+    labels = {"target": torch.randint(24, (2, 62))} if model.config.objective == "hubert" else {}
     return model(waves(2, SAMPLES), **labels).total
 
 

@@ -20,7 +20,7 @@ from fairseq_budget.labels import hidden
 from fairseq_budget.labels.features import stream
 from fairseq_budget.labels.hidden import HiddenLayer, default_layer
 from fairseq_budget.labels.rounds import LabelSettings, make_labels
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model
 from tests.common import assert_close, tiny_config, waves
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def checkpoint(folder: Path, normalize: bool = False, task_state: dict[str, Any]
     """A checkpoint of a tiny, untrained model with four layers on narrow convolutions of the published kernels."""
     torch.manual_seed(0)
     convolutions = "[(32,10,5)] + [(32,3,2)] * 4 + [(32,2,2)] * 2"
-    config = tiny_config(**{"encoder_layers": 4, "conv_feature_layers": convolutions, **settings})
+    config = tiny_config("hubert", **{"encoder_layers": 4, "conv_feature_layers": convolutions, **settings})
     cfg = {"model": {**asdict(config), "_name": "budget_hubert"}, "task": {"normalize": normalize}}
     state = {"model": build_model("hubert", config).state_dict(), "cfg": cfg, "task_state": task_state or {}}
     torch.save(state, folder / "checkpoint.pt")

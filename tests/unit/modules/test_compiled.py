@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.compiled import compile_layers
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model
 from tests.common import assert_close, tiny_config, waves
 
 FIXED = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "encoder_layerdrop"), 0.0)
@@ -26,14 +26,14 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(BudgetError, match=r"`model.compile` needs a C\+\+ compiler, but none of g\+\+, clang\+\+, c\+\+"):
-        compile_layers(build_model("tera", tiny_config()))
+        compile_layers(build_model("tera", tiny_config("tera")))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_one_compilation_serves_all_lengths(dropout: float) -> None:
     torch.manual_seed(0)
-    plain = build_model("tera", tiny_config(**{**FIXED, "dropout": dropout, "attention_dropout": dropout}))
+    plain = build_model("tera", tiny_config("tera", **{**FIXED, "dropout": dropout, "attention_dropout": dropout}))
     compiled = build_model("tera", plain.config)
     compiled.load_state_dict(plain.state_dict())
     compile_layers(compiled)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import OBJECTIVES, build_model
 from tests.common import tiny_config, waves
 
 LENGTHS = np.array([24_000, 20_000])
@@ -19,7 +18,7 @@ LENGTHS = np.array([24_000, 20_000])
 def step(objective: str, device: str, **inputs: Any) -> SpeechEncoder:
     """Forward and backward pass in training."""
     torch.manual_seed(0)
-    model = build_model(objective, tiny_config()).to(device).train()
+    model = build_model(objective, tiny_config(objective)).to(device).train()
     if objective == "hubert":
         inputs["target"] = torch.randint(24, (2, 74), device=device)
     model(waves(2, 24_000).to(device), **inputs).total.backward()

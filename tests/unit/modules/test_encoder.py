@@ -6,14 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fairseq_budget.arithmetic.model_config import ModelConfig, model_config, parse_convolutions
+from fairseq_budget.arithmetic.model_config import ModelConfig, parse_convolutions
 from fairseq_budget.arithmetic.parameters import count_parameters
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.masking import draw_mask
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import OBJECTIVES, build_model, model_config, shape_of
 from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from fairseq_budget.recipes import model_settings
 from tests.common import assert_close, tiny_config, waves
@@ -22,7 +21,7 @@ NARROW = "[(48,10,5)] + [(48,3,2)] * 4 + [(48,2,2)] * 2"
 
 
 def inputs(model: SpeechEncoder, source: Tensor) -> dict[str, Tensor]:
-    if model.objective != "hubert":
+    if model.config.objective != "hubert":
         return {}
     return {"target": torch.randint(24, (source.size(0), source.size(1) // 320), generator=torch.Generator())}
 
@@ -30,29 +29,32 @@ def inputs(model: SpeechEncoder, source: Tensor) -> dict[str, Tensor]:
 @pytest.mark.parametrize("size", ["30", "slim"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_recipes_build_the_counted_parameters(objective: str, size: str) -> None:
-    model = build_model(objective, model_config(model_settings(objective, size)))
-    assert sum(p.numel() for p in model.parameters()) == count_parameters(ModelShape.of(objective, SIZES[size]))
+    model = build_model(objective, model_config(objective, model_settings(objective, size)))
+    assert sum(p.numel() for p in model.parameters()) == count_parameters(shape_of(objective, SIZES[size]))
 
 
-@pytest.mark.parametrize("settings", [{}, {"extractor_mode": "layer_norm"}, {"latent_dim": 48}, {"encoder_embed_dim": 512}])
-@pytest.mark.parametrize("objective", OBJECTIVES)
+SHAPES = [(objective, changes) for objective in OBJECTIVES for changes in ({}, {"extractor_mode": "layer_norm"})]
+SHAPES += [(objective, {"encoder_embed_dim": 512}) for objective in OBJECTIVES] + [("wav2vec2", {"latent_dim": 48})]
+
+
+@pytest.mark.parametrize(("objective", "settings"), SHAPES)
 def test_any_shape_has_the_counted_parameters(objective: str, settings: dict) -> None:
-    model = build_model(objective, tiny_config(**settings))
+    model = build_model(objective, tiny_config(objective, **settings))
     assert sum(p.numel() for p in model.parameters()) == count_parameters(model.model_shape)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("size", SIZES)
 def test_settings_give_the_shape_of_the_table(objective: str, size: str) -> None:
-    config = model_config({**model_settings(objective, size), "mask_prob": ModelShape.of(objective, SIZES[size]).mask_prob})
-    assert config.shape(objective) == ModelShape.of(objective, SIZES[size])
+    config = model_config(objective, model_settings(objective, size))
+    assert config.shape() == shape_of(objective, SIZES[size])
 
 
 @pytest.mark.parametrize("mode", ["default", "layer_norm"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_an_utterance_has_the_same_features_alone_and_in_a_batch(objective: str, mode: str) -> None:
     torch.manual_seed(0)
-    model = build_model(objective, tiny_config(extractor_mode=mode)).eval()
+    model = build_model(objective, tiny_config(objective, extractor_mode=mode)).eval()
     lengths = torch.tensor([30_000, 17_777])
     batch = waves(2, 30_000) * (torch.arange(30_000) < lengths[:, None])
     with torch.no_grad():
@@ -67,7 +69,7 @@ def test_an_utterance_has_the_same_features_alone_and_in_a_batch(objective: str,
 def test_padding_is_never_heard(objective: str) -> None:
     """What stands in the padding changes nothing, and no gradient comes from it."""
     torch.manual_seed(0)
-    model = build_model(objective, tiny_config()).eval()
+    model = build_model(objective, tiny_config(objective)).eval()
     lengths = torch.tensor([30_000, 20_000])
     quiet = waves(2, 30_000) * (torch.arange(30_000) < lengths[:, None])
     loud = quiet + 100 * (torch.arange(30_000) >= lengths[:, None])
@@ -81,7 +83,7 @@ def test_loss_falls(objective: str) -> None:
     """Thirty updates on one batch; a head that doesn't learn, or a target that isn't one, would stay where it is."""
     torch.manual_seed(0)
     regularisation = {"dropout": 0.0, "attention_dropout": 0.0, "dropout_input": 0.0, "encoder_layerdrop": 0.0}
-    model = build_model(objective, tiny_config(conv_feature_layers=NARROW, **regularisation))
+    model = build_model(objective, tiny_config(objective, conv_feature_layers=NARROW, **regularisation))
     source = waves(2, 16_000)
     fixed = {**inputs(model, source), "mask": draw_mask([49, 49], 0.8, 10)}
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
@@ -98,7 +100,7 @@ def test_loss_falls(objective: str) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_terms_add_up_to_the_loss(objective: str) -> None:
     torch.manual_seed(0)
-    model = build_model(objective, tiny_config())
+    model = build_model(objective, tiny_config(objective))
     source = waves(2, 16_000)
     loss = model(source, **inputs(model, source))
     terms = [value for name, value in loss.terms.items() if name.startswith("loss_")]
@@ -108,9 +110,9 @@ def test_terms_add_up_to_the_loss(objective: str) -> None:
 @pytest.mark.parametrize("scale", [0.0, 0.1, 1.0])
 def test_gradient_of_the_convolutions_is_scaled(scale: float) -> None:
     torch.manual_seed(0)
-    model = build_model("tera", tiny_config(feature_grad_mult=scale)).eval()
+    model = build_model("tera", tiny_config("tera", feature_grad_mult=scale)).eval()
     torch.manual_seed(0)
-    whole = build_model("tera", tiny_config(feature_grad_mult=1.0)).eval()
+    whole = build_model("tera", tiny_config("tera", feature_grad_mult=1.0)).eval()
     source, mask = waves(1, 16_000), draw_mask([49], 0.8, 10)
     for network in (model, whole):
         network(source, mask=mask).total.backward()
@@ -140,4 +142,4 @@ def test_convolutions_are_parsed_without_evaluation() -> None:
 
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"encoder_attention_heads.*extractor_mode.*`model.dropout` must lie"):
-        model_config({"encoder_attention_heads": 7, "extractor_mode": "batch", "dropout": 2.0})
+        model_config("tera", {"encoder_attention_heads": 7, "extractor_mode": "batch", "dropout": 2.0})

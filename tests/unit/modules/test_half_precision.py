@@ -8,9 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fairseq_budget.arithmetic.model_config import model_config
-from fairseq_budget.arithmetic.sizes import OBJECTIVES
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import OBJECTIVES, build_model, model_config
 from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from tests.common import tiny_config, waves
 
@@ -21,7 +19,7 @@ def example(objective: str, **settings: Any) -> tuple[nn.Module, dict[str, Tenso
     """A model without dropout, and a batch in which one utterance is shorter."""
     torch.manual_seed(0)
     nothing = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop"), 0.0)
-    model = build_model(objective, tiny_config(feature_grad_mult=1.0, **nothing, **settings))
+    model = build_model(objective, tiny_config(objective, feature_grad_mult=1.0, **nothing, **settings))
     mask = torch.zeros(2, FRAMES, dtype=torch.bool)
     mask[:, 4 : 4 + MASKED] = True
     inputs = {"source": waves(2, SAMPLES), "lengths": torch.tensor([SAMPLES, 20_000]), "mask": mask}
@@ -70,4 +68,4 @@ def test_a_model_in_half_precision_trains(objective: str, dtype: torch.dtype) ->
 
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(Exception, match="`model.autocast` must be `none` or `bf16`, but is `fp8`"):
-        model_config({"autocast": "fp8"})
+        model_config("tera", {"autocast": "fp8"})

@@ -19,10 +19,10 @@ from fairseq.models.wav2vec.wav2vec2 import Wav2Vec2Config, Wav2Vec2Model
 from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
 from torch import Tensor, nn
 
-from fairseq_budget.arithmetic.model_config import ModelConfig, model_config
+from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.modules.masking import draw_mask
+from fairseq_budget.objectives import build_model, model_config
 from fairseq_budget.objectives.loss import FEATURES_PENALTY
-from fairseq_budget.objectives.models import build_model
 from fairseq_budget.objectives.wav2vec2.model import DIVERSITY_WEIGHT, draw_distractors
 from tests.common import assert_close, tiny_config, waves
 
@@ -62,7 +62,7 @@ MODULES = {"hubert": "fairseq.models.hubert.hubert", "wav2vec2": "fairseq.models
 def pair(objective: str, **settings: Any) -> tuple[nn.Module, nn.Module]:
     """Our model and stock fairseq's with the same weights."""
     torch.manual_seed(0)
-    config = tiny_config(**NO_DROPOUT, **settings)
+    config = tiny_config(objective, **NO_DROPOUT, **settings)
     ours, stock = build_model(objective, config), STOCK[objective](config)
     ours.load_state_dict(stock.state_dict(), strict=True)
     return ours, stock
@@ -82,7 +82,7 @@ class SameBatch:
     def draw(self, batch: int, samples: int, seed: int) -> None:
         torch.manual_seed(seed)
         self.source, self.seed = waves(batch, samples, seed), seed
-        frames = tiny_config().shape("hubert").frames(samples)
+        frames = tiny_config("hubert").shape().frames(samples)
         self.mask = draw_mask([frames] * batch, 0.65, 10)
         self.masked = int(self.mask[0].sum())
         # the same label for some frames in a row, as real ones have
@@ -234,5 +234,5 @@ def test_assert_close_can_fail() -> None:
 
 def test_namespace_configurations_are_read() -> None:
     """A checkpoint's configuration may be any object with fairseq's field names."""
-    config = model_config(SimpleNamespace(**asdict(tiny_config()), _name="budget_tera"))
-    assert config == tiny_config()
+    config = model_config("tera", SimpleNamespace(**asdict(tiny_config("tera")), _name="budget_tera"))
+    assert config == tiny_config("tera")

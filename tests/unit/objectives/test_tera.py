@@ -8,13 +8,13 @@ import pytest
 import torch
 from fairseq.trainer import Trainer
 
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model
 from tests.common import assert_close, tiny_config, waves
 
 
 def test_targets_follow_the_waveform() -> None:
     """Frame i of the targets is made of the audio around sample 320 i, and of nothing far from it."""
-    model = build_model("tera", tiny_config())
+    model = build_model("tera", tiny_config("tera"))
     source = waves(1, 32_000)
     changed = source.clone()
     changed[:, 20_000:] = 0
@@ -26,7 +26,7 @@ def test_targets_follow_the_waveform() -> None:
 @pytest.mark.parametrize("samples", range(16_000, 16_641, 80))
 def test_an_utterance_has_the_same_targets_alone_and_padded(samples: int) -> None:
     """For any number of samples: an odd 100 Hz frame at the end makes no half target."""
-    model = build_model("tera", tiny_config())
+    model = build_model("tera", tiny_config("tera"))
     lengths = torch.tensor([24_000, samples])
     batch = waves(2, 24_000) * (torch.arange(24_000) < lengths[:, None])
     frames = model.model_shape.frames(samples)
@@ -41,7 +41,7 @@ def test_targets_come_from_the_waveform_before_fairseq_rounds_it(precision: str)
     """fairseq's trainer halves every tensor in single precision; a waveform in double stays what it is."""
     common = SimpleNamespace(fp16=precision == "fp16", bf16=precision == "bf16")
     trainer = SimpleNamespace(cfg=SimpleNamespace(common=common))
-    model = build_model("tera", tiny_config())
+    model = build_model("tera", tiny_config("tera"))
     source = waves(1, 16_000)
     batch = {"net_input": {"source": source.double(), "rounded": source}}
     inputs = Trainer._fp_convert_sample(trainer, batch)["net_input"]
@@ -53,7 +53,7 @@ def test_targets_come_from_the_waveform_before_fairseq_rounds_it(precision: str)
 
 def test_a_waveform_in_double_is_trained_on_in_the_models_precision() -> None:
     torch.manual_seed(0)
-    model = build_model("tera", tiny_config()).eval()
+    model = build_model("tera", tiny_config("tera")).eval()
     mask = torch.arange(49)[None] < 20
     single, double = (model(source, mask=mask).total for source in (waves(1, 16_000), waves(1, 16_000).double()))
     assert double.dtype == torch.float32

@@ -1,6 +1,8 @@
 """The size to choose is the paper's where the paper measured, and comes with a caution elsewhere."""
 
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ from fairseq_budget import published
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.plan import Setting, plan_run
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.objectives import OBJECTIVES, STUDIED, get_objective, shape_of
 from fairseq_budget.planning.choice import (
     MEASURES,
     Choice,
@@ -26,11 +28,11 @@ from fairseq_budget.planning.choice import (
 
 def chosen(objective: str = "hubert", names: tuple[str, ...] = tuple(SIZES), **amounts: float) -> Choice:
     budget = Budget(amounts or {"flops": 1.33e18})
-    return choose(objective, [plan_run(n, ModelShape.of(objective, SIZES[n]), budget, Setting()) for n in names])
+    return choose(objective, [plan_run(n, shape_of(objective, SIZES[n]), budget, Setting()) for n in names])
 
 
 def slim(objective: str) -> int:
-    return count_parameters(ModelShape.of(objective, SIZES["slim"]))
+    return count_parameters(shape_of(objective, SIZES["slim"]))
 
 
 @given(
@@ -60,13 +62,13 @@ def test_curves_without_a_minimum_are_refused() -> None:
 
 
 def test_the_curve_has_seven_sizes_of_each_objective() -> None:
-    for objective in OBJECTIVES:
+    for objective in STUDIED:
         rows = [row for row in published.u_curve() if row["objective"] == objective]
-        sizes = [size.percent[objective] for name, size in SIZES.items() if name != "small"]
+        sizes = [get_objective(objective).percent(size) for name, size in SIZES.items() if name != "small"]
         assert [row["percent_of_slim"] for row in rows] == sizes
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", STUDIED)
 def test_the_papers_finding_comes_out(objective: str) -> None:
     """About 200% of Slim is best at 1.33e18, whatever the objective."""
     choice = chosen(objective)
@@ -132,3 +134,14 @@ def test_a_budget_in_hours_is_judged_by_the_flops_each_size_spends() -> None:
 def test_unknown_objective() -> None:
     with pytest.raises(ConfigError, match="unknown objective `bert`"):
         choose("bert", [])
+
+
+def test_without_published_curves_nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An honest sentence with what is known of the others, instead of an error or a guess."""
+    monkeypatch.setitem(OBJECTIVES, "own", replace(OBJECTIVES["tera"], name="own", title="Own"))
+    choice = choose("own", [])
+    assert (choice.name, choice.confidence) == (None, "none")
+    assert choice.explanation.startswith("No size is chosen: for Own nobody has published losses or scores against sizes.")
+    optima = [published_optimum(other, measure) / slim(other) for other in STUDIED for measure in MEASURES]
+    low, high = (float(number) for number in re.search(r"lie at (\d+) to (\d+)% of Slim", choice.explanation).groups())
+    assert 100 * min(optima) < low <= high < 100 * max(optima)

@@ -9,9 +9,9 @@ import torch
 
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.plan import Setting
-from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning import probe
 from fairseq_budget.planning.probe import MEASURED, SCALED, Prober
 
@@ -27,7 +27,7 @@ def prober(**settings: object) -> Prober:
 
 
 def flops(size: Size) -> int:
-    return training_flops(ModelShape.of("tera", size), [4000])
+    return training_flops(shape_of("tera", size), [4000])
 
 
 def test_measured_and_scaled_rows() -> None:
@@ -37,7 +37,7 @@ def test_measured_and_scaled_rows() -> None:
     assert small.flops_per_second == pytest.approx(flops(SMALL) / computing)
     assert small.matmul_share == pytest.approx(small.flops_per_second / RATE)
     # three batches of 88.8% of 100,000 samples, beside one step of the optimizer
-    batch = 0.888 * 100_000 / 20_000 * training_flops(ModelShape.of("tera", SMALL), [20_000])
+    batch = 0.888 * 100_000 / 20_000 * training_flops(shape_of("tera", SMALL), [20_000])
     expected = 3 * batch / small.flops_per_second + small.seconds.optimizer
     assert small.update_seconds == pytest.approx(expected, rel=1e-6)
     assert larger.flops_per_second == pytest.approx(small.flops_per_second)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fairseq_budget.arithmetic.flops import training_flops
-from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
+from fairseq_budget.objectives import OBJECTIVES, shape_of
 from fairseq_budget.planning.steps import Phases, Training, batch_flops, noise_batch, size_config, timed_step
 from tests.common import tiny_config
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def test_batches_are_seeded() -> None:
-    shape = ModelShape.of("hubert", SIZES["slim"])
+    shape = shape_of("hubert", SIZES["slim"])
     first, again, other = (noise_batch(shape, 2, 8000, seed) for seed in (1, 1, 2))
     assert torch.equal(first.source, again.source)
     assert torch.equal(first.labels, again.labels)
@@ -30,7 +30,7 @@ def test_batches_are_seeded() -> None:
 def test_sizes_are_the_recipes(objective: str) -> None:
     for size in SIZES.values():
         config = size_config(objective, size)
-        assert config.shape(objective) == ModelShape.of(objective, size)
+        assert config.shape() == shape_of(objective, size)
         assert config.encoder_layerdrop == (0.05 if size.regularised else 0.0)
     own = size_config(objective, replace(SIZES["slim"], name="3x64", encoder_layers=3, encoder_embed_dim=64))
     assert (own.encoder_layers, own.encoder_embed_dim, own.dropout) == (3, 64, 0.1)
@@ -40,7 +40,7 @@ def test_sizes_are_the_recipes(objective: str) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_step_learns(objective: str, precision: str) -> None:
     torch.manual_seed(0)
-    training = Training(objective, tiny_config(num_classes=504), CPU, precision)
+    training = Training(objective, tiny_config(objective), CPU, precision)
     before = [parameter.detach().clone() for parameter in training.model.parameters()]
     phases = training.step(noise_batch(training.shape, 2, 8000, seed=0))
     assert phases.step == phases.forward + phases.backward + phases.optimizer

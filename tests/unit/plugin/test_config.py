@@ -7,11 +7,13 @@ from dataclasses import fields
 
 import pytest
 from fairseq.dataclass.utils import gen_parser_from_dataclass
+from fairseq.models import MODEL_DATACLASS_REGISTRY
 
 from fairseq_budget.plugin import config
+from fairseq_budget.plugin.models import MODELS
 
 DATACLASSES = (
-    config.BudgetModelConfig,
+    *(MODEL_DATACLASS_REGISTRY[f"budget_{objective}"] for objective in MODELS),
     config.BudgetConfig,
     config.PretrainingConfig,
     config.HubertPretrainingConfig,

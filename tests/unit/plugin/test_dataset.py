@@ -9,11 +9,11 @@ import pytest
 import soundfile
 import torch
 
-from fairseq_budget.data.labels import LabelFile
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS, LabelFile
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.audio_source import check_files
-from fairseq_budget.plugin.dataset import SPECIAL_SYMBOLS, PretrainingDataset
+from fairseq_budget.plugin.dataset import PretrainingDataset
 
 LENGTHS = (48_000, 40_000, 33_000, 20_000)
 
@@ -72,7 +72,7 @@ def test_labels_are_cropped_with_the_audio(manifest: Manifest, tmp_path: Path) -
     (tmp_path / "train.km").write_text("\n".join(rows) + "\n")
     data = dataset(manifest, labels=LabelFile(tmp_path / "train.km", 300), label_rate=100.0)
     batch = data.collater([data[0], data[1]])
-    target = batch["net_input"]["target"] - SPECIAL_SYMBOLS
+    target = batch["net_input"]["target"] - len(SPECIAL_SYMBOLS)
     for row, start in zip(target, starts(batch), strict=True):
         assert int(row[0]) == round(start / 160)
         assert torch.equal(torch.diff(row), torch.ones(len(row) - 1, dtype=torch.long))
@@ -117,7 +117,7 @@ def test_short_rows_are_padded_and_told(manifest: Manifest, tmp_path: Path) -> N
     labels = LabelFile(tmp_path / "train.km", 300)
     data = dataset(manifest, labels=labels, label_rate=100.0, batching="sorted", padding=True)
     batch = data.collater([data[0], data[2]])
-    source, target = batch["net_input"]["source"], batch["net_input"]["target"] - SPECIAL_SYMBOLS
+    source, target = batch["net_input"]["source"], batch["net_input"]["target"] - len(SPECIAL_SYMBOLS)
     assert source.shape == (2, 45_000)
     assert batch["samples"].tolist() == batch["net_input"]["lengths"].tolist() == [45_000, 33_000]
     assert torch.equal(source[1, :33_000], data[2]["source"]) and not source[1, 33_000:].any()

@@ -17,7 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
+from fairseq_budget.objectives import OBJECTIVES, get_objective
 from fairseq_budget.recipes import recipes_dir
 
 RECIPES = recipes_dir()
@@ -52,7 +53,7 @@ def test_every_combination_composes(objective: str) -> None:
         budget, data, schedule, device = (choices[turn % len(choices)] for choices in others)
         names = (f"size={size}", f"budget={budget}", f"data={data}", f"schedule={schedule}", f"device={device}")
         cfg = composed(objective, *names)
-        assert cfg.optimization.lr == [SIZES[size].lr[objective]]
+        assert cfg.optimization.lr == [get_objective(objective).learning_rate(SIZES[size])]
         assert cfg.model.encoder_layers == SIZES[size].encoder_layers
         assert cfg.lr_scheduler._name == f"budget_{schedule}".replace("trunk", "cooldown")
 

@@ -16,7 +16,7 @@ from fairseq_budget.arithmetic.flops import hardware_flops, training_flops
 from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
 from fairseq_budget.plugin.errors import UserError
-from fairseq_budget.plugin.models import BudgetTeraModel
+from fairseq_budget.plugin.models import MODELS
 from fairseq_budget.plugin.tasks import BudgetTeraTask
 from tests.common import tiny_config, waves
 
@@ -34,7 +34,7 @@ def build_task(**budget: float) -> BudgetTeraTask:
 @pytest.fixture
 def task() -> BudgetTeraTask:
     task = build_task(flops=1e15)
-    task.network = BudgetTeraModel(tiny_config(encoder_layerdrop=0.0))
+    task.network = MODELS["tera"](tiny_config("tera", encoder_layerdrop=0.0))
     task.criterion = BudgetPretrainingCriterion(task)
     task.datasets["train"] = SimpleNamespace(epoch=1)
     return task

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import get_size
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model, model_config
 
 TINY: dict[str, Any] = {
     "conv_feature_layers": "[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2",
@@ -30,7 +29,8 @@ TINY: dict[str, Any] = {
 
 def _save(path: Path, objective: str, normalize: bool = False, **settings: Any) -> Path:
     torch.manual_seed(0)
-    config = ModelConfig(**{"dropout": 0.0, "attention_dropout": 0.0, "dropout_input": 0.0, **settings})
+    nothing_dropped = {"dropout": 0.0, "attention_dropout": 0.0, "dropout_input": 0.0}
+    config = model_config(objective, {**nothing_dropped, **settings})
     model = build_model(objective, config)
     content = {
         "args": None,

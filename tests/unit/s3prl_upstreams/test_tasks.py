@@ -104,7 +104,7 @@ def test_the_expert_has_the_split_the_metric_and_the_checkpoint(task: Task) -> N
 
 
 def test_columns_are_those_of_the_published_table() -> None:
-    table = ROOT / "fairseq_budget" / "report" / "published" / "table2_superb.csv"
+    table = ROOT / "fairseq_budget" / "published" / "table2_superb.csv"
     with table.open(encoding="utf-8") as file:
         published = set(next(csv.reader(file))) - {"objective", "arch"}
     columns = {metric.column for task in TASKS.values() for metric in task.metrics}

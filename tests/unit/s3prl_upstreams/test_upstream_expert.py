@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fairseq_budget.arithmetic.sizes import OBJECTIVES, SIZES
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.objectives import OBJECTIVES
 from s3prl_upstreams import hubconf
 from s3prl_upstreams.expert import UpstreamExpert
 

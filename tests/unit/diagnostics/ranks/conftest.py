@@ -12,7 +12,7 @@ import torch
 
 from fairseq_budget.data.alignments import Alignment, write_ctm
 from fairseq_budget.data.manifest import Manifest
-from fairseq_budget.objectives.models import build_model
+from fairseq_budget.objectives import build_model
 from tests.common import tiny_config
 
 SECONDS = 1.5
@@ -45,7 +45,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     paths = []
     for seed, objective in enumerate(("hubert", "wav2vec2", "tera")):
         torch.manual_seed(seed)
-        config = tiny_config(encoder_layers=2 + seed, conv_feature_layers=NARROW)
+        config = tiny_config(objective, encoder_layers=2 + seed, conv_feature_layers=NARROW)
         cfg = {"model": {**asdict(config), "_name": f"budget_{objective}"}, "task": {"normalize": seed == 1}}
         paths.append(folder / f"{objective}.pt")
         torch.save({"model": build_model(objective, config).state_dict(), "cfg": cfg}, paths[-1])

@@ -1,0 +1,116 @@
+"""What has to be known of an objective, wherever one is asked for by name.
+
+Needs the standard library alone: planning, reports and help pages ask here without importing torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairseq_budget import published
+from fairseq_budget.arithmetic.model_config import ModelConfig, read_config
+from fairseq_budget.arithmetic.parameters import count_parameters
+from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.arithmetic.sizes import SIZES, Size
+
+
+@dataclass(frozen=True)
+class Regularisation:
+    """Dropout, LayerDrop and the scale of the gradient that reaches the convolutions."""
+
+    dropout: float
+    encoder_layerdrop: float
+    feature_grad_mult: float
+
+
+# Liu et al. 2024: as in HuBERT and wav2vec 2.0 Base; Large without dropout or LayerDrop, convolutions at full gradient
+REGULARISED = Regularisation(dropout=0.1, encoder_layerdrop=0.05, feature_grad_mult=0.1)
+UNREGULARISED = Regularisation(dropout=0.0, encoder_layerdrop=0.0, feature_grad_mult=1.0)
+
+LARGE_AS_THE_OTHERS: Mapping[str, Any] = {"layer_norm_first": False, "extractor_mode": "default", "normalize": False}
+"""Norms of an encoder that is Base's in every size: after the blocks, and group norm after the first convolution."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """An objective as its folder describes it."""
+
+    name: str
+    """Of its folder, its recipe and its registered model (``budget_<name>``)."""
+    title: str
+    """As it is written in text."""
+    marker: str
+    """matplotlib's marker in plots."""
+    config: type[ModelConfig]
+    """Settings of a model, the encoder's and its own."""
+    loss_unit: str
+    """What losses are logged in: a key of :data:`fairseq_budget.objectives.loss.UNITS`."""
+    learning_rates: Mapping[str, float]
+    """Highest learning rate by size; of other sizes see :meth:`learning_rate`."""
+    percents: Mapping[str, int] = field(default_factory=dict)
+    """Published size relative to Slim, in percent of parameters; of other sizes see :meth:`percent`."""
+    needs_labels: bool = False
+    """Whether every frame of the training audio needs a label."""
+    stock_names: tuple[str, ...] = ()
+    """What stock fairseq calls its model; checkpoints of it are read."""
+    unregularised: Mapping[str, Any] = field(default_factory=lambda: LARGE_AS_THE_OTHERS)
+    """Settings of sizes that train without regularisation (Large), where they differ between objectives."""
+
+    def learning_rate(self, size: Size) -> float:
+        """The highest learning rate of a size.
+
+        A size without a published one has a value between those of its neighbours, linear in the logarithms of rate and
+        parameters; beyond the smallest and the largest of the table, theirs.
+        """
+        if size.name in self.learning_rates:
+            return self.learning_rates[size.name]
+        known = sorted((self.params(SIZES[name]), rate) for name, rate in self.learning_rates.items())
+        params = self.params(size)
+        if not known[0][0] < params < known[-1][0]:
+            return known[0][1] if params <= known[0][0] else known[-1][1]
+        above = next(place for place, (count, _) in enumerate(known) if count >= params)
+        (few, low), (many, high) = known[above - 1], known[above]
+        share = math.log(params / few) / math.log(many / few)
+        return float(f"{low ** (1 - share) * high**share:.2g}")
+
+    def percent(self, size: Size) -> int:
+        """Parameters relative to Slim's, in percent, as published where the study has the size."""
+        return self.percents.get(size.name) or round(100 * self.params(size) / self.params(SIZES["slim"]))
+
+    def params(self, size: Size) -> int:
+        """Parameters of a size, the head included."""
+        return count_parameters(self.shape(size))
+
+    def published_curve(self) -> list[published.Row]:
+        """Losses and scores by size at 1.33e18 FLOPs (Liu et al. 2024, figure 2); empty where nobody has published any."""
+        return [row for row in published.u_curve() if row["objective"] == self.name]
+
+    def settings(self, size: Size) -> dict[str, Any]:
+        """Every setting of a model that the size decides; keys are fields of :attr:`config`, and `normalize`."""
+        regular = REGULARISED if size.regularised else UNREGULARISED
+        norms = LARGE_AS_THE_OTHERS if size.regularised else self.unregularised
+        return {
+            "encoder_layers": size.encoder_layers,
+            "encoder_embed_dim": size.encoder_embed_dim,
+            "encoder_ffn_embed_dim": size.encoder_ffn_embed_dim,
+            "encoder_attention_heads": size.encoder_attention_heads,
+            "final_dim": size.final_dim,
+            "dropout": regular.dropout,
+            "attention_dropout": regular.dropout,
+            "dropout_input": regular.dropout,
+            "dropout_features": regular.dropout,
+            "encoder_layerdrop": regular.encoder_layerdrop,
+            "feature_grad_mult": regular.feature_grad_mult,
+            **norms,
+        }
+
+    def model_config(self, settings: Any) -> ModelConfig:
+        """The configuration in any mapping or object with such fields."""
+        return read_config(self.config, settings)
+
+    def shape(self, size: Size, **settings: Any) -> ModelShape:
+        """The shape of a row of the size table, with other settings where given."""
+        return self.model_config({**self.settings(size), **settings}).shape()

@@ -1,0 +1,22 @@
+"""Cost of TERA's head, by the standard library alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairseq_budget.arithmetic.head import Head, linear
+from fairseq_budget.arithmetic.shape import ModelShape
+
+
+@dataclass(frozen=True)
+class TeraHead(Head):
+    """One linear layer (Liu et al. 2024)."""
+
+    target_dim: int = 78
+    """Values of a target frame."""
+
+    def parameters(self, encoder: ModelShape) -> int:
+        return linear(encoder.dim, self.target_dim)
+
+    def flops(self, encoder: ModelShape, masked: int) -> int:
+        return 2 * masked * encoder.dim * self.target_dim

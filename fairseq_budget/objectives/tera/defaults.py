@@ -1,0 +1,42 @@
+"""Settings of TERA: the published values."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fairseq_budget.arithmetic.head import Head
+from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.objectives.objective import Objective
+from fairseq_budget.objectives.tera.cost import TeraHead
+
+
+@dataclass
+class TeraConfig(ModelConfig):
+    """TERA's own setting; Liu et al. 2024."""
+
+    objective: ClassVar[str] = "tera"
+
+    target_dim: int = setting(78, "values of a target frame, two stacked frames of 39 MFCC values")
+
+    def head(self) -> Head:
+        return TeraHead(self.target_dim)
+
+
+OBJECTIVE = Objective(
+    name="tera",
+    title="TERA",
+    marker="^",
+    config=TeraConfig,
+    loss_unit="L1",
+    # Liu et al. 2024, table 4 (percents) and its authors' released configurations (learning rates)
+    learning_rates={
+        "30": 5e-4,
+        "50": 5e-4,
+        "70": 5e-4,
+        "small": 5e-4,
+        "slim": 5e-4,
+        "200": 4e-4,
+        "base": 3e-4,
+        "large": 5e-5,
+    },
+    percents={"30": 30, "50": 50, "70": 70, "small": 100, "slim": 100, "200": 200, "base": 476, "large": 1590},
+)

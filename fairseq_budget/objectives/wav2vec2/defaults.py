@@ -1,0 +1,48 @@
+"""Settings of wav2vec 2.0: the published values."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fairseq_budget.arithmetic.head import Head
+from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.objectives.objective import Objective
+from fairseq_budget.objectives.wav2vec2.cost import Wav2Vec2Head
+
+
+@dataclass
+class Wav2Vec2Config(ModelConfig):
+    """wav2vec 2.0's own settings; Baevski et al. 2020."""
+
+    objective: ClassVar[str] = "wav2vec2"
+
+    mask_prob: float = setting(0.65, "masked spans x span / frames")
+    latent_vars: int = setting(320, "entries of a codebook")
+    latent_groups: int = setting(2, "codebooks")
+    latent_dim: int = setting(0, "width of a quantised target; 0 means final_dim")
+    latent_temp: tuple[float, float, float] = setting((2.0, 0.5, 0.999995), "Gumbel temperature: first, last, decay")
+    num_negatives: int = setting(100, "distractors, drawn from the same utterance")
+
+    def head(self) -> Head:
+        return Wav2Vec2Head(self.latent_groups, self.latent_vars, self.latent_dim, self.num_negatives)
+
+
+OBJECTIVE = Objective(
+    name="wav2vec2",
+    title="wav2vec 2.0",
+    marker="s",
+    config=Wav2Vec2Config,
+    loss_unit="bits",
+    stock_names=("wav2vec2",),
+    # Liu et al. 2024, table 4 (percents) and its authors' released configurations (learning rates)
+    learning_rates={
+        "30": 4e-4,
+        "50": 4e-4,
+        "70": 4e-4,
+        "small": 5e-4,
+        "slim": 4e-4,
+        "200": 3e-4,
+        "base": 2e-4,
+        "large": 1e-4,
+    },
+    percents={"30": 30, "50": 50, "70": 70, "small": 100, "slim": 100, "200": 200, "base": 467, "large": 1559},
+)
