@@ -1,7 +1,7 @@
 """What fairseq has to know: importing this package applies the compat fixes and registers every class by name.
 
-Registered: the models `budget_hubert`, `budget_wav2vec2`, `budget_tera`; a task of pre-training for each; the criterion
-`budget_pretraining`; the learning-rate schedules `budget_{polynomial,triangular,tri_stage,cooldown}`.
+Registered: a model `budget_<objective>` and a task `budget_<objective>_pretraining` for each folder of objectives; the
+criterion `budget_pretraining`; the learning-rate schedules `budget_{polynomial,triangular,tri_stage,cooldown}`.
 """
 
 from fairseq_budget.plugin import compat

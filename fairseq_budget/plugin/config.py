@@ -54,8 +54,8 @@ class PretrainingConfig(FairseqDataclass):
 
 
 @dataclass
-class HubertPretrainingConfig(PretrainingConfig):
-    """HuBERT also needs labels."""
+class LabelledConfig(PretrainingConfig):
+    """What an objective with labels needs besides."""
 
     labels: str = _setting("km", "label files are <split>.<labels>, the dictionary is dict.<labels>.txt")
     label_dir: Optional[str] = _setting(None, "folder of the label files; default: `data`")

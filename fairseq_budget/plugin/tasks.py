@@ -19,13 +19,13 @@ from fairseq_budget.data.check.cheap import cheap_checks
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.objectives import get_objective
+from fairseq_budget.objectives import MODEL_PREFIX, OBJECTIVES, Objective, get_objective
 from fairseq_budget.plugin import clock
 from fairseq_budget.plugin.accounting import Accounts, cost_of
 from fairseq_budget.plugin.audio_source import check_files, re_cut
 from fairseq_budget.plugin.bad_audio import MAX_SHARE, BadAudio, BadAudioError
 from fairseq_budget.plugin.checkpoints import KeptCheckpoints
-from fairseq_budget.plugin.config import HubertPretrainingConfig, PretrainingConfig
+from fairseq_budget.plugin.config import LabelledConfig, PretrainingConfig
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.interruption import Interruption
@@ -277,11 +277,8 @@ class BudgetTask(FairseqTask):
             self.record.valid_loss = float(stats["loss"])
 
 
-@register_task("budget_hubert_pretraining", dataclass=HubertPretrainingConfig)
-class BudgetHubertTask(BudgetTask):
+class LabelledTask(BudgetTask):
     """Audio with k-means labels."""
-
-    objective = "hubert"
 
     def __init__(self, cfg: Any) -> None:
         super().__init__(cfg)
@@ -307,15 +304,12 @@ class BudgetHubertTask(BudgetTask):
         return self.labels.entries(self.clock.ledger)
 
 
-@register_task("budget_wav2vec2_pretraining", dataclass=PretrainingConfig)
-class BudgetWav2Vec2Task(BudgetTask):
-    """Audio alone."""
+def _register(objective: Objective) -> type[BudgetTask]:
+    """Register the task of an objective as ``budget_<name>_pretraining``."""
+    base, config = (LabelledTask, LabelledConfig) if objective.needs_labels else (BudgetTask, PretrainingConfig)
+    kind = type(f"{objective.title}Task", (base,), {"objective": objective.name, "__doc__": base.__doc__})
+    return register_task(f"{MODEL_PREFIX}{objective.name}_pretraining", dataclass=config)(kind)
 
-    objective = "wav2vec2"
 
-
-@register_task("budget_tera_pretraining", dataclass=PretrainingConfig)
-class BudgetTeraTask(BudgetTask):
-    """Audio alone: TERA's targets are computed from it."""
-
-    objective = "tera"
+TASKS: dict[str, type[BudgetTask]] = {name: _register(objective) for name, objective in OBJECTIVES.items()}
+"""The registered task of each objective."""

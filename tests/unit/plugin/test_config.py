@@ -16,7 +16,7 @@ DATACLASSES = (
     *(MODEL_DATACLASS_REGISTRY[f"budget_{objective}"] for objective in MODELS),
     config.BudgetConfig,
     config.PretrainingConfig,
-    config.HubertPretrainingConfig,
+    config.LabelledConfig,
     config.PolynomialConfig,
     config.TriangularConfig,
     config.TriStageConfig,

@@ -17,22 +17,22 @@ from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
 from fairseq_budget.plugin.errors import UserError
 from fairseq_budget.plugin.models import MODELS
-from fairseq_budget.plugin.tasks import BudgetTeraTask
+from fairseq_budget.plugin.tasks import TASKS, BudgetTask
 from tests.common import tiny_config, waves
 
 SAMPLES = 16_000
 
 
-def build_task(**budget: float) -> BudgetTeraTask:
+def build_task(**budget: float) -> BudgetTask:
     cfg = OmegaConf.structured(FairseqConfig)
     OmegaConf.set_struct(cfg, False)
     cfg.common.cpu = True
     cfg.task = OmegaConf.structured(PretrainingConfig(data="nowhere", budget=BudgetConfig(**budget)))
-    return BudgetTeraTask(cfg.task)
+    return TASKS["tera"](cfg.task)
 
 
 @pytest.fixture
-def task() -> BudgetTeraTask:
+def task() -> BudgetTask:
     task = build_task(flops=1e15)
     task.network = MODELS["tera"](tiny_config("tera", encoder_layerdrop=0.0))
     task.criterion = BudgetPretrainingCriterion(task)
@@ -41,7 +41,7 @@ def task() -> BudgetTeraTask:
 
 
 @pytest.fixture
-def step(task: BudgetTeraTask, monkeypatch: pytest.MonkeyPatch) -> Any:
+def step(task: BudgetTask, monkeypatch: pytest.MonkeyPatch) -> Any:
     """One batch through the task as fairseq's trainer does it; the parameters stay as they are."""
 
     class Optimizer:
@@ -59,23 +59,23 @@ def step(task: BudgetTeraTask, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def cost(task: BudgetTeraTask, utterances: int) -> int:
+def cost(task: BudgetTask, utterances: int) -> int:
     return training_flops(task.network.model_shape, [SAMPLES]) * utterances
 
 
-def charge(task: BudgetTeraTask, *logged: dict[str, Any]) -> None:
+def charge(task: BudgetTask, *logged: dict[str, Any]) -> None:
     with metrics.aggregate(new_root=True):
         task.reduce_metrics(list(logged), task.criterion)
 
 
-def test_accumulated_steps_are_one_update(task: BudgetTeraTask, step: Any) -> None:
+def test_accumulated_steps_are_one_update(task: BudgetTask, step: Any) -> None:
     task.criterion.train()
     charge(task, step(0, 2), step(0, 1))
     ledger = task.clock.ledger
     assert (ledger.flops, ledger.samples, ledger.updates) == (cost(task, 3), 3 * SAMPLES, 1)
 
 
-def test_skipped_layers_are_model_flops_but_not_hardware_flops(task: BudgetTeraTask, step: Any) -> None:
+def test_skipped_layers_are_model_flops_but_not_hardware_flops(task: BudgetTask, step: Any) -> None:
     task.network.encoder.layerdrop = 1.0
     task.criterion.train()
     charge(task, step(0, 2))
@@ -84,7 +84,7 @@ def test_skipped_layers_are_model_flops_but_not_hardware_flops(task: BudgetTeraT
     assert ledger.hardware_flops == hardware_flops(shape, [SAMPLES] * 2, layers_run=0) < cost(task, 2)
 
 
-def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTeraTask, step: Any) -> None:
+def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTask, step: Any) -> None:
     task.criterion.train()
     step(0, 2)
     step(0, 1)
@@ -97,7 +97,7 @@ def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTeraTask
     assert task.clock.ledger.flops == cost(task, 5), "once"
 
 
-def test_updates_that_were_dropped_are_counted(task: BudgetTeraTask, step: Any) -> None:
+def test_updates_that_were_dropped_are_counted(task: BudgetTask, step: Any) -> None:
     for _ in range(3):
         task.criterion.train()
         logged = step(0, 1)
@@ -105,7 +105,7 @@ def test_updates_that_were_dropped_are_counted(task: BudgetTeraTask, step: Any) 
     assert (task.clock.ledger.updates, task.clock.ledger.skipped_updates) == (1, 2)
 
 
-def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTeraTask, step: Any) -> None:
+def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTask, step: Any) -> None:
     for epoch in (1, 2):
         task.datasets["train"].epoch = epoch
         task.criterion.train()
@@ -113,14 +113,14 @@ def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTeraTask, 
     assert (task.clock.ledger.samples, task.clock.ledger.unique_samples) == (4 * SAMPLES, 2 * SAMPLES)
 
 
-def test_a_dummy_batch_costs_nothing(task: BudgetTeraTask, step: Any) -> None:
+def test_a_dummy_batch_costs_nothing(task: BudgetTask, step: Any) -> None:
     """fairseq gives a worker without data a batch that others have, and ignores its gradient."""
     task.criterion.train()
     charge(task, step(0, 2, ignore_grad=True))
     assert task.clock.ledger.flops == 0
 
 
-def test_the_same_batch_has_the_same_masks_whatever_was_drawn_before(task: BudgetTeraTask, step: Any) -> None:
+def test_the_same_batch_has_the_same_masks_whatever_was_drawn_before(task: BudgetTask, step: Any) -> None:
     task.criterion.train()
     first = step(3, 2)["loss"]
     torch.rand(7)
@@ -128,7 +128,7 @@ def test_the_same_batch_has_the_same_masks_whatever_was_drawn_before(task: Budge
     assert not torch.equal(step(4, 2)["loss"], first)
 
 
-def test_the_run_ends_when_the_budget_is_spent(task: BudgetTeraTask, step: Any) -> None:
+def test_the_run_ends_when_the_budget_is_spent(task: BudgetTask, step: Any) -> None:
     task.clock.budget.amounts = {"updates": 2}
     optimization = task.root.optimization
     for update in range(2):
@@ -138,7 +138,7 @@ def test_the_run_ends_when_the_budget_is_spent(task: BudgetTeraTask, step: Any) 
     assert optimization.max_update == 2
 
 
-def test_a_restored_ledger_that_is_spent_keeps_the_run_from_starting(task: BudgetTeraTask) -> None:
+def test_a_restored_ledger_that_is_spent_keeps_the_run_from_starting(task: BudgetTask) -> None:
     task.clock.budget.amounts = {"updates": 2}
     task.clock.restore({**task.clock.ledger.state_dict(), "updates": 2})
     assert task.root.optimization.stop_min_lr == float("inf")

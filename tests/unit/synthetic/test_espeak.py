@@ -63,7 +63,7 @@ def test_all_accents_speak(accent: str) -> None:
 def test_a_fork_ends_when_its_parent_is_killed() -> None:
     # The fork kills its parent and then writes far more than a pipe holds, which nobody is left to read.
     code = (
-        "import os, signal; from fairseq_budget.corpora import espeak\n"
+        "import os, signal; from fairseq_budget.synthetic import espeak\n"
         "def answer():\n"
         "    os.kill(os.getppid(), signal.SIGKILL); return bytes(10**7)\n"
         "espeak._ask(espeak.Voice(), answer)"
