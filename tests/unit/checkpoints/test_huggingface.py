@@ -100,9 +100,10 @@ def test_a_wrong_conversion_is_noticed(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in tmp_path.iterdir()] == ["hubert.pt"]
 
 
-def test_what_cannot_be_exported(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match="model of tera, which neither transformers nor s3prl has"):
-        huggingface.export(save(tmp_path, "tera"), tmp_path / "hf")
+@pytest.mark.parametrize("objective", ["tera", "best_rq"])
+def test_what_cannot_be_exported(tmp_path: Path, objective: str) -> None:
+    with pytest.raises(BudgetError, match=f"model of {objective}, which neither transformers nor s3prl has"):
+        huggingface.export(save(tmp_path, objective), tmp_path / "hf")
     with pytest.raises(BudgetError, match=r"hubert\.pt` exists: name a place where nothing is"):
         huggingface.export(save(tmp_path, "hubert"), tmp_path / "hubert.pt")
     (tmp_path / "file").touch()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fairseq_budget
+from fairseq_budget.objectives import OBJECTIVES
 
 USER_DIR = Path(fairseq_budget.__file__).parent
 
@@ -24,12 +25,8 @@ for registry in (MODEL_REGISTRY, TASK_REGISTRY, CRITERION_REGISTRY, LR_SCHEDULER
 """
 
 EXPECTED = {
-    "budget_hubert fairseq_budget.plugin.models",
-    "budget_wav2vec2 fairseq_budget.plugin.models",
-    "budget_tera fairseq_budget.plugin.models",
-    "budget_hubert_pretraining fairseq_budget.plugin.tasks",
-    "budget_wav2vec2_pretraining fairseq_budget.plugin.tasks",
-    "budget_tera_pretraining fairseq_budget.plugin.tasks",
+    *(f"budget_{objective} fairseq_budget.plugin.models" for objective in OBJECTIVES),
+    *(f"budget_{objective}_pretraining fairseq_budget.plugin.tasks" for objective in OBJECTIVES),
     "budget_pretraining fairseq_budget.plugin.criterion",
     "budget_polynomial fairseq_budget.plugin.lr_schedulers",
     "budget_triangular fairseq_budget.plugin.lr_schedulers",

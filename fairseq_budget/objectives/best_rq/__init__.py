@@ -1,0 +1,1 @@
+"""BEST-RQ (Chiu et al. 2022)."""

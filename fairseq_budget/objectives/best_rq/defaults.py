@@ -1,0 +1,40 @@
+"""Settings of BEST-RQ: the published quantizer on the study's encoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fairseq_budget.arithmetic.head import Head
+from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.objectives.best_rq.cost import BestRQHead
+from fairseq_budget.objectives.hubert.defaults import OBJECTIVE as HUBERT
+from fairseq_budget.objectives.objective import Objective
+
+
+@dataclass
+class BestRQConfig(ModelConfig):
+    """BEST-RQ's own settings; Chiu et al. 2022, section 4.2.1, unless said otherwise."""
+
+    objective: ClassVar[str] = "best_rq"
+
+    codes: int = setting(8192, "vectors of the one codebook")
+    code_dim: int = setting(16, "width of a code vector")
+    mels: int = setting(80, "mel bands of a target frame, of which two are stacked")
+    quantizer_seed: int = setting(0, "seed of projection and codebook: models with the same one predict the same codes")
+
+    def head(self) -> Head:
+        return BestRQHead(self.codes, self.code_dim, self.mels)
+
+    def problems(self) -> list[str]:
+        wrong = [name for name in ("codes", "code_dim", "mels") if getattr(self, name) < 1]
+        return [f"`model.{name}` must be at least 1, but is {getattr(self, name)}" for name in wrong]
+
+
+OBJECTIVE = Objective(
+    name="best_rq",
+    title="BEST-RQ",
+    marker="v",
+    config=BestRQConfig,
+    loss_unit="bits",
+    # nobody has published rates for these sizes: those of HuBERT, which predicts classes of masked frames, too
+    learning_rates=HUBERT.learning_rates,
+)
