@@ -14,8 +14,8 @@ EXPORTED = ("hubert", "wav2vec2")
 def read_source(checkpoint: Path, out: Path) -> Pretrained:
     """The model in `checkpoint`, which is to be written to `out`.
 
-    Raises BudgetError if there is something at `out`, if the checkpoint cannot be read, or if it is of another objective: s3prl's
-    TERA reads filter banks, transformers has none, and neither has BEST-RQ.
+    Raises BudgetError if there is something at `out`, if the checkpoint cannot be read, or if it is of another objective:
+    s3prl's TERA reads filter banks, transformers has none, and neither has BEST-RQ.
     """
     if out.exists():
         raise BudgetError(f"`{out}` exists: name a place where nothing is, or remove it")
