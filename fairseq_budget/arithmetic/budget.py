@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fairseq_budget.arithmetic.currencies import CURRENCIES
 from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.errors import ConfigError, unknown_name
 
-CURRENCIES = ("flops", "hours_heard", "machine_hours", "updates")
-"""Model FLOPs; hours of audio that went through the model; workers x wall time; parameter updates."""
+SPENT = 0.999
+"""A run stops at the first update that reaches its amount; the share of a finished one is below 1 for rounded sums only."""
 
 
 class Budget:
@@ -30,4 +31,9 @@ class Budget:
 
     def share(self, ledger: Ledger) -> float:
         """Spent over amount, of the currency that is furthest; 1 or more when the budget is spent."""
-        return max(ledger.spent(name) / amount for name, amount in self.amounts.items())
+        return max(CURRENCIES[name].spent(ledger) / amount for name, amount in self.amounts.items())
+
+
+def share_spent(budget: Mapping[str, float], spent: Mapping[str, float]) -> float:
+    """The same of recorded amounts by currency; 0 without a budget."""
+    return max((spent.get(name, 0.0) / amount for name, amount in budget.items() if amount > 0), default=0.0)

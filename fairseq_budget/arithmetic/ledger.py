@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-from fairseq_budget.arithmetic.units import SECONDS_PER_HOUR, hours_from_samples
+from fairseq_budget.arithmetic.currencies import with_current_names
 
 
 @dataclass
 class Cost:
-    """What batches cost.  Costs add up, over accumulated steps and workers."""
+    """What batches cost.  Costs add up, over accumulated steps and ranks."""
 
     flops: int = 0
     """Model FLOPs: of every layer, on the samples heard."""
@@ -20,8 +20,8 @@ class Cost:
     unique_samples: int = 0
     """Those of the first pass over the corpus, in which no utterance occurs twice."""
     skipped_updates: int = 0
-    """Updates that were computed, but dropped: their gradients overflowed.  Every worker counts them."""
-    machine_seconds: float = 0.0
+    """Updates that were computed, but dropped: their gradients overflowed.  Every rank counts them."""
+    device_seconds: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
@@ -36,33 +36,26 @@ class Ledger:
     samples: int = 0
     unique_samples: int = 0
     skipped_updates: int = 0
-    machine_seconds: float = 0.0
+    device_seconds: float = 0.0
     wall_seconds: float = 0.0
     updates: int = 0
 
-    def charge(self, cost: Cost, workers: int = 1) -> None:
-        """Enter one update, summed over `workers`."""
+    def charge(self, cost: Cost, ranks: int = 1) -> None:
+        """Enter one update, summed over `ranks`."""
         self.flops += cost.flops
         self.hardware_flops += cost.hardware_flops
         self.samples += cost.samples
         self.unique_samples += cost.unique_samples
-        self.skipped_updates += cost.skipped_updates // workers
-        self.machine_seconds += cost.machine_seconds
-        self.wall_seconds += cost.machine_seconds / workers
+        self.skipped_updates += cost.skipped_updates // ranks
+        self.device_seconds += cost.device_seconds
+        self.wall_seconds += cost.device_seconds / ranks
         self.updates += 1
-
-    def spent(self, currency: str) -> float:
-        """Amount spent in a currency of :data:`fairseq_budget.arithmetic.budget.CURRENCIES`."""
-        return {
-            "flops": self.flops,
-            "hours_heard": hours_from_samples(self.samples),
-            "machine_hours": self.machine_seconds / SECONDS_PER_HOUR,
-            "updates": self.updates,
-        }[currency]
 
     def state_dict(self) -> dict[str, int | float]:
         return asdict(self)
 
     def load_state_dict(self, state: dict[str, int | float]) -> None:
+        """Take over totals; those of earlier versions have former names."""
+        current = with_current_names(state)
         for f in fields(self):
-            setattr(self, f.name, state[f.name])
+            setattr(self, f.name, current[f.name])

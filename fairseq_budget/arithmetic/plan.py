@@ -1,12 +1,12 @@
 """What a budget buys, before the run: the arithmetic of the ledger with a typical batch in the place of the real ones.
 
-Definitions, for W workers, A accumulated steps, S samples a batch and worker, packing efficiency p and crops of c samples:
+Definitions, for W ranks, A accumulated steps, S samples a batch and rank, packing efficiency p and crops of c samples:
 
 - samples heard in an update: ``W * A * S * p``
 - FLOPs of an update: ``W * A * S * p / c * training_flops(one crop)``
 - updates: the first whole number of them that spends the budget, where the trainer stops too
 - epochs: hours heard / hours of data
-- machine hours: workers x wall time, as in the ledger
+- device hours: ranks x wall time, as in the ledger
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 from fairseq_budget.arithmetic.budget import Budget
+from fairseq_budget.arithmetic.currencies import CURRENCIES, amounts_spent
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.arithmetic.parameters import count_parameters
@@ -28,11 +29,11 @@ from fairseq_budget.errors import BudgetError, ConfigError
 class Setting:
     """What an update is made of.  The defaults are those of Liu et al. 2024."""
 
-    workers: int = 2
+    ranks: int = 2
     samples_per_batch: int = 1_400_000
-    """Samples of a worker's batch at most (fairseq's `dataset.max_tokens`): 87.5 s."""
+    """Samples of a rank's batch at most (fairseq's `dataset.max_tokens`): 87.5 s."""
     accumulation: int = 1
-    """Batches that a worker adds up for one update (fairseq's `optimization.update_freq`)."""
+    """Batches that a rank adds up for one update (fairseq's `optimization.update_freq`)."""
     crop: int = 222_000
     """Samples of the utterance that stands for all: 13.9 s, about the median of LibriSpeech-960 (14.1 s) once batches are
     cropped to their shortest.  It only matters to attention, whose cost grows with the square of the length."""
@@ -63,8 +64,8 @@ class Setting:
 
     @property
     def samples_per_update(self) -> float:
-        """Samples heard in an update, over all workers and accumulated batches."""
-        return self.workers * self.accumulation * self.samples_per_batch * self.packing
+        """Samples heard in an update, over all ranks and accumulated batches."""
+        return self.ranks * self.accumulation * self.samples_per_batch * self.packing
 
     def flops_per_update(self, shape: ModelShape) -> int:
         """Model FLOPs of an update (:mod:`fairseq_budget.arithmetic.flops`)."""
@@ -85,9 +86,9 @@ class PlannedRun:
     step_seconds: float | None = None
     """From one update to the next, all accumulated batches included."""
     wall_hours: float | None = None
-    machine_hours: float | None = None
+    device_hours: float | None = None
     price: float | None = None
-    """In the currency of the price per machine hour."""
+    """In the currency of the price per device hour."""
 
 
 def plan_run(
@@ -96,7 +97,7 @@ def plan_run(
     """What `budget` buys for a model of this shape; of several currencies, the one reached first ends the run.
 
     Raises:
-        ConfigError: an impossible setting, or a budget in machine hours without `step_seconds`.
+        ConfigError: an impossible setting, or a budget in device hours without `step_seconds`.
         BudgetError: the budget is below a single update.
     """
     setting.validate(shape)
@@ -117,22 +118,22 @@ def plan_run(
     if step_seconds is None:
         return run
     wall_hours = updates * step_seconds / SECONDS_PER_HOUR
-    return replace(run, step_seconds=step_seconds, wall_hours=wall_hours, machine_hours=wall_hours * setting.workers)
+    return replace(run, step_seconds=step_seconds, wall_hours=wall_hours, device_hours=wall_hours * setting.ranks)
 
 
-def price_runs(runs: Iterable[PlannedRun], price_per_machine_hour: float) -> list[PlannedRun]:
+def price_runs(runs: Iterable[PlannedRun], price_per_device_hour: float) -> list[PlannedRun]:
     """The same runs with what they cost.
 
     Raises:
-        ConfigError: a price that isn't positive, or a run whose machine hours aren't known.
+        ConfigError: a price that isn't positive, or a run whose device hours aren't known.
     """
-    if not 0 < price_per_machine_hour < math.inf:
-        raise ConfigError(_not_positive("price_per_machine_hour", price_per_machine_hour))
+    if not 0 < price_per_device_hour < math.inf:
+        raise ConfigError(_not_positive("price_per_device_hour", price_per_device_hour))
     priced = []
     for run in runs:
-        if run.machine_hours is None:
-            raise ConfigError("`price_per_machine_hour` needs to know how long an update takes: give `step_seconds`")
-        priced.append(replace(run, price=run.machine_hours * price_per_machine_hour))
+        if run.device_hours is None:
+            raise ConfigError("`price_per_device_hour` needs to know how long an update takes: give `step_seconds`")
+        priced.append(replace(run, price=run.device_hours * price_per_device_hour))
     return priced
 
 
@@ -140,23 +141,25 @@ def _one_update(shape: ModelShape, setting: Setting, step_seconds: float | None)
     return Ledger(
         flops=setting.flops_per_update(shape),
         samples=round(setting.samples_per_update),
-        machine_seconds=(step_seconds or 0.0) * setting.workers,
+        device_seconds=(step_seconds or 0.0) * setting.ranks,
         updates=1,
     )
 
 
 def _updates(name: str, budget: Budget, update: Ledger) -> int:
     """The update at which the trainer finds the budget spent."""
-    if "machine_hours" in budget.amounts and not update.machine_seconds:
-        raise ConfigError("a budget in `machine_hours` needs to know how long an update takes: give `step_seconds`")
-    counts = {currency: amount / update.spent(currency) for currency, amount in budget.amounts.items()}
+    for currency in budget.amounts:
+        if CURRENCIES[currency].timed and not update.device_seconds:
+            raise ConfigError(f"a budget in `{currency}` needs to know how long an update takes: give `step_seconds`")
+    one = amounts_spent(update)
+    counts = {currency: amount / one[currency] for currency, amount in budget.amounts.items()}
     currency = min(counts, key=lambda key: counts[key])
     if not math.isfinite(counts[currency]):
         raise ConfigError(f"`{currency}` must be a finite number, but is {budget.amounts[currency]:g}")
     if counts[currency] < 1:
         raise BudgetError(
             f"`{currency}` = {budget.amounts[currency]:g} is less than one update of size {name} "
-            f"({update.spent(currency):.3g}): give more, a smaller batch or smaller sizes"
+            f"({one[currency]:.3g}): give more, a smaller batch or smaller sizes"
         )
     # a quotient that is whole up to rounding of floats is whole
     return math.ceil(round(counts[currency], 6))

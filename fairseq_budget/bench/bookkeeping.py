@@ -15,7 +15,7 @@ from fairseq.tasks import FairseqTask
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.ours import Ours
 from fairseq_budget.bench.training import build_run
-from fairseq_budget.plugin.accounting import cost_of
+from fairseq_budget.plugin.run.accounting import cost_of
 from fairseq_budget.plugin.tasks import TRAINING
 
 UPDATES = 300
@@ -51,7 +51,7 @@ def measure_bookkeeping(case: Case, steps: int, updates: int = UPDATES) -> Bookk
     def with_ledger(update: int) -> None:
         run.task.begin_update()
         samples = int(lengths[update])
-        run.task.accounts.add(cost_of(run.task.network, [samples] * utterances, samples, first_pass=True), ours.frames)
+        run.task.run.accounts.add(cost_of(run.task.network, [samples] * utterances, samples, first_pass=True), ours.frames)
         run.task.reduce_metrics([dict(logged)], run.criterion)
 
     def without(update: int) -> None:

@@ -8,7 +8,7 @@ from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.planning.steps import Batch, inputs_of
-from fairseq_budget.plugin.models import MODELS
+from fairseq_budget.plugin.objectives import MODELS
 
 
 class Ours(Subject):

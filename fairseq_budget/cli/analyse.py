@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import packing
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.objectives import get_objective
-from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
     from fairseq_budget.planning.isoflop.analysis import Analysis, BudgetFit, Optimum, PowerLaw

@@ -192,8 +192,8 @@ def ledger(
     as_json: AsJson = False,
 ) -> None:
     """What the ledger costs of each update: its accounting beside a training step."""
+    from fairseq_budget.arithmetic import numbers
     from fairseq_budget.bench.bookkeeping import measure_bookkeeping
-    from fairseq_budget.report import numbers
 
     case = case_of(objective, size, precision or "fp32", batch, seconds, device).validate()
     cost = measure_bookkeeping(case, repeats)

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fairseq_budget import published
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Ratio, Row
@@ -21,7 +22,6 @@ from fairseq_budget.bench.loader import Waiting
 from fairseq_budget.bench.profile import Kind, Profile
 from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.planning.machine import device_name
-from fairseq_budget.report import numbers
 
 GIB = 2**30
 MIXED = "mixed"

@@ -12,42 +12,38 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fairseq_budget.arithmetic.budget import Budget
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.model_config import ModelConfig, validate
 from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_runs
 from fairseq_budget.arithmetic.sizes import SIZES, Size, get_size
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli.budget_options import one_currency, with_budget_options
 from fairseq_budget.cli.objectives import objective_names
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
-from fairseq_budget.report import numbers
 
 _DEFAULTS = Setting()
 _PROBE_BATCH_HELP = f"Utterances x seconds that are probed (default: {SMALL_BATCH} on a CPU, the plan's on a GPU)."
 
 
+@with_budget_options
 def plan(
     objective: Annotated[str, typer.Option(help=objective_names())],
-    flops: Annotated[float | None, typer.Option(help=f"Budget in FLOPs (default: {PUBLISHED_FLOPS:.3g}).")] = None,
-    hours_heard: Annotated[float | None, typer.Option(help="Budget in hours of audio through the model.")] = None,
-    machine_hours: Annotated[
-        float | None, typer.Option(help="Budget in workers x hours; needs --step-seconds or --probe.")
-    ] = None,
-    updates: Annotated[float | None, typer.Option(help="Budget in updates.")] = None,
+    budget: dict[str, float],
     sizes: Annotated[str | None, typer.Option(help="Sizes, comma-separated (default: all).")] = None,
     layers: Annotated[int | None, typer.Option(help="A shape of your own: Transformer layers,")] = None,
     dim: Annotated[int | None, typer.Option(help="its width,")] = None,
     ffn: Annotated[int | None, typer.Option(help="its feed-forward width,")] = None,
     heads: Annotated[int | None, typer.Option(help="its attention heads")] = None,
     final_dim: Annotated[int, typer.Option(help="and the width in which predictions are compared.")] = 256,
-    workers: Annotated[int, typer.Option(help="Processes that share an update.")] = _DEFAULTS.workers,
+    ranks: Annotated[int, typer.Option("--ranks", "--workers", help="Processes that share an update.")] = _DEFAULTS.ranks,
     samples_per_batch: Annotated[
-        int, typer.Option(help="Samples of a worker's batch at most (dataset.max_tokens).")
+        int, typer.Option(help="Samples of a rank's batch at most (dataset.max_tokens).")
     ] = _DEFAULTS.samples_per_batch,
     accumulation: Annotated[
-        int, typer.Option(help="Batches a worker adds up for an update (optimization.update_freq).")
+        int, typer.Option(help="Batches a rank adds up for an update (optimization.update_freq).")
     ] = _DEFAULTS.accumulation,
     crop: Annotated[int, typer.Option(help="Samples of a typical utterance after cropping.")] = _DEFAULTS.crop,
     data_hours: Annotated[float, typer.Option(help="Hours of training data.")] = _DEFAULTS.data_hours,
@@ -57,8 +53,13 @@ def plan(
     step_seconds: Annotated[
         str | None, typer.Option(help="Measured seconds of an update, one number for each row, comma-separated.")
     ] = None,
-    price_per_machine_hour: Annotated[
-        float | None, typer.Option(help="Adds what it costs; needs --step-seconds or --probe.")
+    price_per_device_hour: Annotated[
+        float | None,
+        typer.Option(
+            "--price-per-device-hour",
+            "--price-per-machine-hour",
+            help="Adds what it costs; needs --step-seconds or --probe.",
+        ),
     ] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Run a few steps of each size here: time, speed, memory.")] = False,
     device: Annotated[str | None, typer.Option(help="Of the probe: cpu or cuda (default: a GPU if there is one).")] = None,
@@ -67,9 +68,9 @@ def plan(
     probe_seconds: Annotated[float, typer.Option(help="Time for all sizes; the largest are scaled if it's short.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """What a budget buys for each model size, and which size to choose.  Defaults are those of Liu et al. 2024."""
-    budget = _budget(flops=flops, hours_heard=hours_heard, machine_hours=machine_hours, updates=updates)
-    setting = Setting(workers, samples_per_batch, accumulation, crop, packing, data_hours)
+    """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs."""
+    amounts = one_currency(budget, {"flops": PUBLISHED_FLOPS})
+    setting = Setting(ranks, samples_per_batch, accumulation, crop, packing, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
     probed = None
     if probe:
@@ -78,11 +79,11 @@ def plan(
         probed = run_probe(objective, planned, setting, device, precision, probe_batch, probe_seconds)
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     runs = [
-        plan_run(size.name, shape_of(objective, size), budget, setting, seconds)
+        plan_run(size.name, shape_of(objective, size), amounts, setting, seconds)
         for size, seconds in zip(planned, times, strict=True)
     ]
-    if price_per_machine_hour is not None:
-        runs = price_runs(runs, price_per_machine_hour)
+    if price_per_device_hour is not None:
+        runs = price_runs(runs, price_per_device_hour)
     choice = choose(objective, runs)
     if as_json:
         print(json.dumps(_as_json(runs, choice, probed), indent=2))
@@ -101,14 +102,6 @@ def _as_json(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed |
 def as_dict(choice: Choice | NoChoice) -> dict[str, object]:
     """A choice for a program, the explanation included."""
     return {**asdict(choice), "explanation": choice.explanation}
-
-
-def _budget(**amounts: float | None) -> Budget:
-    given = {currency: amount for currency, amount in amounts.items() if amount is not None}
-    if len(given) > 1:
-        options = " and ".join(f"`--{currency.replace('_', '-')}`" for currency in given)
-        raise ConfigError(f"a plan is made for one currency, but {options} are given: choose one")
-    return Budget(given or {"flops": PUBLISHED_FLOPS})
 
 
 def _named(sizes: str | None, own_shape: bool) -> list[Size]:
@@ -161,7 +154,7 @@ def _print(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | N
     timed, priced = runs[0].step_seconds is not None, runs[0].price is not None
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     headings = ["size", "params", "an update", "updates", "epochs", "heard"]
-    headings += (["wall", "machine"] if timed else []) + (["price"] if priced else [])
+    headings += (["wall", "device"] if timed else []) + (["price"] if priced else [])
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "size" else "right", overflow="fold")
     for run in runs:
@@ -179,8 +172,8 @@ def _cells(run: PlannedRun) -> Iterator[str]:
     yield numbers.count(run.updates)
     yield numbers.significant(run.epochs)
     yield numbers.hours(run.hours_heard)
-    if run.wall_hours is not None and run.machine_hours is not None:
+    if run.wall_hours is not None and run.device_hours is not None:
         yield numbers.hours(run.wall_hours)
-        yield numbers.hours(run.machine_hours)
+        yield numbers.hours(run.device_hours)
     if run.price is not None:
         yield numbers.significant(run.price, 4)

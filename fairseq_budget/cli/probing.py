@@ -11,11 +11,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.plan import Setting
 from fairseq_budget.arithmetic.sizes import Size
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.report import numbers
 
 if TYPE_CHECKING:
     from fairseq_budget.planning.probe import Probe

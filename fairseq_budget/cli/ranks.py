@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fairseq_budget.report import numbers
+from fairseq_budget.arithmetic import numbers
 
 if TYPE_CHECKING:
     from fairseq_budget.diagnostics.ranks.correlation import Correlation

@@ -14,9 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.report import numbers
 
 
 def superb(
@@ -98,7 +98,7 @@ def _columns(row: dict[str, Any]) -> Iterator[str]:
     spent = row.get("spent", {})
     flops = [spent.get(kind) for kind in ("upstream_flops", "head_flops")]
     yield numbers.NOTHING if None in flops else human_flops(sum(flops))
-    yield numbers.duration(spent.get("machine_seconds", float("nan")))
+    yield numbers.duration(spent.get("device_seconds", float("nan")))
 
 
 def _cell(row: dict[str, Any]) -> str:

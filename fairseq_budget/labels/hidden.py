@@ -17,6 +17,7 @@ from torch import Tensor
 from fairseq_budget.arithmetic.flops import encoder_flops
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.checkpoints.pretrained import load_pretrained
+from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.errors import ConfigError
 
@@ -93,7 +94,8 @@ class HiddenLayer:
 
         `spent` is the checkpoint's ledger; None for a model that wasn't trained here.
         """
-        task = plain(safe_load(self.checkpoint).get("task_state")) or {}
+        saved = safe_load(self.checkpoint)
+        task = plain(saved.get("task_state")) or {}
         labels = task.get("labels") or {}
         size = self._pretrained.size
         own = {
@@ -104,7 +106,7 @@ class HiddenLayer:
             "checkpoint_sha256": self._sha256,
             "layer": self.layer,
             "layers": self.layers,
-            "spent": task.get("ledger"),
+            "spent": ledger_of(plain(saved)),
             "labelling_flops": int(labels.get("labelling_flops", 0)),
         }
         return [*labels.get("rounds", []), own]

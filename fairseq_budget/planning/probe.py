@@ -142,7 +142,7 @@ class Prober:
 
     def _row(self, shape: ModelShape, seconds: Phases, utterances: int) -> Probe:
         rate = self._flops(shape, utterances) / (seconds.forward + seconds.backward)
-        worker_flops = self.setting.flops_per_update(shape) / self.setting.workers
+        worker_flops = self.setting.flops_per_update(shape) / self.setting.ranks
         update_seconds = worker_flops / rate + seconds.optimizer
         return Probe(
             MEASURED, utterances, self.samples, seconds, rate, rate / self.matmul_rate, update_seconds, batch_bytes=None

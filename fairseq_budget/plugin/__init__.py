@@ -8,6 +8,6 @@ from fairseq_budget.plugin import compat
 
 compat.apply()
 
-from fairseq_budget.plugin import criterion, lr_schedulers, models, tasks  # noqa: E402
+from fairseq_budget.plugin import criterion, lr_schedulers, objectives  # noqa: E402
 
-__all__ = ["criterion", "lr_schedulers", "models", "tasks"]
+__all__ = ["criterion", "lr_schedulers", "objectives"]

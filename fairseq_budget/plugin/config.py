@@ -2,23 +2,37 @@
 
 # no `from __future__ import annotations` here: fairseq reads the field types themselves
 
-from dataclasses import dataclass, field
-from typing import List, Optional
+import logging
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any, List, Optional
 
 from fairseq.dataclass import FairseqDataclass
 from omegaconf import II, MISSING
 
+from fairseq_budget.arithmetic.currencies import CURRENCIES, FORMER_NAMES, with_current_names
 from fairseq_budget.arithmetic.model_config import setting as _setting
 
+logger = logging.getLogger(__name__)
 
-@dataclass
-class BudgetConfig(FairseqDataclass):
-    """Amounts by currency; the one reached first ends the run."""
 
-    flops: Optional[float] = _setting(None, "model FLOPs of all workers, forward x 3 (paper A: 1.33e18)")
-    hours_heard: Optional[float] = _setting(None, "hours of audio that went through the model, after cropping")
-    machine_hours: Optional[float] = _setting(None, "hours of wall time x workers")
-    updates: Optional[float] = _setting(None, "parameter updates")
+def make_budget_config() -> type:
+    """Amounts by currency, as settings of fairseq: a field for each currency, and one for each former name."""
+    helps = {currency.name: currency.help for currency in CURRENCIES.values()}
+    helps |= {old: f"former name of {CURRENCIES[new].name}" for old, new in FORMER_NAMES.items() if new in CURRENCIES}
+    settings = [(name, Optional[float], _setting(None, text)) for name, text in helps.items()]
+    described = {"__doc__": "Amounts by currency; the one reached first ends the run."}
+    return make_dataclass("BudgetConfig", settings, bases=(FairseqDataclass,), namespace=described)
+
+
+BudgetConfig: Any = make_budget_config()
+
+
+def budget_amounts(settings: Any) -> dict[str, float]:
+    """The amounts in a :data:`BudgetConfig`; former names are taken with a note."""
+    given = {name: settings[name] for name in settings if name != "_name" and settings[name] is not None}
+    for old in given.keys() & FORMER_NAMES.keys():
+        logger.warning("`task.budget.%s` is called `task.budget.%s` now", old, FORMER_NAMES[old])
+    return with_current_names(given)
 
 
 @dataclass

@@ -19,7 +19,7 @@ class BudgetPretrainingCriterion(FairseqCriterion):
 
     def __init__(self, task: Any) -> None:
         super().__init__(task)
-        self.unit = UNITS[task.loss_unit]
+        self.unit = UNITS[task.objective.loss_unit]
 
     def train(self, mode: bool = True) -> BudgetPretrainingCriterion:
         """fairseq's trainer switches to training mode at the start of every update: the task takes note."""

@@ -1,4 +1,4 @@
-"""fairseq's learning-rate schedules: adapters from the clock's progress to the pure functions."""
+"""fairseq's learning-rate schedules: adapters from the progress of the budget to the pure functions."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
 
 from fairseq_budget.arithmetic import schedules
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.plugin import clock
 from fairseq_budget.plugin.config import CooldownConfig, PolynomialConfig, TriangularConfig, TriStageConfig
 from fairseq_budget.plugin.errors import user_errors
+from fairseq_budget.plugin.run import state
 
 
 class _ProgressScheduler(FairseqLRScheduler):
     """Sets the maximum learning rate times a factor of progress, after every charge to the ledger.
 
-    The ledger is saved and restored with the schedule: of a checkpoint's parts it is the one that fairseq hands back to
-    every worker before the next update.
+    The run's state is saved and restored here, under the key `run`: of a checkpoint's parts, the schedule's state is the one
+    that fairseq hands back to every rank before the next update.
     """
 
     def __init__(self, cfg: Any, optimizer: Any) -> None:
         super().__init__(cfg, optimizer)
         with user_errors():
             self.validate()
-            self.clock = clock.running()
-        self.clock.listeners.append(self.refresh)
+            self.run_state = state.running()
+        self.run_state.listeners.append(self.refresh)
         self.refresh()
 
     def validate(self) -> None:
@@ -37,7 +37,7 @@ class _ProgressScheduler(FairseqLRScheduler):
         raise NotImplementedError
 
     def refresh(self) -> None:
-        self.optimizer.set_lr(self.cfg.lr[0] * self.factor(self.clock.progress))
+        self.optimizer.set_lr(self.cfg.lr[0] * self.factor(self.run_state.progress))
 
     def step_update(self, num_updates: int) -> float:
         """Called by fairseq after each update, and after it restored the optimizer with the rate of its last update."""
@@ -45,15 +45,12 @@ class _ProgressScheduler(FairseqLRScheduler):
         return self.optimizer.get_lr()
 
     def state_dict(self) -> dict[str, Any]:
-        companions = {name: companion.state_dict() for name, companion in self.clock.companions.items()}
-        return {**super().state_dict(), "ledger": self.clock.ledger.state_dict(), **companions}
+        return {**super().state_dict(), "run": self.run_state.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self.clock.restore(state_dict["ledger"])
-        for name, companion in self.clock.companions.items():
-            if name in state_dict:
-                companion.load_state_dict(state_dict[name])
+        # before 0.4.0 the parts of the run's state lay beside the schedule's own
+        self.run_state.load_state_dict(state_dict.get("run", state_dict))
 
 
 @register_lr_scheduler("budget_polynomial", dataclass=PolynomialConfig)

@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
-from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import objective_name, size_name, upstream_name
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.study import Study
@@ -35,7 +36,7 @@ def what_was_run(study: Study) -> str:
     objectives = _listed([objective_name(objective) for objective in study.objectives])
     sizes = sorted({(run.params, run.size) for run in study.pretrain})
     size_names = list(dict.fromkeys(size_name(size) for _, size in sizes))
-    budgets = list(dict.fromkeys(numbers.budget(run.budget) for run in study.pretrain))
+    budgets = list(dict.fromkeys(show_amounts(run.budget) for run in study.pretrain))
     budget = f"each on a budget of {budgets[0]}" if len(budgets) == 1 else f"on different budgets ({_listed(budgets)})"
     known = sorted({run.data_hours for run in study.pretrain if math.isfinite(run.data_hours)})
     data = _listed([numbers.hours(amount) for amount in known]) or "an unrecorded amount"
@@ -52,7 +53,7 @@ def best_size(objective: str, runs: Sequence[PretrainRun]) -> str:
         return f"{name}: no run has both spent its budget and recorded a finite validation loss, so no size can be named."
     others = [run.name for run in _ended(runs) if run not in rivals]
     left_out = f" Left out, as they had another budget: {_listed(others)}." if others else ""
-    first, budget = rivals[0], numbers.budget(rivals[0].budget)
+    first, budget = rivals[0], show_amounts(rivals[0].budget)
     if len(rivals) == 1:
         return (
             f"{name}: only {size_name(first.size)} has spent a budget of {budget} (validation loss {_loss(first)}), so "

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.planning.choice import MEASURES
 from fairseq_budget.planning.isoflop.analysis import Analysis, Optimum, PowerLaw
-from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import STYLE, objective_name
 
 _PARABOLA = {"marker": "D", "markerfacecolor": "white", "linestyle": "--", "capsize": 4, "zorder": 5}

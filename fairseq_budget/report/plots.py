@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget import published
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.objectives import OBJECTIVES, get_objective
-from fairseq_budget.report import numbers
 from fairseq_budget.report.findings import comparable
 from fairseq_budget.report.looks import (
     NO_SIZE,
@@ -149,7 +150,7 @@ def _our_sizes(axes: Axes, objective: str, runs: Sequence[PretrainRun]) -> None:
         )
     axes.margins(y=0.28)
     axes.set_ylabel(f"validation loss ({_unit(runs)})")
-    axes.set_xlabel(f"size, % of Slim's parameters ({numbers.budget(runs[0].budget)} each)")
+    axes.set_xlabel(f"size, % of Slim's parameters ({show_amounts(runs[0].budget)} each)")
 
 
 def _label_below(run: PretrainRun, runs: Sequence[PretrainRun]) -> bool:

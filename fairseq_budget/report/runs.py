@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairseq_budget.arithmetic.budget import SPENT, share_spent
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES, get_size
 from fairseq_budget.objectives import OBJECTIVES, shape_of
@@ -17,7 +18,6 @@ RECORD = "record.json"
 OWN_SHAPE = "own shape"
 """Size of a model that has no row in the table of sizes (its record says null)."""
 _OWN_UPSTREAMS = "budget_"  # how the names of s3prl_upstreams begin
-_FINISHED_SHARE = 0.999  # a run stops at the first update that reaches its budget; below 1 only for rounded sums
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Origin:
 class PretrainRun:
     """One pre-training run; a number that was not recorded is NaN.
 
-    Budget and spent are amounts by currency: ``flops``, ``hours_heard``, ``machine_hours``, ``updates``.
+    Budget and spent are amounts by currency: ``flops``, ``hours_heard``, ``device_hours``, ``updates``.
     """
 
     name: str
@@ -55,12 +55,12 @@ class PretrainRun:
     @property
     def share(self) -> float:
         """Spent part of the budget, 0 to 1 and a little over; of several currencies the one nearest its end."""
-        return max((self.spent.get(c, 0.0) / amount for c, amount in self.budget.items() if amount > 0), default=0.0)
+        return share_spent(self.budget, self.spent)
 
     @property
     def finished(self) -> bool:
         """Whether the run stopped because its budget was spent."""
-        return self.share >= _FINISHED_SHARE
+        return self.share >= SPENT
 
     @property
     def epochs(self) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairseq_budget.arithmetic.numbers import percent
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.numbers import percent
 from fairseq_budget.report.runs import (
     RECORD,
     DownstreamRun,

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.published import ACCURACY_COLUMNS, superb
-from fairseq_budget.report import numbers
 from fairseq_budget.report.looks import objective_name, size_name, upstream_name
 from fairseq_budget.report.runs import DownstreamRun, Origin, PretrainRun
 from fairseq_budget.report.study import Study
@@ -119,13 +120,13 @@ def _cost(run: PretrainRun) -> dict[str, str]:
     return {
         "run": run.name,
         "parameters": numbers.params(run.params),
-        "budget": numbers.budget(run.budget),
+        "budget": show_amounts(run.budget),
         "FLOPs spent": human_flops(run.spent["flops"]),
         "share": numbers.percent(run.share),
         "updates": numbers.count(run.spent["updates"]),
         "audio heard": numbers.hours(run.spent.get("hours_heard", math.nan)),
         "wall time": numbers.duration(run.spent.get("wall_seconds", math.nan)),
-        "machine time": numbers.hours(run.spent.get("machine_hours", math.nan)),
+        "device time": numbers.hours(run.spent.get("device_hours", math.nan)),
         "speed": numbers.flops_rate(run.flops_per_second),
     }
 
@@ -149,6 +150,6 @@ def _total(runs: Sequence[PretrainRun]) -> dict[str, str]:
         "updates": numbers.count(total("updates")),
         "audio heard": numbers.hours(total("hours_heard")),
         "wall time": numbers.duration(seconds),
-        "machine time": numbers.hours(total("machine_hours")),
+        "device time": numbers.hours(total("device_hours")),
         "speed": numbers.flops_rate(rate),
     }

@@ -92,5 +92,5 @@ def _write(settings: Settings, layers: list[Layer], best: Layer, common: dict[st
         if layer is best:
             chosen = common | line | {"scores": printed}
     spent = total(layer.spent for layer in layers)
-    whole = {"spent": spent.as_dict(), "wall_seconds": round(spent.machine_seconds, 1), "cells": lines}
+    whole = {"spent": spent.as_dict(), "wall_seconds": round(spent.device_seconds, 1), "cells": lines}
     write_record(settings.folder / record.FILE, chosen | whole)

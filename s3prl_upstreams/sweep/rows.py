@@ -100,7 +100,7 @@ def _cell(run: Run, rate: float) -> Row:
         "selected_by": {"metric": chosen.metric, "value": best.value} if chosen and best else None,
         "error": fate.failed or run.test_errors.get(rate),
         "dropped_at": fate.dropped,
-        "wall_seconds": round(spent.machine_seconds, 1),
+        "wall_seconds": round(spent.device_seconds, 1),
         "spent": spent.as_dict(),
     }
 
@@ -114,7 +114,7 @@ def _task(settings: Settings, cells: Sequence[Row]) -> Row:
     row.pop("variant", None)
     return row | {
         "error": next((row["error"] for row in chosen if row["error"]), None),
-        "wall_seconds": round(spent.machine_seconds, 1),
+        "wall_seconds": round(spent.device_seconds, 1),
         "spent": spent.as_dict(),
         "cells": [{key: row[key] for key in line if key in row} for row in cells],
     }

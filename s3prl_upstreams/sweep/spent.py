@@ -28,19 +28,19 @@ class Spent:
 
     upstream_flops: int | None = 0
     head_flops: int = 0
-    machine_seconds: float = 0.0
+    device_seconds: float = 0.0
 
     def __add__(self, other: Spent) -> Spent:
         known = None not in (self.upstream_flops, other.upstream_flops)
         return Spent(
             (self.upstream_flops or 0) + (other.upstream_flops or 0) if known else None,
             self.head_flops + other.head_flops,
-            self.machine_seconds + other.machine_seconds,
+            self.device_seconds + other.device_seconds,
         )
 
     def as_dict(self) -> dict[str, Any]:
         """For a record."""
-        return {**asdict(self), "machine_seconds": round(self.machine_seconds, 2)}
+        return {**asdict(self), "device_seconds": round(self.device_seconds, 2)}
 
 
 def total(amounts: Iterable[Spent]) -> Spent:
@@ -51,7 +51,7 @@ def total(amounts: Iterable[Spent]) -> Spent:
 def charge(amounts: Sequence[Spent], upstream_flops: int | None, seconds: float) -> None:
     """Divide the cost of a shared pass among those who took part; the first bears what doesn't divide evenly."""
     for place, amount in enumerate(amounts):
-        amount.machine_seconds += seconds / len(amounts)
+        amount.device_seconds += seconds / len(amounts)
         if upstream_flops is None or amount.upstream_flops is None:
             amount.upstream_flops = None
         else:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairseq_budget.checkpoints.run_state import ledger_of
 from tests.integration.conftest import Training, check
 
 pytestmark = pytest.mark.integration
 
 TWELVE_UPDATES = ("task.budget.flops=null", "task.budget.updates=12")
-TIMES = ("machine_seconds", "wall_seconds")
+TIMES = ("device_seconds", "wall_seconds")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
 def assert_same_end(found: Training, expected: Training) -> None:
     """Crops, masks, LayerDrop, dropout, data order, ledger and schedule: parameters tell of all of them, bit by bit."""
     states = [torch.load(run.checkpoint) for run in (found, expected)]
-    ledgers = [{k: v for k, v in state["task_state"]["ledger"].items() if k not in TIMES} for state in states]
+    ledgers = [{k: v for k, v in ledger_of(state).items() if k not in TIMES} for state in states]
     assert ledgers[0] == ledgers[1]
     for name, weight in states[1]["model"].items():
         assert torch.equal(weight, states[0]["model"][name]), name

@@ -9,6 +9,7 @@ import torch
 
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.checkpoints.pretrained import load_pretrained
+from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.objectives import OBJECTIVES
 from tests.integration.conftest import Training, check
 
@@ -44,7 +45,7 @@ def test_the_ledger_is_what_the_closed_form_says_of_the_audio_heard(trained: Tra
 
 def test_every_log_line_tells_what_is_spent(trained: Training) -> None:
     for line in trained.logged("train_inner"):
-        assert {"flops", "budget_share", "hours_heard", "machine_hours", "loss", "lr"} <= set(line)
+        assert {"flops", "budget_share", "hours_heard", "device_hours", "loss", "lr"} <= set(line)
         assert line["budget_share"] == pytest.approx(line["flops"] / BUDGET, rel=1e-4)
 
 
@@ -62,8 +63,9 @@ def test_it_validated_and_saved_at_the_end(trained: Training) -> None:
     assert validations[-1]["valid_num_updates"] == trained.record["spent"]["updates"]
     assert trained.record["metrics"]["valid_loss"] == pytest.approx(validations[-1]["valid_loss"], rel=1e-4)
     state = torch.load(trained.checkpoint)
-    assert state["task_state"]["ledger"]["flops"] == trained.record["spent"]["flops"]
-    assert state["optimizer_history"][-1]["lr_scheduler_state"]["ledger"] == state["task_state"]["ledger"]
+    saved = state["optimizer_history"][-1]["lr_scheduler_state"]["run"]["ledger"]
+    assert saved == ledger_of(state)
+    assert saved["flops"] == trained.record["spent"]["flops"]
 
 
 def test_the_checkpoint_opens_without_fairseq(trained: Training) -> None:
@@ -93,7 +95,7 @@ def test_checkpoints_on_the_budgets_clock_and_a_branch_from_one(corpus: Path, tm
     trunk = Training(corpus / "data", tmp_path / "trunk", "tera")
     check(trunk.run("schedule=trunk", "task.budget.flops=null", "task.budget.updates=8", "task.checkpoints=2"))
     kept = trunk.checkpoint.with_name("checkpoint_1_of_2.pt")
-    assert torch.load(kept)["task_state"]["ledger"]["updates"] == 4
+    assert ledger_of(torch.load(kept))["updates"] == 4
     assert [line["valid_num_updates"] for line in trunk.logged("valid")] == [4, 8]
     assert trunk.logged("train_inner")[-1]["lr"] == pytest.approx(5e-4)
     branch = Training(corpus / "data", tmp_path / "branch", "tera")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairseq_budget.arithmetic.budget import SPENT, share_spent
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.report.fields import Fields, read_record
 
@@ -21,7 +22,6 @@ SAME_BUDGET = 1.03
 """Runs whose spent FLOPs lie within this factor share a budget: a run ends with a whole update, a little past its amount."""
 FEWEST_SIZES = 3
 """What a parabola has coefficients."""
-_FINISHED = 0.999  # a run stops at the first update that reaches its budget; below 1 only for rounded sums
 _UNKNOWN = "not recorded"
 
 
@@ -125,8 +125,8 @@ def _from_record(fields: Fields, measure: str) -> Point:
 
 def _check_finished(fields: Fields) -> None:
     budget, spent = fields.numbers("budget"), fields.numbers("spent", needed=("flops",))
-    share = max((spent.get(currency, 0.0) / amount for currency, amount in budget.items() if amount > 0), default=0.0)
-    if share < _FINISHED:
+    share = share_spent(budget, spent)
+    if share < SPENT:
         raise BudgetError(
             f"{fields.source}: unfinished, {100 * share:.1f}% of its budget is spent; resume the run or move its folder away"
         )

@@ -25,15 +25,15 @@ def test_ledger_adds_exactly(costs: list[tuple[int, int]]) -> None:
 
 def test_ledger_survives_a_checkpoint() -> None:
     ledger, copy = Ledger(), Ledger()
-    ledger.charge(Cost(3, 4, 5, 6, 2, 6.0), workers=2)
+    ledger.charge(Cost(3, 4, 5, 6, 2, 6.0), ranks=2)
     copy.load_state_dict(ledger.state_dict())
     assert copy == ledger
 
 
 def test_workers_share_wall_time_and_dropped_updates() -> None:
     ledger = Ledger()
-    ledger.charge(Cost(flops=3, skipped_updates=4, machine_seconds=6.0), workers=2)
-    assert (ledger.wall_seconds, ledger.machine_seconds, ledger.skipped_updates) == (3.0, 6.0, 2)
+    ledger.charge(Cost(flops=3, skipped_updates=4, device_seconds=6.0), ranks=2)
+    assert (ledger.wall_seconds, ledger.device_seconds, ledger.skipped_updates) == (3.0, 6.0, 2)
 
 
 def test_costs_add_field_by_field() -> None:
@@ -52,7 +52,7 @@ def test_the_currency_that_is_furthest_decides() -> None:
         ({}, "a budget is needed"),
         ({"flops": None}, "a budget is needed"),
         ({"flops": 0}, "`task.budget.flops` must be positive, but is 0"),
-        ({"euros": 5}, "unknown currency `euros`: choose one of flops, hours_heard, machine_hours, updates"),
+        ({"euros": 5}, "unknown currency `euros`: choose one of flops, hours_heard, device_hours, updates"),
     ],
 )
 def test_budgets_that_are_refused(amounts: dict, message: str) -> None:

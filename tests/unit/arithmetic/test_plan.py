@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairseq_budget.arithmetic.budget import Budget
+from fairseq_budget.arithmetic.currencies import amounts_spent
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.ledger import Cost, Ledger
 from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_runs
@@ -54,14 +55,14 @@ def test_an_update_costs_what_the_ledger_would_charge_for_it(objective: str) -> 
     setting = Setting(accumulation=3, samples_per_batch=8 * 100_000, crop=100_000, packing=1.0)
     model = shape("30", objective)
     ledger = Ledger()
-    ledger.charge(Cost(flops=training_flops(model, [100_000] * 2 * 3 * 8), samples=2 * 3 * 8 * 100_000), workers=2)
+    ledger.charge(Cost(flops=training_flops(model, [100_000] * 2 * 3 * 8), samples=2 * 3 * 8 * 100_000), ranks=2)
     run = planned("30", objective, setting, updates=1)
     assert run.flops_per_update == ledger.flops
-    assert run.hours_heard == pytest.approx(ledger.spent("hours_heard"))
+    assert run.hours_heard == pytest.approx(amounts_spent(ledger)["hours_heard"])
 
 
 @given(
-    st.sampled_from(["flops", "hours_heard", "machine_hours", "updates"]),
+    st.sampled_from(["flops", "hours_heard", "device_hours", "updates"]),
     st.floats(1.0, 1e7),
     st.integers(1, 64),
     st.integers(1, 16),
@@ -70,10 +71,10 @@ def test_the_run_ends_with_the_update_that_spends_the_budget(
     currency: str, share: float, workers: int, accumulation: int
 ) -> None:
     """Charging the ledger with the planned updates spends the amount; with one update less, it doesn't."""
-    setting = Setting(workers=workers, accumulation=accumulation)
+    setting = Setting(ranks=workers, accumulation=accumulation)
     update = plan_run("slim", shape(), Budget({"updates": 1}), setting, step_seconds=0.5)
-    one = Ledger(update.flops, samples=round(setting.samples_per_update), machine_seconds=0.5 * workers, updates=1)
-    run = plan_run("slim", shape(), Budget({currency: share * one.spent(currency)}), setting, step_seconds=0.5)
+    one = Ledger(update.flops, samples=round(setting.samples_per_update), device_seconds=0.5 * workers, updates=1)
+    run = plan_run("slim", shape(), Budget({currency: share * amounts_spent(one)[currency]}), setting, step_seconds=0.5)
     assert run.updates - 1 <= share * (1 + 1e-6)
     assert run.updates >= share * (1 - 1e-6)
 
@@ -90,24 +91,24 @@ def test_whole_quotients_stay_whole() -> None:
 
 
 def test_time_and_money() -> None:
-    run = plan_run("slim", shape(), Budget({"updates": 7200}), Setting(workers=4), step_seconds=2.0)
-    assert (run.wall_hours, run.machine_hours, run.price) == (4.0, 16.0, None)
+    run = plan_run("slim", shape(), Budget({"updates": 7200}), Setting(ranks=4), step_seconds=2.0)
+    assert (run.wall_hours, run.device_hours, run.price) == (4.0, 16.0, None)
     assert [priced.price for priced in price_runs([run], 2.5)] == [40.0]
-    assert plan_run("slim", shape(), Budget({"machine_hours": 16}), Setting(workers=4), step_seconds=2.0) == run
+    assert plan_run("slim", shape(), Budget({"device_hours": 16}), Setting(ranks=4), step_seconds=2.0) == run
     assert planned().wall_hours is None
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"workers": 0}, "`workers` must be a positive, finite number, but is 0"),
+        ({"ranks": 0}, "`ranks` must be a positive, finite number, but is 0"),
         ({"data_hours": -1.0}, "`data_hours` must be a positive, finite number, but is -1"),
         ({"data_hours": float("inf")}, "`data_hours` must be a positive, finite number, but is inf"),
         ({"data_hours": float("nan")}, "`data_hours` must be a positive, finite number, but is nan"),
         ({"packing": 1.2}, "`packing` is a share and cannot exceed 1, but is 1.2"),
         ({"crop": 399}, "`crop` must be at least 400 samples, which give one frame, but is 399"),
         ({"crop": 2_000_000}, "a `crop` of 2000000 doesn't fit into `samples_per_batch` = 1400000"),
-        ({"workers": -2, "packing": 2.0}, "`workers` .*; `packing` is a share"),
+        ({"ranks": -2, "packing": 2.0}, "`ranks` .*; `packing` is a share"),
     ],
 )
 def test_settings_that_are_refused(settings: dict, message: str) -> None:
@@ -118,8 +119,8 @@ def test_settings_that_are_refused(settings: dict, message: str) -> None:
 def test_budgets_that_are_refused() -> None:
     with pytest.raises(BudgetError, match="`flops` = 1e\\+09 is less than one update of size slim"):
         planned(flops=1e9)
-    with pytest.raises(ConfigError, match="a budget in `machine_hours` needs to know how long an update takes"):
-        planned(machine_hours=10)
+    with pytest.raises(ConfigError, match="a budget in `device_hours` needs to know how long an update takes"):
+        planned(device_hours=10)
     with pytest.raises(ConfigError, match="`hours_heard` must be a finite number, but is inf"):
         planned(hours_heard=float("inf"))
     with pytest.raises(ConfigError, match="`step_seconds` must be a positive, finite number, but is 0"):
@@ -127,7 +128,7 @@ def test_budgets_that_are_refused() -> None:
 
 
 def test_prices_that_are_refused() -> None:
-    with pytest.raises(ConfigError, match="`price_per_machine_hour` must be a positive, finite number, but is -1"):
+    with pytest.raises(ConfigError, match="`price_per_device_hour` must be a positive, finite number, but is -1"):
         price_runs([], -1.0)
-    with pytest.raises(ConfigError, match="`price_per_machine_hour` needs to know how long an update takes"):
+    with pytest.raises(ConfigError, match="`price_per_device_hour` needs to know how long an update takes"):
         price_runs([planned()], 1.0)

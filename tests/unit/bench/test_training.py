@@ -53,6 +53,6 @@ def test_a_run_is_the_recipes_and_its_own() -> None:
     first, second = (build_run("tera", "30", ("dataset.num_workers=3",), "cpu") for _ in range(2))
     assert first.recipe.dataset.num_workers == 3
     assert first.recipe.model.encoder_layers == 4
-    assert first.task.clock.budget.amounts == {"updates": 1e9}
+    assert first.task.run.state.budget.amounts == {"updates": 1e9}
     first.task.root.optimization.max_update = 7
     assert second.recipe.optimization.max_update == 0

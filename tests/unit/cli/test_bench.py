@@ -121,19 +121,19 @@ def test_bad_input_is_one_line(arguments: list[str], message: str) -> None:
 
 
 PLAN = ["plan", "--objective", "tera", "--layers", "1", "--dim", "32", "--ffn", "32", "--heads", "2", "--probe"]
-QUICK = ["--probe-batch", "1x0.25", "--probe-seconds", "1", "--device", "cpu", "--machine-hours", "100"]
+QUICK = ["--probe-batch", "1x0.25", "--probe-seconds", "1", "--device", "cpu", "--device-hours", "100"]
 
 
 def test_json_of_a_probed_plan() -> None:
-    got = answer(*PLAN, *QUICK, "--price-per-machine-hour", "2")
+    got = answer(*PLAN, *QUICK, "--price-per-device-hour", "2")
     assert set(got) == {"rows", "choice", "machine"}
     assert set(got["machine"]) == {"device", "precision", "matmul_flops_per_second"}
     (row,) = got["rows"]
     assert row["probe"]["how"] == "measured"
     assert (row["probe"]["utterances"], row["probe"]["samples"]) == (1, 4000)
     assert row["step_seconds"] == row["probe"]["update_seconds"]
-    assert row["machine_hours"] == pytest.approx(100, rel=0.01)
-    assert row["price"] == pytest.approx(2 * row["machine_hours"])
+    assert row["device_hours"] == pytest.approx(100, rel=0.01)
+    assert row["price"] == pytest.approx(2 * row["device_hours"])
 
 
 def test_tables_of_a_probed_plan() -> None:

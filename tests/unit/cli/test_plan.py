@@ -65,14 +65,14 @@ def test_every_currency_is_spent(budget: str, field: str, amount: float) -> None
         assert amount <= row[field] < amount + amount / row["updates"] * 1.001
 
 
-def test_machine_hours_and_money() -> None:
-    timed = ["--sizes", "30,slim", "--step-seconds", "0.25,0.5", "--price-per-machine-hour", "2"]
-    rows = plan("--machine-hours", "100", *timed)["rows"]
-    assert [row["machine_hours"] for row in rows] == pytest.approx([100, 100])
+def test_device_hours_and_money() -> None:
+    timed = ["--sizes", "30,slim", "--step-seconds", "0.25,0.5", "--price-per-device-hour", "2"]
+    rows = plan("--device-hours", "100", *timed)["rows"]
+    assert [row["device_hours"] for row in rows] == pytest.approx([100, 100])
     assert [row["updates"] for row in rows] == [720_000, 360_000]
     assert [row["price"] for row in rows] == pytest.approx([200, 200])
-    output = call("--machine-hours", "100", *timed).output
-    assert "machine" in output
+    output = call("--device-hours", "100", *timed).output
+    assert "device" in output
     assert "200.0" in output
     assert "…" not in output, "80 columns hold the widest table"
 
@@ -84,12 +84,12 @@ def test_machine_hours_and_money() -> None:
         (["--flops", "-1e18"], "must be positive, but is -1e+18"),
         (["--flops", "1e18", "--updates", "5"], "`--flops` and `--updates` are given: choose one"),
         (["--sizes", "slim,huge"], "unknown size `huge`: choose one of 30"),
-        (["--machine-hours", "5"], "needs to know how long an update takes"),
-        (["--machine-hours", "5", "--step-seconds", "1"], "one number for each of the 8 rows"),
+        (["--device-hours", "5"], "needs to know how long an update takes"),
+        (["--device-hours", "5", "--step-seconds", "1"], "one number for each of the 8 rows"),
         (["--step-seconds", "fast"], "must be numbers, comma-separated, but is `fast`"),
         (["--sizes", "slim", "--step-seconds", "-1"], "`step_seconds` must be a positive"),
-        (["--price-per-machine-hour", "3"], "`price_per_machine_hour` needs to know"),
-        (["--workers", "0"], "`workers` must be a positive"),
+        (["--price-per-device-hour", "3"], "`price_per_device_hour` needs to know"),
+        (["--workers", "0"], "`ranks` must be a positive"),
         (["--packing", "1.5"], "`packing` is a share"),
         (["--layers", "12"], "`--dim`, `--ffn`, `--heads` is missing"),
         (["--layers", "0", "--dim", "384", "--ffn", "768", "--heads", "8"], "`--layers` must be at least 1"),

@@ -11,7 +11,7 @@ from fairseq_budget.errors import ConfigError
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    spent = {"upstream_flops": 10**12, "head_flops": 5 * 10**11, "machine_seconds": 90.0}
+    spent = {"upstream_flops": 10**12, "head_flops": 5 * 10**11, "device_seconds": 90.0}
     plain = {"task": "ks", "metric": "acc", "lr": 1e-3, "step": 5000, "dev": 0.9, "test": 0.875, "scores": {"KS_ACC": 87.5}}
     chosen = {"selected_by": {"metric": "acc", "value": 0.9}, "error": None, "spent": spent, "cells": [], "sweep": {}}
     return {**plain, **chosen, **changes}
@@ -39,7 +39,7 @@ def test_what_went_wrong_stands_under_the_table(capsys: pytest.CaptureFixture[st
     cells = [{"lr": 0.1, "error": "ValueError: no trials", "chosen": False, "variant": "fold2"}]
     changed = {"runner.total_steps": 30, "runner.eval_step": 6}
     failed = {"task": "asr", "metric": "wer", "dev": None, "test": None, "step": None, "lr": None, "scores": {}}
-    unknown = row(spent={"upstream_flops": None, "head_flops": 1, "machine_seconds": 1.0})
+    unknown = row(spent={"upstream_flops": None, "head_flops": 1, "device_seconds": 1.0})
     superb._print([row(cells=cells, sweep={"changed": changed}), {**failed, "error": "NameError: Nothing"}, unknown])
     text = capsys.readouterr().out
     assert "ks, lr 0.1 fold2: ValueError: no trials" in text and "asr: NameError: Nothing" in text

@@ -17,7 +17,7 @@ from fairseq_budget.planning.probe import MEASURED, SCALED, Prober
 
 SMALL = replace(SIZES["30"], name="tiny", encoder_layers=1, encoder_embed_dim=32, encoder_ffn_embed_dim=32)
 LARGER = replace(SMALL, name="larger", encoder_layers=3)
-SETTING = Setting(workers=2, samples_per_batch=100_000, accumulation=3, crop=20_000)
+SETTING = Setting(ranks=2, samples_per_batch=100_000, accumulation=3, crop=20_000)
 RATE = 1e12
 
 

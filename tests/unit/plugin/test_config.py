@@ -10,7 +10,7 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models import MODEL_DATACLASS_REGISTRY
 
 from fairseq_budget.plugin import config
-from fairseq_budget.plugin.models import MODELS
+from fairseq_budget.plugin.objectives import MODELS
 
 DATACLASSES = (
     *(MODEL_DATACLASS_REGISTRY[f"budget_{objective}"] for objective in MODELS),

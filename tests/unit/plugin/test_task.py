@@ -16,8 +16,8 @@ from fairseq_budget.arithmetic.flops import hardware_flops, training_flops
 from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
 from fairseq_budget.plugin.errors import UserError
-from fairseq_budget.plugin.models import MODELS
-from fairseq_budget.plugin.tasks import TASKS, BudgetTask
+from fairseq_budget.plugin.objectives import MODELS, TASKS
+from fairseq_budget.plugin.tasks import BudgetTask
 from tests.common import tiny_config, waves
 
 SAMPLES = 16_000
@@ -71,7 +71,7 @@ def charge(task: BudgetTask, *logged: dict[str, Any]) -> None:
 def test_accumulated_steps_are_one_update(task: BudgetTask, step: Any) -> None:
     task.criterion.train()
     charge(task, step(0, 2), step(0, 1))
-    ledger = task.clock.ledger
+    ledger = task.run.state.ledger
     assert (ledger.flops, ledger.samples, ledger.updates) == (cost(task, 3), 3 * SAMPLES, 1)
 
 
@@ -79,7 +79,7 @@ def test_skipped_layers_are_model_flops_but_not_hardware_flops(task: BudgetTask,
     task.network.encoder.layerdrop = 1.0
     task.criterion.train()
     charge(task, step(0, 2))
-    ledger, shape = task.clock.ledger, task.network.model_shape
+    ledger, shape = task.run.state.ledger, task.network.model_shape
     assert ledger.flops == cost(task, 2)
     assert ledger.hardware_flops == hardware_flops(shape, [SAMPLES] * 2, layers_run=0) < cost(task, 2)
 
@@ -88,13 +88,13 @@ def test_an_update_that_overflowed_is_charged_with_the_next(task: BudgetTask, st
     task.criterion.train()
     step(0, 2)
     step(0, 1)
-    assert task.clock.ledger.flops == 0
+    assert task.run.state.ledger.flops == 0
     task.criterion.train()
     charge(task, step(0, 1))
-    assert task.clock.ledger.flops == cost(task, 4)
+    assert task.run.state.ledger.flops == cost(task, 4)
     task.criterion.train()
     charge(task, step(1, 1))
-    assert task.clock.ledger.flops == cost(task, 5), "once"
+    assert task.run.state.ledger.flops == cost(task, 5), "once"
 
 
 def test_updates_that_were_dropped_are_counted(task: BudgetTask, step: Any) -> None:
@@ -102,7 +102,7 @@ def test_updates_that_were_dropped_are_counted(task: BudgetTask, step: Any) -> N
         task.criterion.train()
         logged = step(0, 1)
     charge(task, logged)
-    assert (task.clock.ledger.updates, task.clock.ledger.skipped_updates) == (1, 2)
+    assert (task.run.state.ledger.updates, task.run.state.ledger.skipped_updates) == (1, 2)
 
 
 def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTask, step: Any) -> None:
@@ -110,14 +110,14 @@ def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTask, step
         task.datasets["train"].epoch = epoch
         task.criterion.train()
         charge(task, step(0, 2))
-    assert (task.clock.ledger.samples, task.clock.ledger.unique_samples) == (4 * SAMPLES, 2 * SAMPLES)
+    assert (task.run.state.ledger.samples, task.run.state.ledger.unique_samples) == (4 * SAMPLES, 2 * SAMPLES)
 
 
 def test_a_dummy_batch_costs_nothing(task: BudgetTask, step: Any) -> None:
     """fairseq gives a worker without data a batch that others have, and ignores its gradient."""
     task.criterion.train()
     charge(task, step(0, 2, ignore_grad=True))
-    assert task.clock.ledger.flops == 0
+    assert task.run.state.ledger.flops == 0
 
 
 def test_the_same_batch_has_the_same_masks_whatever_was_drawn_before(task: BudgetTask, step: Any) -> None:
@@ -129,7 +129,7 @@ def test_the_same_batch_has_the_same_masks_whatever_was_drawn_before(task: Budge
 
 
 def test_the_run_ends_when_the_budget_is_spent(task: BudgetTask, step: Any) -> None:
-    task.clock.budget.amounts = {"updates": 2}
+    task.run.state.budget.amounts = {"updates": 2}
     optimization = task.root.optimization
     for update in range(2):
         assert optimization.max_update == 0
@@ -139,8 +139,8 @@ def test_the_run_ends_when_the_budget_is_spent(task: BudgetTask, step: Any) -> N
 
 
 def test_a_restored_ledger_that_is_spent_keeps_the_run_from_starting(task: BudgetTask) -> None:
-    task.clock.budget.amounts = {"updates": 2}
-    task.clock.restore({**task.clock.ledger.state_dict(), "updates": 2})
+    task.run.state.budget.amounts = {"updates": 2}
+    task.run.state.load_state_dict({"ledger": {**task.run.state.ledger.state_dict(), "updates": 2}})
     assert task.root.optimization.stop_min_lr == float("inf")
     assert task.root.optimization.max_update == 0
 

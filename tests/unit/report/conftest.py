@@ -34,7 +34,7 @@ class StudyFolder:
                 "hardware_flops": 3.2e12,
                 "hours_heard": 0.25,
                 "updates": 12,
-                "machine_hours": 0.02,
+                "device_hours": 0.02,
                 "wall_seconds": 72.0,
             },
             "plan": {

@@ -21,7 +21,7 @@ def test_costs_add_up(study_folder: StudyFolder) -> None:
     assert list(table["audio heard"]) == ["30.0 min", "1.0 h", "1.5 h"]
     assert list(table["wall time"]) == ["1.0 min", "20.0 s", "1.33 min"]
     assert list(table["speed"]) == ["50.00 GFLOP/s"] * 3
-    assert list(table["machine time"]) == ["–"] * 3, "not recorded, so not 0 either"
+    assert list(table["device time"]) == ["–"] * 3, "not recorded, so not 0 either"
 
 
 def test_downstream_rows(study_folder: StudyFolder) -> None:

@@ -22,7 +22,7 @@ def test_shares_add_up_to_the_pass(cells: int) -> None:
     for flops in (1000, 1001, 7):
         charge(amounts, flops, 0.5)
     whole = total(amounts)
-    assert whole.upstream_flops == 2008 and whole.machine_seconds == pytest.approx(1.5)
+    assert whole.upstream_flops == 2008 and whole.device_seconds == pytest.approx(1.5)
     assert max(a.upstream_flops or 0 for a in amounts) - min(a.upstream_flops or 0 for a in amounts) < 3 * cells
 
 

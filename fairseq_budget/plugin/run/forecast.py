@@ -8,12 +8,10 @@ import numpy as np
 from fairseq.distributed import utils as distributed
 
 from fairseq_budget.arithmetic.budget import Budget
+from fairseq_budget.arithmetic.currencies import CURRENCIES
 from fairseq_budget.arithmetic.plan import Setting, plan_run
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.plugin.dataset import PretrainingDataset
-
-UNTIMED = ("flops", "hours_heard", "updates")
-"""Currencies whose course can be foretold without a stopwatch."""
 
 
 def forecast(
@@ -21,11 +19,11 @@ def forecast(
 ) -> dict[str, float] | None:
     """The planner's answer for this recipe and corpus; None where the recipe doesn't say how large a batch is, or time is
     the only budget."""
-    foretold = {name: amounts[name] for name in UNTIMED if name in amounts}
+    foretold = {name: amount for name, amount in amounts.items() if not CURRENCIES[name].timed}
     if not foretold or root.dataset.max_tokens is None or not dataset.filled:
         return None
     setting = Setting(
-        workers=distributed.get_data_parallel_world_size(),
+        ranks=distributed.get_data_parallel_world_size(),
         samples_per_batch=root.dataset.max_tokens,
         accumulation=root.optimization.update_freq[0],
         crop=typical_crop(dataset.sizes[dataset.kept]),

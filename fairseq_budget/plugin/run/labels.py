@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fairseq_budget.arithmetic.budget import CURRENCIES
+from fairseq_budget.arithmetic.currencies import amounts_spent, with_current_names
 from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.data.label_record import RECORD_NAME, read_label_rate, read_record
-from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile, read_dictionary
+from fairseq_budget.data.labels import DICTIONARY_NAME, SPECIAL_SYMBOLS, LabelFile, read_dictionary
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 
@@ -30,6 +30,11 @@ class RunLabels:
             raise BudgetError(
                 f"`task.label_rate` is {self.rate:g}, but `{folder / RECORD_NAME}` tells {self.record.rate:g}: leave it out"
             )
+
+    @property
+    def classes(self) -> int:
+        """Symbols of fairseq's dictionary."""
+        return self.clusters + len(SPECIAL_SYMBOLS)
 
     def open(self, manifest: Manifest, split: str) -> LabelFile:
         """The labels of a split, checked against its manifest and the record."""
@@ -86,6 +91,14 @@ class RunLabels:
         }
 
 
+def run_labels(cfg: Any, checkpoint: Any) -> RunLabels:
+    """The labels that a task's configuration names, checked against the checkpoint that is continued, if there is one."""
+    labels = RunLabels(Path(cfg.label_dir or cfg.data), cfg.labels, cfg.label_rate)
+    if (continued := restored_checkpoint(checkpoint)) is not None:
+        labels.refuse_to_continue(continued)
+    return labels
+
+
 def restored_checkpoint(settings: Any) -> Path | None:
     """The checkpoint that fairseq will continue from (section `checkpoint` of the configuration), if there is one."""
     if settings is None or settings.reset_optimizer or settings.reset_lr_scheduler:
@@ -105,5 +118,6 @@ def _sum(earlier: list[dict[str, float] | None], ledger: Ledger) -> dict[str, fl
     own = ledger.state_dict()
     if None in earlier:
         return None
-    total = Ledger(**{name: own[name] + sum((spent or {}).get(name, 0) for spent in earlier) for name in own})
-    return {**total.state_dict(), **{currency: total.spent(currency) for currency in CURRENCIES}}
+    sums = [with_current_names(spent or {}) for spent in earlier]
+    total = Ledger(**{name: own[name] + sum(spent.get(name, 0) for spent in sums) for name in own})
+    return {**total.state_dict(), **amounts_spent(total)}

@@ -15,9 +15,9 @@ from fairseq_budget.data.labels import LabelFile
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.objectives import get_objective
-from fairseq_budget.plugin.bad_audio import BadAudio, BadAudioError
 from fairseq_budget.plugin.dataset import PretrainingDataset
-from fairseq_budget.plugin.models import MODELS
+from fairseq_budget.plugin.objectives import MODELS
+from fairseq_budget.plugin.run.bad_audio import BadAudio, BadAudioError
 from tests.common import tiny_config
 
 LENGTH = 24_000

@@ -16,9 +16,9 @@ from fairseq.data.iterators import GroupedIterator
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.packing.librispeech import librispeech_like
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.plugin.accounting import Accounts
 from fairseq_budget.plugin.dataset import PretrainingDataset
-from fairseq_budget.plugin.loading import Waiting, WatchedEpochs
+from fairseq_budget.plugin.run.accounting import Accounts
+from fairseq_budget.plugin.run.waiting import Waiting, WatchedEpochs
 from tests.unit.plugin.test_task import build_task
 
 RULES = [("sorted", False), ("buckets", False), ("buckets", True), ("bins", True)]
@@ -153,10 +153,10 @@ def test_waiting_is_measured_in_training_only(manifest: Manifest) -> None:
     iterator = task.get_batch_iterator(dataset=dataset, max_tokens=12_000, data_buffer_size=0)
     for _ in islice(iterator.next_epoch_itr(shuffle=False, set_dataset_epoch=False), 2):
         pass
-    assert task.waiting.take() == 0
+    assert task.run.waiting.take() == 0
     batches = sum(len(batch["id"]) for batch in islice(iterator.next_epoch_itr(), 2))
-    assert task.waiting.take() >= 0.02 * batches
-    assert task.waiting.take() == 0, "it is told once"
+    assert task.run.waiting.take() >= 0.02 * batches
+    assert task.run.waiting.take() == 0, "it is told once"
 
 
 def test_waiting_is_logged_with_the_update() -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints on the budget's clock."""
+"""Checkpoints at shares of the budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_budget.plugin.checkpoints import KeptCheckpoints
+from fairseq_budget.plugin.run.kept import KeptCheckpoints
 
 
 def test_each_share_passes_once() -> None:
@@ -43,3 +43,17 @@ def test_without_hard_links_it_is_a_copy(tmp_path: Path, monkeypatch: pytest.Mon
     kept.pass_by(1.0)
     kept.keep(written)
     assert (tmp_path / "checkpoint_1_of_1.pt").read_bytes() == b"weights"
+
+
+def test_a_resumed_run_keeps_what_was_kept(tmp_path: Path) -> None:
+    """The first save after a resume is no checkpoint of the share that passed before."""
+    kept = KeptCheckpoints(4)
+    (tmp_path / "checkpoint_1_of_4.pt").write_bytes(b"of the first quarter")
+    kept.resume(0.29)
+    written = tmp_path / "checkpoint_last.pt"
+    written.write_bytes(b"later")
+    kept.keep(written)
+    assert (tmp_path / "checkpoint_1_of_4.pt").read_bytes() == b"of the first quarter"
+    assert kept.pass_by(0.5)
+    kept.keep(written)
+    assert (tmp_path / "checkpoint_2_of_4.pt").read_bytes() == b"later"

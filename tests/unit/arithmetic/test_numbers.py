@@ -6,7 +6,9 @@ import math
 
 import pytest
 
-from fairseq_budget.report import looks, numbers
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.currencies import show_amounts
+from fairseq_budget.report import looks
 
 
 @pytest.mark.parametrize(
@@ -30,9 +32,9 @@ from fairseq_budget.report import looks, numbers
         (numbers.score(34.5, "%"), "34.5%"),
         (numbers.score(0.07361, ""), "0.07361"),
         (numbers.score(math.nan, "%"), "–"),
-        (numbers.budget({"flops": 3e12}), "3.00 TFLOP"),
-        (numbers.budget({"updates": 1000, "hours_heard": 0.5}), "30.0 min heard or 1,000 updates"),
-        (numbers.budget({"machine_hours": 2}), "2.0 h of machine time"),
+        (show_amounts({"flops": 3e12}), "3.00 TFLOP"),
+        (show_amounts({"updates": 1000, "hours_heard": 0.5}), "30.0 min heard or 1,000 updates"),
+        (show_amounts({"device_hours": 2}), "2.0 h of device time"),
     ],
 )
 def test_units_and_digits(shown: str, expected: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fairseq_budget.plugin.interruption import NEAR_THE_END, Interruption
+from fairseq_budget.plugin.run.signals import NEAR_THE_END, Interruption
 
 SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
 

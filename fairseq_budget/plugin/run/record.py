@@ -13,12 +13,13 @@ from fairseq import metrics
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from fairseq_budget.arithmetic.currencies import amounts_spent
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import find_size
 from fairseq_budget.checkpoints.pretrained import model_size_key
 from fairseq_budget.planning.machine import device_name
-from fairseq_budget.plugin.forecast import forecast
+from fairseq_budget.plugin.run.forecast import forecast
 from fairseq_budget.provenance import versions, write_record
 
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
@@ -27,8 +28,8 @@ PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 class RunRecord:
     """Gathers what a reader of results needs: what was trained, what it cost, what came out, and with which software."""
 
-    def __init__(self, task: Any, model: Any) -> None:
-        self.task, self.config, self.shape = task, model.config, model.model_shape
+    def __init__(self, task: Any) -> None:
+        self.task, self.config, self.shape = task, task.network.config, task.network.model_shape
         self.valid_loss: float | None = None
 
     def write(self) -> None:
@@ -40,34 +41,31 @@ class RunRecord:
     def plan(self) -> dict[str, float] | None:
         """What the planner says of this run; the same at every record."""
         train = self.task.datasets.get("train")
-        return forecast(self.task.root, self.task.clock.budget.amounts, self.shape, train) if train else None
+        return forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train) if train else None
 
     def row(self) -> dict[str, Any]:
         """The record as a dictionary."""
-        size, objective, ledger = find_size(model_size_key(self.config)), self.task.objective, self.task.clock.ledger
+        size, objective, run = find_size(model_size_key(self.config)), self.task.objective, self.task.run
+        ledger, labels = run.state.ledger, self.task.labels
         train = self.task.datasets.get("train")
         return {
             "kind": "pretrain",
-            "objective": objective,
+            "objective": objective.name,
             "size": size.name if size else None,
-            "percent": size.percent[objective] if size else None,
+            "percent": objective.percent(size) if size else None,
             "params": count_parameters(self.shape),
-            "budget": self.task.clock.budget.amounts,
-            "spent": {
-                **ledger.state_dict(),
-                "hours_heard": ledger.spent("hours_heard"),
-                "machine_hours": ledger.spent("machine_hours"),
-            },
+            "budget": self.task.run.state.budget.amounts,
+            "spent": {**ledger.state_dict(), **amounts_spent(ledger)},
             "plan": self.plan(),
             "flops_convention": CONVENTION,
             "metrics": {"train_loss": metrics.get_smoothed_value("train", "loss"), "valid_loss": self.valid_loss},
-            "loss_unit": self.task.loss_unit,
-            **self.task.record_entries(),
+            "loss_unit": objective.loss_unit,
+            **({} if labels is None else labels.entries(ledger)),
             "data": {
                 "train": str(self.task.cfg.data),
                 "hours": train.manifest.hours if train else None,
                 "segment_seconds": self.task.cfg.segment_seconds,
-                "bad_audio": self.task.bad_audio.record(),
+                "bad_audio": run.bad_audio.record(),
             },
             "train_log": self.task.root.common.log_file,
             "checkpoint": os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),

@@ -18,7 +18,7 @@ from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.labels.features import MFCC39
 from fairseq_budget.labels.rounds import LabelSettings, make_labels
-from fairseq_budget.plugin.labels import RunLabels, restored_checkpoint
+from fairseq_budget.plugin.run.labels import RunLabels, restored_checkpoint
 
 MFCC = MFCC39(torch.device("cpu"))
 
@@ -113,7 +113,7 @@ def test_checkpoints_that_say_nothing_are_continued(folder: Path, tmp_path: Path
 
 
 def test_all_rounds_are_counted(folder: Path) -> None:
-    first = Ledger(flops=10, samples=16_000 * 3600, updates=5, machine_seconds=3600.0).state_dict()
+    first = Ledger(flops=10, samples=16_000 * 3600, updates=5, device_seconds=3600.0).state_dict()
     rounds = [{"round": 1, "spent": first, "labelling_flops": 2}]
     edit(
         folder,
@@ -122,17 +122,17 @@ def test_all_rounds_are_counted(folder: Path) -> None:
         kmeans={**json.loads((folder / "labels.json").read_text())["kmeans"], "forward_flops": 7},
     )
     entries = RunLabels(folder, "km", None).entries(
-        Ledger(flops=30, samples=16_000 * 1800, updates=8, machine_seconds=1800.0)
+        Ledger(flops=30, samples=16_000 * 1800, updates=8, device_seconds=1800.0)
     )
     assert entries["labels"]["round"] == 2
     assert entries["rounds"] == rounds
     assert entries["labelling_flops"] == 9
     total = entries["all_rounds"]
-    assert {name: total[name] for name in ("flops", "updates", "hours_heard", "machine_hours")} == {
+    assert {name: total[name] for name in ("flops", "updates", "hours_heard", "device_hours")} == {
         "flops": 40,
         "updates": 13,
         "hours_heard": 1.5,
-        "machine_hours": 1.5,
+        "device_hours": 1.5,
     }
     edit(folder, rounds=[{"round": 1, "spent": None, "labelling_flops": 0}])
     assert RunLabels(folder, "km", None).entries(Ledger(flops=30))["all_rounds"] is None

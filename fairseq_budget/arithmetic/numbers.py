@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from fairseq_budget.arithmetic.units import SECONDS_PER_HOUR, human_flops
 
@@ -63,23 +62,8 @@ def score(value: float, unit: str) -> str:
     return percent(value / 100) if unit == "%" else significant(value, 4)
 
 
-def budget(amounts: Mapping[str, float]) -> str:
-    """A budget by currency: ``3.00 TFLOP``; several end a run at whichever is reached first."""
-    return " or ".join(_amount(currency, value) for currency, value in sorted(amounts.items()))
-
-
 def _rounded(value: float, digits: int) -> str:
     if math.isnan(value):
         return NOTHING
     magnitude = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
     return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
-
-
-def _amount(currency: str, value: float) -> str:
-    if currency == "flops":
-        return human_flops(value)
-    if currency == "hours_heard":
-        return f"{hours(value)} heard"
-    if currency == "machine_hours":
-        return f"{hours(value)} of machine time"
-    return f"{count(value)} {currency}"

@@ -72,15 +72,15 @@ class Accounts:
             others: counts that aren't kept here, for summing in the same go.
         """
         now = time.monotonic()
-        own = replace(self.cost, machine_seconds=now - self.charged_at)
-        counts = [int(value * NANOSECONDS) if name == "machine_seconds" else value for name, value in vars(own).items()]
+        own = replace(self.cost, device_seconds=now - self.charged_at)
+        counts = [int(value * NANOSECONDS) if name == "device_seconds" else value for name, value in vars(own).items()]
         counts += [self.frames, self.batches, int(waited * NANOSECONDS), int(stop)]
         total = self.sum([*counts, *others])
         total, summed_others = total[: len(counts)], total[len(counts) :]
         self.charged_at = now
         self._forget()
         summed = dict(zip((f.name for f in fields(Cost)), total, strict=False))
-        summed["machine_seconds"] /= NANOSECONDS
+        summed["device_seconds"] /= NANOSECONDS
         return Collected(Cost(**summed), total[-4], total[-3], total[-2] / NANOSECONDS, total[-1] > 0, summed_others)
 
     def sum(self, counts: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Checkpoints on the budget's clock: at equal shares of it, kept beside fairseq's own."""
+"""Checkpoints at equal shares of the budget, kept beside fairseq's own."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class KeptCheckpoints:
             return False
         self.passed, self.due = passed, True
         return True
+
+    def resume(self, progress: float) -> None:
+        """Go on at a progress whose shares were kept before: the next save is no checkpoint of theirs."""
+        self.passed, self.due = int(min(progress, 1.0) * self.count), False
 
     def keep(self, path: Path) -> None:
         """Give the checkpoint of a passed share its lasting name, `checkpoint_<share>_of_<count>.pt`."""

@@ -1,0 +1,78 @@
+"""How a run steers fairseq: the only place that writes into fairseq's configuration.
+
+fairseq ends, validates and saves by its own rules, which read its configuration at every update; setting these values leaves
+its trainer as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from omegaconf import open_dict
+
+from fairseq_budget.errors import BudgetError
+
+logger = logging.getLogger(__name__)
+
+
+class Control:
+    """Ends the run, or lets fairseq save, at the boundary of an update."""
+
+    def __init__(self, root: Any) -> None:
+        """`root` is fairseq's whole configuration.
+
+        Raises:
+            BudgetError: it asks for a GPU, and there is none.
+        """
+        common = root.get("common")
+        if common is not None and not common.cpu and not torch.cuda.is_available():
+            raise BudgetError("the recipe asks for a GPU, but torch sees none here: add `device=cpu` to train on the CPU")
+        self.root = root
+        self.updates_done = 0
+        """Updates of the model when the one in progress is done; 0 before the first of this process."""
+        self._save_interval: int | None = None
+
+    def begin_update(self) -> None:
+        """Take back what was set for the last update alone."""
+        if self._save_interval is not None:
+            self.root.checkpoint.save_interval_updates, self._save_interval = self._save_interval, None
+
+    def end(self, updates: int) -> None:
+        """End the run at this update boundary: fairseq validates, saves and stops when it reaches `max_update`.
+
+        A run that is started again after its end would still do one update before fairseq looks; a lowest learning rate
+        above every other one keeps it from starting.
+        """
+        optimization = self.root.get("optimization")
+        if optimization is None:
+            return
+        if self.updates_done:
+            logger.info("the budget is spent after %d updates", updates)
+            optimization.max_update = self.updates_done
+        else:
+            logger.info("the budget was spent before: nothing is left to do")
+            optimization.stop_min_lr = float("inf")
+
+    def stop_for_now(self) -> None:
+        """End the run at this update boundary with a checkpoint, but without the time that a validation takes."""
+        self.root.optimization.max_update = self.updates_done
+        self.skip_validation()
+
+    def skip_validation(self) -> None:
+        """Let fairseq save without validating."""
+        self.root.dataset.disable_validation = True
+
+    def save_after_this_update(self) -> None:
+        """Let fairseq validate and save after this update: it does both where the number of updates is a multiple of
+        `save_interval_updates`, which therefore is that number until the next update."""
+        if self._save_interval is None:
+            checkpoint = self.root.checkpoint
+            self._save_interval, checkpoint.save_interval_updates = checkpoint.save_interval_updates, self.updates_done
+
+    @staticmethod
+    def fill_in_labels(model: Any, classes: int, rate: float) -> None:
+        """Dictionary and label rate belong to the labels; `model` is that section of the configuration."""
+        with open_dict(model):
+            model.num_classes, model.label_rate = classes, rate

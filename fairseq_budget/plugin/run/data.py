@@ -1,0 +1,44 @@
+"""Opens a split: its manifest, checked; re-cut where that is asked for; with labels where the objective needs them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from fairseq_budget.data.check.cheap import cheap_checks
+from fairseq_budget.data.manifest import Manifest, Utterances
+from fairseq_budget.plugin.audio_source import check_files, re_cut
+from fairseq_budget.plugin.dataset import PretrainingDataset
+from fairseq_budget.plugin.run.bad_audio import MAX_SHARE
+from fairseq_budget.plugin.run.labels import RunLabels
+
+logger = logging.getLogger(__name__)
+
+
+def open_split(cfg: Any, split: str, labels: RunLabels | None, others: dict[str, Manifest]) -> PretrainingDataset:
+    """Read `<data>/<split>.tsv`; refuse what would fail later, and warn of what looks wrong beside the `others`.
+
+    `cfg` is the task's configuration.
+    """
+    manifest = Manifest.read(Path(cfg.data) / f"{split}.tsv")
+    check_files(manifest, MAX_SHARE if cfg.on_bad_audio == "skip" else 0.0)
+    for warning in cheap_checks(split, manifest, others):
+        logger.warning(warning)
+    utterances: Utterances = manifest
+    settings = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}
+    if split == "train" and cfg.segment_seconds is not None:
+        utterances, settings = re_cut(manifest, settings, cfg)
+    dataset = PretrainingDataset(
+        utterances,
+        cfg.max_sample_size,
+        cfg.min_sample_size,
+        cfg.normalize,
+        cfg.seed,
+        batching=cfg.batching,
+        padding=cfg.padding,
+        **settings,
+    )
+    kept, hours = len(dataset.kept), utterances.hours
+    logger.info("%s: %d utterances of %d are long enough, %.2f h", split, kept, len(utterances), hours)
+    return dataset
