@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fairseq_budget.checkpoints.pretrained import load_pretrained
-from fairseq_budget.provenance import versions, write_record
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import scores
 from s3prl_upstreams.hubconf import UPSTREAMS
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import Metric, Task, task_of
-
-FILE = "record.json"
 
 
 def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command: str) -> Path | None:
@@ -27,29 +26,28 @@ def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command:
     if task is None:
         return None
     folder = Path(args.expdir)
-    record = {
-        "kind": "downstream",
-        "task": task.name,
+    record = DownstreamRecord.of(
+        task=task.name,
         **upstream_of(args),
-        "unfrozen": bool(args.upstream_trainable),
+        unfrozen=bool(args.upstream_trainable),
         **task.main.as_dict(),
         **measured(task, folder),
-        "steps": int(config["runner"]["total_steps"]),
-        "lr": float(config["optimizer"]["lr"]),
-        "wall_seconds": round(wall_seconds, 1),
-        "versions": versions(("s3prl", "torch", "torchaudio")),
-        "command": command,
-    }
-    return write_record(folder / FILE, record)
+        steps=int(config["runner"]["total_steps"]),
+        lr=float(config["optimizer"]["lr"]),
+        wall_seconds=round(wall_seconds, 1),
+        versions=versions(("s3prl", "torch", "torchaudio")),
+        command=command,
+    )
+    return record.write(folder / FILE)
 
 
 def add_test(args: Namespace, config: dict[str, Any]) -> None:
     """After a checkpoint was evaluated: put what is measured now into the record of its run, if there is one."""
     path, task = Path(args.expdir, FILE), task_of(args.downstream, config)
     if task is not None and path.exists():
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("task") == task.name:
-            write_record(path, record | measured(task, path.parent))
+        record = DownstreamRecord.read(path)
+        if record.task == task.name:
+            record.model_copy(update=measured(task, path.parent)).write(path)
 
 
 def measured(task: Task, folder: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fairseq_budget.records.results import read_results
+
 
 def collate(
     folders: Annotated[list[Path], typer.Argument(help="Folders with results of downstream runs, at any depth.")],
@@ -23,12 +25,12 @@ def collate(
     Missing cells stay empty; the score is over the tasks that are there, which stand below the table.  Its default
     references are those of SUPERB's leaderboard: FBANK, and the best upstream of SUPERB's first paper on each task.
     """
-    from fairseq_budget.report.superb import formats, records, score, table  # pandas takes a second to import
+    from fairseq_budget.report.superb import formats, score, table  # pandas takes a second to import
 
     for path in out or ():
         formats.check_path(path)
     papers = [] if published == "none" else [name.strip() for name in published.split(",")]
-    made = table.collate(records.read_results(folders), papers, score.read_scale(references))
+    made = table.collate(read_results(folders), papers, score.read_scale(references))
     for path in out or ():
         formats.write(made, path)
         typer.echo(f"table: {path}")

@@ -92,7 +92,7 @@ def _print(looks: Sequence[Look]) -> None:
 
 def _print_correlations(found: Sequence[Correlation]) -> None:
     from fairseq_budget.diagnostics.ranks.look import MEASURES
-    from fairseq_budget.report.superb.columns import COLUMNS
+    from fairseq_budget.published.columns import COLUMNS
 
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("measure", "layers", "metric", "runs", "Spearman's rho", "p"):

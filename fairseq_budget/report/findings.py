@@ -10,7 +10,7 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
-from fairseq_budget.report.looks import objective_name, size_name, upstream_name
+from fairseq_budget.records.names import objective_name, size_name, upstream_name
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.study import Study
 

@@ -14,7 +14,8 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.planning.choice import MEASURES
 from fairseq_budget.planning.isoflop.analysis import Analysis, Optimum, PowerLaw
-from fairseq_budget.report.looks import STYLE, objective_name
+from fairseq_budget.records.names import objective_name
+from fairseq_budget.report.looks import STYLE
 
 _PARABOLA = {"marker": "D", "markerfacecolor": "white", "linestyle": "--", "capsize": 4, "zorder": 5}
 _PARAMETRIC = {"marker": "*", "markersize": 14, "linestyle": "-", "capsize": 4, "zorder": 4}

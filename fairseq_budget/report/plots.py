@@ -15,16 +15,9 @@ from fairseq_budget import published
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.objectives import OBJECTIVES, get_objective
+from fairseq_budget.records.names import objective_name, size_name, upstream_name
 from fairseq_budget.report.findings import comparable
-from fairseq_budget.report.looks import (
-    NO_SIZE,
-    STYLE,
-    objective_marker,
-    objective_name,
-    size_colour,
-    size_name,
-    upstream_name,
-)
+from fairseq_budget.report.looks import NO_SIZE, STYLE, objective_marker, size_colour
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.study import Study
 

@@ -11,13 +11,11 @@ from fairseq_budget.arithmetic.budget import SPENT, share_spent
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES, get_size
 from fairseq_budget.objectives import OBJECTIVES, shape_of
-from fairseq_budget.report.fields import Fields, read_record
+from fairseq_budget.records.base import FILE, Record
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.names import OWN_SHAPE, size_of_upstream
+from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.report.train_log import History, place_on_flops, read_train_log
-
-RECORD = "record.json"
-OWN_SHAPE = "own shape"
-"""Size of a model that has no row in the table of sizes (its record says null)."""
-_OWN_UPSTREAMS = "budget_"  # how the names of s3prl_upstreams begin
 
 
 @dataclass(frozen=True)
@@ -104,55 +102,50 @@ class DownstreamRun:
 
 def read_pretrain_run(folder: Path) -> PretrainRun:
     """The run in a Hydra run folder with a record; its history is None if its train.log is missing."""
-    fields = read_record(folder / RECORD, "pretrain")
-    spent = fields.numbers("spent", needed=("flops", "updates"))
-    metrics = fields.inner("metrics")
+    record = PretrainingRecord.read(folder / FILE)
+    spent = record.amounts_spent
     return PretrainRun(
         name=folder.name,
-        objective=fields.text("objective"),
-        size=fields.optional_text("size") or OWN_SHAPE,
-        percent=_percent(fields),
-        params=int(fields.number("params")),
-        budget=fields.numbers("budget"),
+        objective=record.objective,
+        size=record.size or OWN_SHAPE,
+        percent=_percent(record),
+        params=int(record.params),
+        budget=record.budget,
         spent=spent,
-        plan=fields.numbers("plan") if fields.values.get("plan") else {},
-        train_loss=metrics.number_or_nan("train_loss"),
-        valid_loss=metrics.number_or_nan("valid_loss"),
-        loss_unit=fields.optional_text("loss_unit") or "unit not recorded",
-        data_hours=fields.inner("data").number_or_nan("hours"),
-        origin=_read_origin(fields),
-        history=_read_history(folder / (fields.optional_text("train_log") or "train.log"), spent),
+        plan=record.plan or {},
+        train_loss=_or_nan(record.metrics.train_loss),
+        valid_loss=_or_nan(record.metrics.valid_loss),
+        loss_unit=record.loss_unit or "unit not recorded",
+        data_hours=_or_nan(record.data.hours),
+        origin=_origin(record),
+        history=_read_history(folder / (record.train_log or "train.log"), spent),
     )
 
 
 def read_downstream_run(folder: Path) -> DownstreamRun:
     """The run in an s3prl experiment folder with a record."""
-    fields = read_record(folder / RECORD, "downstream")
-    own = fields.text("upstream").startswith(_OWN_UPSTREAMS)
-    factor, unit = _unit(fields)
+    record = DownstreamRecord.read(folder / FILE)
+    factor, unit = record.in_units
     return DownstreamRun(
         name=folder.name,
-        task=fields.text("task"),
-        objective=fields.text("objective"),
-        size=fields.optional_text("size") or (OWN_SHAPE if own else None),
-        metric=fields.text("metric"),
-        higher_is_better=fields.values.get("higher_is_better") is not False,
+        task=record.task,
+        objective=record.objective,
+        size=size_of_upstream(record.upstream, record.size),
+        metric=record.metric or "",
+        higher_is_better=record.higher_is_better,
         unit=unit,
-        dev=factor * fields.number_or_nan("dev"),
-        test=factor * fields.number_or_nan("test"),
-        step=fields.number_or_nan("step"),
-        steps=fields.number_or_nan("steps"),
-        lr=fields.number_or_nan("lr"),
-        wall_seconds=fields.number_or_nan("wall_seconds"),
-        origin=_read_origin(fields),
+        dev=factor * _or_nan(record.dev),
+        test=factor * _or_nan(record.test),
+        step=_or_nan(record.step),
+        steps=_or_nan(record.steps),
+        lr=_or_nan(record.lr),
+        wall_seconds=_or_nan(record.wall_seconds),
+        origin=_origin(record),
     )
 
 
-def _unit(fields: Fields) -> tuple[float, str]:
-    """What s3prl's numbers are multiplied by, and the unit that they're in then; older records have neither."""
-    if "factor" in fields.values:
-        return fields.number("factor"), fields.optional_text("unit") or ""
-    return (100.0, "%") if fields.text("metric") == "acc" else (1.0, "")
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def order(objective: str, size: str | None, params: float) -> tuple[int, float, int, str]:
@@ -166,18 +159,15 @@ def order(objective: str, size: str | None, params: float) -> tuple[int, float, 
     )
 
 
-def _percent(fields: Fields) -> float:
+def _percent(record: PretrainingRecord) -> float:
     """Parameters relative to Slim's; the nominal percentage where the record has one."""
-    nominal = fields.number_or_nan("percent")
-    if math.isfinite(nominal):
-        return nominal
-    slim = count_parameters(shape_of(fields.text("objective"), get_size("slim")))
-    return 100 * fields.number("params") / slim
+    if record.percent is not None:
+        return record.percent
+    return 100 * record.params / count_parameters(shape_of(record.objective, get_size("slim")))
 
 
-def _read_origin(fields: Fields) -> Origin:
-    versions = {name: str(value) for name, value in fields.inner("versions").values.items()}
-    return Origin(versions, fields.optional_text("git"), fields.optional_text("command"))
+def _origin(record: Record) -> Origin:
+    return Origin(record.versions, record.git, record.command)
 
 
 def _read_history(log: Path, spent: Mapping[str, float]) -> History | None:

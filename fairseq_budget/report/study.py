@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fairseq_budget.arithmetic.numbers import percent
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.base import FILE
 from fairseq_budget.report.runs import (
-    RECORD,
     DownstreamRun,
     PretrainRun,
     order,
@@ -53,11 +53,11 @@ def read_study(out: Path) -> Study:
         BudgetError: there is no run at all, or a record cannot be read.
     """
     pretrain_folders, downstream_folders = _folders(out, "pretrain/*"), _folders(out, "downstream/*/*")
-    pretrain = [read_pretrain_run(folder) for folder in pretrain_folders if (folder / RECORD).is_file()]
-    downstream = [read_downstream_run(folder) for folder in downstream_folders if (folder / RECORD).is_file()]
+    pretrain = [read_pretrain_run(folder) for folder in pretrain_folders if (folder / FILE).is_file()]
+    downstream = [read_downstream_run(folder) for folder in downstream_folders if (folder / FILE).is_file()]
     if not pretrain and not downstream:
         raise BudgetError(
-            f"no run to report: `{out}` has neither pretrain/*/{RECORD} nor downstream/*/*/{RECORD}; "
+            f"no run to report: `{out}` has neither pretrain/*/{FILE} nor downstream/*/*/{FILE}; "
             f"run `./run.sh --out {out}`, or give the folder that it wrote (a run has a record once it has a checkpoint)"
         )
     pretrain.sort(key=lambda run: order(run.objective, run.size, run.params))
@@ -73,11 +73,11 @@ def _folders(out: Path, pattern: str) -> list[Path]:
 
 def _without_record(out: Path, pretrain: list[Path], downstream: list[Path]) -> Iterator[str]:
     for folder in pretrain:
-        if not (folder / RECORD).is_file():
-            yield f"{folder.relative_to(out)}: no {RECORD} (the run has not reached its first checkpoint)."
+        if not (folder / FILE).is_file():
+            yield f"{folder.relative_to(out)}: no {FILE} (the run has not reached its first checkpoint)."
     for folder in downstream:
-        if not (folder / RECORD).is_file():
-            yield f"{folder.relative_to(out)}: no {RECORD} (the downstream run has not ended)."
+        if not (folder / FILE).is_file():
+            yield f"{folder.relative_to(out)}: no {FILE} (the downstream run has not ended)."
 
 
 def _gaps(pretrain: list[PretrainRun], downstream: list[DownstreamRun]) -> Iterator[str]:

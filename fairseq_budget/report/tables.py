@@ -12,7 +12,7 @@ from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.published import ACCURACY_COLUMNS, superb
-from fairseq_budget.report.looks import objective_name, size_name, upstream_name
+from fairseq_budget.records.names import objective_name, size_name, upstream_name
 from fairseq_budget.report.runs import DownstreamRun, Origin, PretrainRun
 from fairseq_budget.report.study import Study
 

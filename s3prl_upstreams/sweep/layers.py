@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.provenance import write_record
-from s3prl_upstreams import final, record, scores
+from s3prl_upstreams import final, scores
 from s3prl_upstreams.sweep import heads, rows
 from s3prl_upstreams.sweep.run import BLANK
 from s3prl_upstreams.sweep.selection import ranked
@@ -87,10 +86,10 @@ def _write(settings: Settings, layers: list[Layer], best: Layer, common: dict[st
         line = {"layer": layer.number, "lr": None, "dev": dev, "test": test, "step": None}
         line |= {"error": layer.error, "spent": layer.spent.as_dict(), "chosen": layer is best}
         printed = {} if test is None else {metric.column: metric.in_units(test)}
-        write_record(layer.folder / record.FILE, common | line | {"scores": printed})
+        rows.save(layer.folder, common | line | {"scores": printed})
         lines.append(line)
         if layer is best:
             chosen = common | line | {"scores": printed}
     spent = total(layer.spent for layer in layers)
     whole = {"spent": spent.as_dict(), "wall_seconds": round(spent.device_seconds, 1), "cells": lines}
-    write_record(settings.folder / record.FILE, chosen | whole)
+    rows.save(settings.folder, chosen | whole)

@@ -8,13 +8,15 @@ that took part, so nothing is counted twice.
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from fairseq_budget.provenance import versions, write_record
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import record
 from s3prl_upstreams.sweep.run import Run
 from s3prl_upstreams.sweep.settings import Config, Settings, changes
@@ -30,22 +32,27 @@ def write(settings: Settings, runs: Sequence[Run], chosen: float | None) -> None
     for run in runs:
         for rate in run.fates():
             row = {**shared, **_cell(run, rate), "chosen": rate == chosen}
-            write_record(run.cell_folder(rate) / record.FILE, row)
+            save(run.cell_folder(rate), row)
             cells.append(row)
     if chosen is not None:
-        write_record(settings.folder / record.FILE, _task(settings, cells))
+        save(settings.folder, _task(settings, cells))
 
 
 def write_error(settings: Settings, message: str) -> None:
     """The task's row when nothing could be chosen: what went wrong, and no score."""
     nothing = {"dev": None, "test": None, "step": None, "lr": None, "scores": {}}
-    write_record(settings.folder / record.FILE, {**_labels(settings), **nothing, "error": message})
+    save(settings.folder, {**_labels(settings), **nothing, "error": message})
+
+
+def save(folder: Path, row: Row) -> None:
+    """Write a row as the record of a folder."""
+    DownstreamRecord.of(**row).write(folder / FILE)
 
 
 def read(settings: Settings) -> Row | None:
     """The task's row; None if there is none yet."""
-    path = settings.folder / record.FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    path = settings.folder / FILE
+    return DownstreamRecord.read(path).model_dump(exclude_unset=True) if path.exists() else None
 
 
 def is_final(settings: Settings, row: Row | None) -> bool:
@@ -58,7 +65,6 @@ def is_final(settings: Settings, row: Row | None) -> bool:
 def _labels(settings: Settings) -> Row:
     task = settings.superb
     return {
-        "kind": "downstream",
         "task": task.name,
         "upstream": settings.upstream,
         "objective": settings.upstream,

@@ -16,8 +16,8 @@ from scipy.stats import permutation_test, rankdata
 
 from fairseq_budget.diagnostics.ranks.look import MEASURES, Look
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.superb.columns import COLUMNS
-from fairseq_budget.report.superb.records import Result, read_results
+from fairseq_budget.published.columns import COLUMNS
+from fairseq_budget.records.results import Result, read_results
 
 FEWEST = 3
 PERMUTATIONS = 9_999

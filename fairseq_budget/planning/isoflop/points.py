@@ -13,11 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairseq_budget.arithmetic.budget import SPENT, share_spent
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.fields import Fields, read_record
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.pretraining import PretrainingRecord
 
-RECORD = "record.json"
 SAME_BUDGET = 1.03
 """Runs whose spent FLOPs lie within this factor share a budget: a run ends with a whole update, a little past its amount."""
 FEWEST_SIZES = 3
@@ -93,43 +92,45 @@ def _read(path: Path, measure: str, objective: str | None) -> Iterator[Point]:
     if path.is_file() and path.suffix == ".csv":
         yield from _read_table(path, measure, objective)
         return
-    records = [path / RECORD] if (path / RECORD).is_file() else sorted(path.glob(f"*/{RECORD}"))
+    records = [path / FILE] if (path / FILE).is_file() else sorted(path.glob(f"*/{FILE}"))
     if not records:
-        raise BudgetError(f"{path}: neither a CSV file nor a folder with */{RECORD}; give the folder that holds the runs")
+        raise BudgetError(f"{path}: neither a CSV file nor a folder with */{FILE}; give the folder that holds the runs")
     for record in records:
-        fields = read_record(record, "pretrain")
-        if objective in (None, fields.text("objective")):
-            yield _from_record(fields, measure)
+        read = PretrainingRecord.read(record)
+        if objective in (None, read.objective):
+            yield _from_record(record, read, measure)
 
 
-def _from_record(fields: Fields, measure: str) -> Point:
-    _check_finished(fields)
-    spent, data = fields.inner("spent"), fields.inner("data")
-    hours = data.number_or_nan("hours")
-    heard = spent.number_or_nan("hours_heard")
+def _from_record(path: Path, record: PretrainingRecord, measure: str) -> Point:
+    if not record.finished:
+        raise BudgetError(
+            f"{path}: unfinished, {100 * record.share:.1f}% of its budget is spent; resume the run or move its folder away"
+        )
+    hours, heard = record.data.hours, record.amounts_spent.get("hours_heard", 0.0)
     setting = Setting(
-        objective=fields.text("objective"),
-        data=(data.optional_text("train") or _UNKNOWN) if math.isnan(hours) else f"{hours:.4f} h",
-        loss_unit=fields.optional_text("loss_unit") or _UNKNOWN,
-        flops_convention=fields.optional_text("flops_convention") or _UNKNOWN,
+        objective=record.objective,
+        data=(record.data.train or _UNKNOWN) if hours is None else f"{hours:.4f} h",
+        loss_unit=record.loss_unit or _UNKNOWN,
+        flops_convention=record.flops_convention or _UNKNOWN,
     )
     return Point(
-        name=fields.source.parent.name,
+        name=path.parent.name,
         setting=setting,
-        flops=_positive(fields.source, "spent.flops", spent.number("flops")),
-        params=_positive(fields.source, "params", fields.number("params")),
-        value=_positive(fields.source, f"metrics.{measure}", fields.inner("metrics").number(measure)),
+        flops=_positive(path, "spent.flops", record.spent.flops),
+        params=_positive(path, "params", record.params),
+        value=_positive(path, f"metrics.{measure}", _measured(path, record, measure)),
         hours_heard=heard if heard > 0 else None,
     )
 
 
-def _check_finished(fields: Fields) -> None:
-    budget, spent = fields.numbers("budget"), fields.numbers("spent", needed=("flops",))
-    share = share_spent(budget, spent)
-    if share < SPENT:
+def _measured(path: Path, record: PretrainingRecord, measure: str) -> float:
+    value = record.metrics.model_dump().get(measure)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BudgetError(
-            f"{fields.source}: unfinished, {100 * share:.1f}% of its budget is spent; resume the run or move its folder away"
+            f"{path}: `metrics.{measure}` must be a finite number, but is {value!r}; "
+            "write the record again (resume the run) or move its folder out of the study"
         )
+    return value
 
 
 def _read_table(path: Path, measure: str, objective: str | None) -> Iterator[Point]:

@@ -20,7 +20,9 @@ from fairseq_budget.arithmetic.sizes import find_size
 from fairseq_budget.checkpoints.pretrained import model_size_key
 from fairseq_budget.planning.machine import device_name
 from fairseq_budget.plugin.run.forecast import forecast
-from fairseq_budget.provenance import versions, write_record
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.records.provenance import versions
 
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 
@@ -33,46 +35,48 @@ class RunRecord:
         self.valid_loss: float | None = None
 
     def write(self) -> None:
-        """Write `record.json` beside the folder of checkpoints."""
+        """Write it beside the folder of checkpoints."""
         checkpoint = self.task.root.get("checkpoint")
         if checkpoint is not None:
-            write_record(Path(checkpoint.save_dir).absolute().parent / "record.json", self.row())
+            self.record().write(Path(checkpoint.save_dir).absolute().parent / FILE)
 
     def plan(self) -> dict[str, float] | None:
         """What the planner says of this run; the same at every record."""
         train = self.task.datasets.get("train")
         return forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train) if train else None
 
-    def row(self) -> dict[str, Any]:
-        """The record as a dictionary."""
-        size, objective, run = find_size(model_size_key(self.config)), self.task.objective, self.task.run
-        ledger, labels = run.state.ledger, self.task.labels
+    def record(self) -> PretrainingRecord:
+        """What there is to tell now."""
+        objective, run, labels = self.task.objective, self.task.run, self.task.labels
+        size, ledger = find_size(model_size_key(self.config)), run.state.ledger
+        return PretrainingRecord.of(
+            objective=objective.name,
+            size=size.name if size else None,
+            percent=objective.percent(size) if size else None,
+            params=count_parameters(self.shape),
+            budget=run.state.budget.amounts,
+            spent={**ledger.state_dict(), **amounts_spent(ledger)},
+            plan=self.plan(),
+            flops_convention=CONVENTION,
+            metrics={"train_loss": metrics.get_smoothed_value("train", "loss"), "valid_loss": self.valid_loss},
+            loss_unit=objective.loss_unit,
+            **({} if labels is None else labels.entries(ledger)),
+            data=self._data(),
+            train_log=self.task.root.common.log_file,
+            checkpoint=os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
+            seed=self.task.cfg.seed,
+            device=device_name(_device(self.task.root.common.cpu)),
+            versions=versions(PACKAGES),
+            command=command(),
+        )
+
+    def _data(self) -> dict[str, Any]:
         train = self.task.datasets.get("train")
         return {
-            "kind": "pretrain",
-            "objective": objective.name,
-            "size": size.name if size else None,
-            "percent": objective.percent(size) if size else None,
-            "params": count_parameters(self.shape),
-            "budget": self.task.run.state.budget.amounts,
-            "spent": {**ledger.state_dict(), **amounts_spent(ledger)},
-            "plan": self.plan(),
-            "flops_convention": CONVENTION,
-            "metrics": {"train_loss": metrics.get_smoothed_value("train", "loss"), "valid_loss": self.valid_loss},
-            "loss_unit": objective.loss_unit,
-            **({} if labels is None else labels.entries(ledger)),
-            "data": {
-                "train": str(self.task.cfg.data),
-                "hours": train.manifest.hours if train else None,
-                "segment_seconds": self.task.cfg.segment_seconds,
-                "bad_audio": run.bad_audio.record(),
-            },
-            "train_log": self.task.root.common.log_file,
-            "checkpoint": os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
-            "seed": self.task.cfg.seed,
-            "device": device_name(_device(self.task.root.common.cpu)),
-            "versions": versions(PACKAGES),
-            "command": command(),
+            "train": str(self.task.cfg.data),
+            "hours": float(train.manifest.hours) if train else None,
+            "segment_seconds": self.task.cfg.segment_seconds,
+            "bad_audio": self.task.run.bad_audio.record(),
         }
 
 

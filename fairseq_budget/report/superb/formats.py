@@ -11,7 +11,7 @@ from pathlib import Path
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
-from fairseq_budget.report.superb.columns import COLUMNS
+from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.report.superb.score import Score
 from fairseq_budget.report.superb.table import Row, SuperbTable
 from fairseq_budget.report.templating import templates

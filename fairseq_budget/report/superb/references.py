@@ -8,8 +8,8 @@ from typing import Any
 
 from fairseq_budget import published
 from fairseq_budget.errors import unknown_name
-from fairseq_budget.report.looks import upstream_name
-from fairseq_budget.report.superb.columns import COLUMNS
+from fairseq_budget.published.columns import COLUMNS
+from fairseq_budget.records.names import upstream_name
 
 
 @dataclass(frozen=True)

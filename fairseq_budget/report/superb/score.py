@@ -24,7 +24,7 @@ from statistics import fmean
 
 from fairseq_budget import published
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.superb.columns import COLUMNS, OTHERS, TABLE_2
+from fairseq_budget.published.columns import COLUMNS, OTHERS, TABLE_2
 
 SCORED = (*TABLE_2, *OTHERS[:1])
 """Metrics of SUPERB's ten tasks; Mandarin recognition and the 35 words aren't among them."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.superb.columns import OTHERS, TABLE_2, Column
-from fairseq_budget.report.superb.records import Result
+from fairseq_budget.published.columns import OTHERS, TABLE_2, Column
+from fairseq_budget.records.results import Result
 from fairseq_budget.report.superb.references import PUBLISHED, published_rows
 from fairseq_budget.report.superb.score import Scale, Score
 

@@ -65,7 +65,7 @@ def test_a_row_becomes_a_point(tmp_path: Path) -> None:
 
 def test_one_objective_is_chosen_before_anything_is_checked(tmp_path: Path) -> None:
     write(tmp_path, "hubert-slim")
-    write(tmp_path, "tera-slim", objective="tera", loss_unit="L1", spent={"flops": 1.0})
+    write(tmp_path, "tera-slim", objective="tera", loss_unit="L1", spent={"flops": 1.0, "updates": 1})
     assert [point.name for point in read_points([tmp_path], objective="hubert")] == ["hubert-slim"]
     csv = table(tmp_path, "hubert,1e18,2e7,4.1,14.5,", "tera,1e18,2e7,oops,,")
     assert len(read_points([csv], objective="hubert")) == 1
@@ -80,7 +80,7 @@ def test_one_objective_is_chosen_before_anything_is_checked(tmp_path: Path) -> N
         ({"flops_convention": "6ND"}, "`flops_convention` is 2xMAC.* in a, but 6ND in b"),
         ({"flops_convention": None}, "but not recorded in b"),
         ({"loss_unit": "nats"}, "`loss_unit` is bits in a, but nats in b"),
-        ({"spent": {"flops": 2e12}}, "b/record.json: unfinished, 66.7% of its budget is spent; resume the run"),
+        ({"spent": {"flops": 2e12, "updates": 8}}, "b/record.json: unfinished, 66.7% of its budget is spent; resume"),
         ({"metrics": {"valid_loss": None}}, "`metrics.valid_loss` must be a finite number"),
         ({"metrics": {"valid_loss": -0.5}}, "`metrics.valid_loss` must be positive and finite, but is -0.5; leave"),
         ({"kind": "downstream"}, "must be a JSON object with"),

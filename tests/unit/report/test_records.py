@@ -7,7 +7,7 @@ import math
 import pytest
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.runs import OWN_SHAPE
+from fairseq_budget.records.names import OWN_SHAPE
 from fairseq_budget.report.study import read_study
 from tests.unit.report.conftest import StudyFolder, train_line, valid_line
 

@@ -17,10 +17,11 @@ import soundfile
 import torch
 import yaml
 
-from fairseq_budget import provenance
 from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.corpora.superb.places import PLACES
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.records import provenance
+from fairseq_budget.records.base import SCHEMA_VERSION
 from fairseq_budget.synthetic.jobs import run_jobs
 from fairseq_budget.synthetic.keywords import keyword_jobs
 from s3prl_upstreams import checks, compat, der, record, scores
@@ -203,6 +204,7 @@ def test_the_record(tmp_path: Path, thirty: Path) -> None:
     assert row.pop("git") == provenance.git_revision()
     assert row == {
         "kind": "downstream",
+        "schema_version": SCHEMA_VERSION,
         "task": "ks",
         "upstream": "budget_30",
         "objective": "wav2vec2",

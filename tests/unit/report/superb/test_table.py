@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.records.results import read_results
 from fairseq_budget.report.superb import formats
-from fairseq_budget.report.superb.records import read_results
 from fairseq_budget.report.superb.references import published_rows
 from fairseq_budget.report.superb.score import read_scale
 from fairseq_budget.report.superb.table import SuperbTable, collate

@@ -53,7 +53,8 @@ def test_a_checkpoint_of_another_size_is_refused_before_anything_is_made(plan: P
 
 def test_what_is_done_is_not_done_again(plan: Plan) -> None:
     done = plan()
-    row = {"task": "ks", "error": None, "sweep": {"rates": list(done.rates)}}
+    whose = {"kind": "downstream", "upstream": "fbank", "objective": "fbank"}
+    row = {**whose, "task": "ks", "error": None, "sweep": {"rates": list(done.rates)}}
     done.folder.mkdir(parents=True)
     (done.folder / "record.json").write_text(json.dumps(row))
     console = Console(file=io.StringIO())

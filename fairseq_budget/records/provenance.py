@@ -1,19 +1,16 @@
-"""Records of results, and where a result comes from."""
+"""Where a result comes from: the software and the commit."""
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fairseq_budget import __version__
-from fairseq_budget.files import atomic
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def git_revision() -> str | None:
@@ -32,10 +29,3 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
-
-
-def write_record(path: Path, record: dict[str, Any]) -> Path:
-    """Write a record with its provenance, all or nothing."""
-    with atomic(path) as partial:
-        partial.write_text(json.dumps({**record, "git": git_revision()}, indent=1) + "\n", encoding="utf-8")
-    return path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.superb.records import read_results
+from fairseq_budget.records.results import read_results
 from tests.unit.report.superb.conftest import record
 
 

@@ -1,0 +1,80 @@
+"""The record of a downstream run: of one training, of a trial of a sweep, or of a sweep's task."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from fairseq_budget.arithmetic.currencies import with_current_names
+from fairseq_budget.records.base import Measured, Name, Number, Record
+
+
+class Sweep(BaseModel):
+    """How a sweep was made."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    rates: list[float] = []
+    selected_on: str | None = None
+    halving: bool = False
+    official: bool | None = None
+    changed: dict[str, Any] = {}
+    """Settings that differ from the official recipe's."""
+
+
+def _renamed(values: Any) -> Any:
+    return with_current_names(values) if isinstance(values, dict) else values
+
+
+class DownstreamRecord(Record):
+    """A task of an upstream.
+
+    `dev` and `test` are s3prl's own numbers, which times `factor` are in `unit`; `scores` are those of the papers' tables,
+    by column.
+    """
+
+    KIND: ClassVar[str] = "downstream"
+
+    task: Name
+    upstream: Name
+    objective: Name
+    size: str | None = None
+    checkpoint: str | None = None
+    unfrozen: bool = False
+    metric: str | None = None
+    higher_is_better: bool = True
+    factor: Number | None = None
+    unit: str | None = None
+    dev: Measured = None
+    test: Measured = None
+    step: Measured = None
+    steps: Measured = None
+    lr: Measured = None
+    scores: dict[str, Measured] = {}
+    wall_seconds: Measured = None
+    error: str | None = None
+    """Why there is no score."""
+    sweep: Sweep | None = None
+    spent: Annotated[dict[str, Any] | None, BeforeValidator(_renamed)] = None
+    chosen: bool | None = None
+    """Of a trial, whether it is the task's result."""
+    cells: list[dict[str, Any]] | None = None
+    """Of a sweep's task, a line for each trial (called cells before 0.4.0, and in the file still)."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether this is one of a sweep's trials, whose task has a record of its own."""
+        return self.chosen is not None and self.cells is None
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a score to compare."""
+        return self.error is None and self.test is not None
+
+    @property
+    def in_units(self) -> tuple[float, str]:
+        """What s3prl's numbers are multiplied by, and the unit that they're in then; records before 0.3.0 have neither."""
+        if self.factor is not None:
+            return self.factor, self.unit or ""
+        return (100.0, "%") if self.metric == "acc" else (1.0, "")

@@ -1,0 +1,90 @@
+"""The record of a pre-training run, beside its checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from fairseq_budget.arithmetic.budget import SPENT, share_spent
+from fairseq_budget.arithmetic.currencies import with_current_names
+from fairseq_budget.records.base import Measured, Name, Number, Record
+
+
+def _amounts(values: Any) -> Any:
+    """Amounts under today's names, without those that are null."""
+    if not isinstance(values, dict):
+        return values
+    return with_current_names({name: amount for name, amount in values.items() if amount is not None})
+
+
+class _Entries(BaseModel):
+    """A part of a record; entries that this version doesn't know are kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Spent(BaseModel):
+    """The ledger, and what it comes to in every currency."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Number]
+
+    flops: Number
+    updates: Number
+
+
+class Metrics(_Entries):
+    """Losses in the objective's unit."""
+
+    train_loss: Measured = None
+    valid_loss: Measured = None
+
+
+class Data(_Entries):
+    """What was trained on."""
+
+    train: str | None = None
+    hours: Measured = None
+
+
+class PretrainingRecord(Record):
+    """What was trained, what it cost, what came out, and with which software."""
+
+    KIND: ClassVar[str] = "pretrain"
+
+    objective: Name
+    size: str | None = None
+    """A row of the size table; None for a shape of one's own."""
+    percent: Measured = None
+    """Parameters relative to Slim's."""
+    params: Number
+    budget: Annotated[dict[str, Number], BeforeValidator(_amounts), Field(min_length=1)]
+    """Amounts by currency; the one reached first ends the run."""
+    spent: Annotated[Spent, BeforeValidator(_amounts)]
+    plan: dict[str, Number] | None = None
+    """What the planner says of the run; None where it can't."""
+    flops_convention: str | None = None
+    metrics: Metrics = Metrics()
+    loss_unit: str | None = None
+    data: Data = Data()
+    train_log: str | None = None
+    """The log's path, from the folder of the record."""
+    checkpoint: str | None = None
+    seed: int | None = None
+    device: str | None = None
+
+    @property
+    def amounts_spent(self) -> dict[str, float]:
+        """What was spent, by name."""
+        return self.spent.model_dump()
+
+    @property
+    def share(self) -> float:
+        """Spent part of the budget, 0 to 1 and a little over; of several currencies the one nearest its end."""
+        return share_spent(self.budget, self.amounts_spent)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run stopped because its budget was spent."""
+        return self.share >= SPENT

@@ -1,0 +1,73 @@
+"""What downstream runs left: one result for each record of that kind below some folders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.published.columns import COLUMNS
+from fairseq_budget.records.base import FILE, kind_of
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.names import size_of_upstream, upstream_name
+from fairseq_budget.records.pretraining import PretrainingRecord
+
+
+@dataclass(frozen=True)
+class Result:
+    """One task of one upstream.  `values` by column, `remarks` on what a reader of the numbers has to know."""
+
+    folder: Path
+    task: str
+    upstream: str
+    checkpoint: str | None
+    values: Mapping[str, float]
+    remarks: tuple[str, ...]
+
+
+def read_results(folders: Iterable[Path]) -> list[Result]:
+    """Every result below `folders`, by path; of a sweep its tasks' own records, not those of trials.
+
+    Raises BudgetError if a folder is missing or has no result, or a record can't be read.
+    """
+    found: dict[Path, Result] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise BudgetError(f"no folder `{folder}`: name one of downstream runs, such as `superb --out`")
+        paths = sorted(folder.rglob(FILE))
+        here = {path.resolve(): result for path in paths if (result := _read(path)) is not None}
+        if not here:
+            raise BudgetError(f"no downstream result below `{folder}`: there is no {FILE} of a finished task")
+        found |= here
+    return list(found.values())
+
+
+def _read(path: Path) -> Result | None:
+    """The result in a record; None for one of another kind, and for a trial of a sweep."""
+    if kind_of(path) == PretrainingRecord.KIND:
+        return None
+    record = DownstreamRecord.read(path)
+    if record.is_trial:
+        return None
+    known = {key: n for key, n in record.scores.items() if key in COLUMNS and n is not None and math.isfinite(n)}
+    name = upstream_name(record.objective, size_of_upstream(record.upstream, record.size))
+    return Result(
+        path.parent,
+        record.task,
+        f"{name}, fine-tuned" if record.unfrozen else name,
+        record.checkpoint,
+        known,
+        tuple(_remarks(path, record, known)),
+    )
+
+
+def _remarks(path: Path, record: DownstreamRecord, numbers: Mapping[str, float]) -> Iterator[str]:
+    if record.error:
+        yield record.error
+    elif not numbers:
+        yield f"no test score in `{path}`"
+    if record.sweep is not None and record.sweep.changed:
+        changed = ", ".join(f"{key}={value}" for key, value in record.sweep.changed.items())
+        yield f"not the official recipe ({changed})"
