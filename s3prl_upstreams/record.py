@@ -12,9 +12,9 @@ from fairseq_budget.records.base import FILE
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import scores
-from s3prl_upstreams.hubconf import UPSTREAMS
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import Metric, Task, task_of
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 
 def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command: str) -> Path | None:

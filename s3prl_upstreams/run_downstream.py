@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import checks, compat, final, hub, record, scores
+from s3prl_upstreams import checks, final, record, scores
+from s3prl_upstreams.host import compat, hub
 
 Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
 """s3prl's arguments, its configuration, and the files it backs up"""

@@ -19,11 +19,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
-from s3prl_upstreams import compat, hub
-from s3prl_upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.sweep import rows
 from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
 from s3prl_upstreams.sweep.worker import OUTPUT
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 SETTINGS = "settings.json"
 

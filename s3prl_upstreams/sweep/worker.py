@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import torch
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import compat, hub
+from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.run_downstream import one_line
 from s3prl_upstreams.sweep import layers, protocol, rows
 from s3prl_upstreams.sweep.settings import Settings, from_json

@@ -18,7 +18,8 @@ import torch
 from fairseq_budget.corpora.superb.places import PLACES
 from fairseq_budget.recipes import recipes_dir
 from fairseq_budget.synthetic.superb import everything as mini
-from s3prl_upstreams import compat, scores
+from s3prl_upstreams import scores
+from s3prl_upstreams.host import compat
 from s3prl_upstreams.tasks import TASKS, get_task
 from tests.integration.conftest import BIN, check, run
 from tests.integration.test_superb_tasks import NEEDS, TOYS

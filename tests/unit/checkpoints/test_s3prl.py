@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fairseq_budget.checkpoints import s3prl as s3prl_checkpoint
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import compat
-from s3prl_upstreams.expert import UpstreamExpert
+from s3prl_upstreams.host import compat
+from s3prl_upstreams.upstreams.expert import UpstreamExpert
 from tests.common import assert_close, waves
 from tests.unit.checkpoints.conftest import LARGE, save
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fairseq_budget.modules.log_mel import stack_pairs
 from fairseq_budget.modules.mfcc import KaldiMFCC, deltas
-from s3prl_upstreams import compat
+from s3prl_upstreams.host import compat
 
 LENGTHS = (400, 719, 16_000, 33_333)
 TOLERANCE = 1e-3  # logs of nearly empty mel bins differ in the last bits of the FFT

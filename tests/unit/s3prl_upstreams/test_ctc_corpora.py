@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import compat, ctc_corpora
-from s3prl_upstreams.ctc_corpora import Buckets, CommonVoiceDataset, LibriPhoneDataset, SnipsDataset
+from s3prl_upstreams.host import compat, ctc_corpora
+from s3prl_upstreams.host.ctc_corpora import Buckets, CommonVoiceDataset, LibriPhoneDataset, SnipsDataset
 
 
 class Letters:

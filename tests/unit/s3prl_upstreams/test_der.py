@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import der
+from s3prl_upstreams.tasks import der
 
 needs_library = pytest.mark.skipif(importlib.util.find_spec("simpleder") is None, reason="simpleder isn't installed")
 h5py = pytest.importorskip("h5py")

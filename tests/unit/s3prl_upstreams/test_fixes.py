@@ -10,7 +10,8 @@ import joblib
 import pytest
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import compat, fixes
+from s3prl_upstreams.host import compat
+from s3prl_upstreams.tasks import asv, ctc, sid, speech_commands
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +31,8 @@ def test_the_number_of_workers_stays_in_the_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         data, "create_dataset", lambda split, tokenizer, num_workers, **_: (asked.append(num_workers), ([1], 1))[1]
     )
-    fixes.keep_worker_count({})
-    fixes.keep_worker_count({})
+    ctc.keep_worker_count({})
+    ctc.keep_worker_count({})
     corpus = {"name": "libriphone", "num_workers": 0}
     for split in ("train", "dev"):
         expert.load_dataset(split, None, corpus)
@@ -43,7 +44,7 @@ def test_class_lists_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
     expert = importlib.import_module("s3prl.downstream.speech_commands.expert")
     official = list(dataset.CLASSES)
     for classes, expected in ((["a", "b"], ["a", "b"]), (None, official), (["c"], ["c"]), (None, official)):
-        fixes.use_class_list(datarc(classes=classes))
+        speech_commands.use_class_list(datarc(classes=classes))
         made = dataset.SpeechCommandsBaseDataset()
         assert expert.CLASSES == dataset.CLASSES == expected and made.class_num == len(expected)
         assert [name for name, index in made.class2index.items() if index >= 0] == expected
@@ -69,9 +70,9 @@ def test_the_list_of_files_is_the_corpuss_own(voxceleb: Path, monkeypatch: pytes
     seen = []
     for content in ("1 id10001/a/1.wav\n", "2 id10001/a/1.wav\n", "1 id10001/a/1.wav\n"):
         (voxceleb / "lists" / "split.txt").write_text(content)
-        fixes.list_files_of_this_corpus(settings(voxceleb))
+        sid.list_files_of_this_corpus(settings(voxceleb))
         seen.append(dataset.CACHE_PATH)
-    fixes.list_files_of_this_corpus(settings(voxceleb, corpus="elsewhere"))
+    sid.list_files_of_this_corpus(settings(voxceleb, corpus="elsewhere"))
     assert seen[0] == seen[2] and len({*seen, dataset.CACHE_PATH}) == 3
     assert Path(seen[0]).is_dir() and Path(seen[0]).is_relative_to(voxceleb / "lists")
 
@@ -79,10 +80,10 @@ def test_the_list_of_files_is_the_corpuss_own(voxceleb: Path, monkeypatch: pytes
 def test_lengths_are_the_corpuss_own_and_measured_in_threads(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = importlib.import_module("s3prl.downstream.sv_voxceleb1.dataset")
     monkeypatch.setattr(dataset, "__file__", dataset.__file__)
-    fixes.measure_lengths_of_this_corpus(settings(voxceleb))
+    asv.measure_lengths_of_this_corpus(settings(voxceleb))
     first = dataset.__file__
     (voxceleb / "vox" / "dev" / "wav" / "id10002").mkdir()
-    fixes.measure_lengths_of_this_corpus(settings(voxceleb))
+    asv.measure_lengths_of_this_corpus(settings(voxceleb))
     assert dataset.__file__ != first and Path(first).parent.is_dir()
     assert type(joblib.Parallel(n_jobs=12)._backend).__name__ == "ThreadingBackend"
     joblib.parallel_config(backend="loky")
@@ -91,8 +92,4 @@ def test_lengths_are_the_corpuss_own_and_measured_in_threads(voxceleb: Path, mon
 def test_a_place_that_cannot_be_written_to(voxceleb: Path) -> None:
     (voxceleb / "lists" / ".cache").write_text("in the way")
     with pytest.raises(BudgetError, match=r"\.cache/.*` can't be made .*: copy the lists to a folder of yours"):
-        fixes.list_files_of_this_corpus(settings(voxceleb))
-
-
-def test_other_tasks_need_nothing() -> None:
-    fixes.apply("mosei", {})
+        sid.list_files_of_this_corpus(settings(voxceleb))

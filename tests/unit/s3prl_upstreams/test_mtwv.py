@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.synthetic.superb import quesst14 as mini_quesst14
-from s3prl_upstreams import mtwv
+from s3prl_upstreams.tasks import mtwv
 
 
 def test_beta_is_quessts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -24,10 +25,11 @@ from fairseq_budget.records import provenance
 from fairseq_budget.records.base import SCHEMA_VERSION
 from fairseq_budget.synthetic.jobs import run_jobs
 from fairseq_budget.synthetic.keywords import keyword_jobs
-from s3prl_upstreams import checks, compat, der, record, scores
+from s3prl_upstreams import checks, record, scores
+from s3prl_upstreams.host import compat
 from s3prl_upstreams.run_downstream import Observer, one_line
 from s3prl_upstreams.scores import Score
-from s3prl_upstreams.tasks import TASKS
+from s3prl_upstreams.tasks import TASKS, der
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ROOT / "recipes" / "superb" / "ks.yaml"
@@ -115,7 +117,7 @@ def ready(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     monkeypatch.setenv("SUPERB", str(folder))
     config = yaml.safe_load((ROOT / "recipes" / "superb" / TASKS[name].recipe).read_text(encoding="utf-8"))
     expanded = checks.expand(config["downstream_expert"])
-    for key, is_wanted in checks.PATHS[name].items():
+    for key, is_wanted in TASKS[name].paths.items():
         path = expanded
         for part in key.split("."):
             path = path[part]
@@ -132,7 +134,7 @@ def test_query_by_example_is_not_trained(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_packages_of_query_by_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ready("qbe", tmp_path, monkeypatch)
-    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BudgetError, match="QbE needs the package dtw-python>=1.5: pip install 'dtw-python>=1.5'"):
         checks.prepare(arguments(downstream="quesst14_dtw", mode="evaluate"), config)
 

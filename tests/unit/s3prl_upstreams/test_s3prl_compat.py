@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import compat, sox
+from s3prl_upstreams.host import compat, sox
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,7 +41,7 @@ def pretend_installed(monkeypatch: pytest.MonkeyPatch, installed: dict[str, bool
 
 
 def test_everything_together_lets_s3prl_be_imported() -> None:
-    code = "from s3prl_upstreams import compat, hub; compat.apply(); compat.apply(); hub.install(); hub.install()\n"
+    code = "from s3prl_upstreams.host import compat, hub; compat.apply(); compat.apply(); hub.install(); hub.install()\n"
     code += "import s3prl.run_downstream, s3prl.downstream.speech_commands.expert; print('imported')"
     answer = in_a_new_process(code)
     assert answer.stdout.endswith("imported\n"), answer.stderr
@@ -174,7 +174,7 @@ def test_only_s3prl_stays_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.Tensor.cuda is first
     mask = torch.ones(2)
     assert called_from("s3prl.downstream.sv_voxceleb1.expert", mask) is mask
-    for other in ("s3prl_upstreams.expert", "__main__"):
+    for other in ("s3prl_upstreams.upstreams.expert", "__main__"):
         with pytest.raises((AssertionError, RuntimeError)):
             called_from(other, mask)
 

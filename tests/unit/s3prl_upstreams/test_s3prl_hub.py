@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import compat, hub
-from s3prl_upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.host import compat, hub
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_hub_that_cannot_be_imported_says_why(light: hub.LightHub, monkeypatch
 @pytest.mark.integration
 def test_the_full_hub_in_a_new_process() -> None:
     code = """
-from s3prl_upstreams import compat, hub
+from s3prl_upstreams.host import compat, hub
 from fairseq_budget.errors import BudgetError
 compat.apply()
 light = hub.install()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import sox
+from s3prl_upstreams.host import sox
 
 
 def tone(rate: int, channels: int = 1, hertz: float = 440.0) -> np.ndarray:

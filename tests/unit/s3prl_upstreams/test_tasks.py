@@ -13,12 +13,17 @@ import yaml
 from fairseq_budget.corpora.superb import places
 from fairseq_budget.corpora.superb.prepare import PREPARE
 from fairseq_budget.errors import ConfigError
-from s3prl_upstreams import checks
-from s3prl_upstreams.tasks import TASKS, Task, get_task, task_of
+from fairseq_budget.published.columns import COLUMNS
+from fairseq_budget.report.superb.score import read_scale
+from fairseq_budget.synthetic.superb.everything import CORPORA, OF_TASK
+from s3prl_upstreams.tasks import ORDER, TASKS, Task, get_task, task_of
 
 ROOT = Path(__file__).parents[3]
 RECIPES = ROOT / "recipes" / "superb"
 
+REFERENCES = read_scale().zero.values.keys() & read_scale().full.values.keys()
+UNSCORED = {"ASR_zh_CER", "KWS35_ACC"}
+"""Columns that SUPERB's aggregate score has no references for."""
 EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 
 
@@ -37,7 +42,25 @@ def texts(value: Any) -> list[str]:
 
 def test_every_recipe_is_a_task_that_can_be_prepared_and_checked() -> None:
     assert {path.name for path in RECIPES.glob("*.yaml")} == {task.recipe for task in TASKS.values()}
-    assert set(TASKS) == set(PREPARE) == set(checks.PATHS)
+    assert set(TASKS) == set(PREPARE)
+
+
+@EVERY_TASK
+def test_a_task_has_an_entry_for_every_aspect(task: Task) -> None:
+    """What the other rooms know by a task's name: without it, a user would find out."""
+    assert task.paths, "what must be there before it starts"
+    assert OF_TASK[task.name] in CORPORA, "a miniature corpus"
+    assert all(metric.column in COLUMNS for metric in task.metrics), "columns of the tables"
+    assert all(COLUMNS[metric.column].higher_is_better == metric.higher_is_better for metric in task.metrics)
+    assert task.scorer is not None or task.name not in ("sd", "qbe"), "who scores what s3prl doesn't"
+    if task.selection is None:
+        assert task.dev_split is None or not task.trains
+    for column in (metric.column for metric in task.metrics):
+        assert (column in REFERENCES) != (column in UNSCORED), "references of the aggregate score"
+
+
+def test_every_file_of_the_folder_is_listed() -> None:
+    assert set(ORDER) <= set(TASKS)
 
 
 def test_unknown_task() -> None:
@@ -66,7 +89,7 @@ def test_paths_are_those_of_known_places(task: Task) -> None:
 
 @EVERY_TASK
 def test_every_checked_path_is_in_the_recipe(task: Task) -> None:
-    for key in checks.PATHS[task.name]:
+    for key in task.paths:
         value: Any = recipe(task)["downstream_expert"]
         for part in key.split("."):
             value = value[part]

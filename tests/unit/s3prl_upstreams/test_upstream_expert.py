@@ -14,8 +14,8 @@ from torch import Tensor
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.objectives import OBJECTIVES
-from s3prl_upstreams import hubconf
-from s3prl_upstreams.expert import UpstreamExpert
+from s3prl_upstreams.upstreams import hubconf
+from s3prl_upstreams.upstreams.expert import UpstreamExpert
 
 Save = Callable[..., Path]
 
@@ -110,7 +110,7 @@ class NoFairseq:
 
 sys.meta_path.insert(0, NoFairseq())
 import torch
-from s3prl_upstreams.hubconf import budget_local
+from s3prl_upstreams.upstreams.hubconf import budget_local
 states = budget_local(ckpt=sys.argv[1])([torch.zeros(16000)])["hidden_states"]
 print(len(states), *states[0].shape)
 """
@@ -120,3 +120,19 @@ def test_fairseq_is_not_needed(tiny: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_FAIRSEQ, str(tiny)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     assert answer.stdout.split() == ["3", "1", "49", "32"], answer.stderr
+
+
+def test_stride_and_shortest_wave_are_the_models(save_tiny: Callable[..., Path], tmp_path: Path) -> None:
+    """A front end of 10 ms frames says so; what sees fewer samples has shorter waves."""
+    path = save_tiny(tmp_path / "fast.pt", "tera")
+    assert UpstreamExpert(str(path)).get_downsample_rates("hidden_states") == 320
+    fine = tmp_path / "fine.pt"
+    content = torch.load(path, weights_only=False)
+    content["cfg"]["model"]["conv_feature_layers"] = "[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)]"
+    del content["model"]["feature_extractor.conv_layers.6.0.weight"]
+    torch.save(content, fine)
+    expert = UpstreamExpert(str(fine))
+    assert expert.get_downsample_rates("hidden_states") == 160
+    assert expert.shortest_wave == expert.model.model_shape.shortest_crop == 240
+    assert expert([torch.randn(100)])["last_hidden_state"].shape[1] == 1
+    assert expert([torch.randn(16_000)])["last_hidden_state"].shape[1] == 99

@@ -11,9 +11,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.arithmetic.flops import forward_flops
-from s3prl_upstreams import compat
-from s3prl_upstreams.expert import UpstreamExpert
+from s3prl_upstreams.host import compat
 from s3prl_upstreams.sweep.spent import Spent, charge, count_head, total, upstream_flops
+from s3prl_upstreams.upstreams.expert import UpstreamExpert
 
 
 @pytest.mark.parametrize("cells", [1, 3, 5])

@@ -17,7 +17,7 @@ from fairseq_budget.synthetic.superb import everything as mini
 from fairseq_budget.synthetic.superb import quesst14 as mini_quesst14
 from fairseq_budget.synthetic.superb import speech_commands as mini_speech_commands
 from fairseq_budget.synthetic.superb import voxceleb1 as mini_voxceleb1
-from s3prl_upstreams import sox
+from s3prl_upstreams.host import sox
 
 QUICK = ("librispeech", "quesst14")
 CORPORA = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in mini.CORPORA]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 NAME = "s3prl.hub"
 

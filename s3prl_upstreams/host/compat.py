@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import sox
+from s3prl_upstreams.host import sox
 
 
 def apply() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fairseq_budget.arithmetic.sizes import SIZES
-from s3prl_upstreams.expert import UpstreamExpert
+from fairseq_budget.objectives import MODEL_PREFIX
+from s3prl_upstreams.upstreams.expert import UpstreamExpert
 
 
 def budget_local(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
@@ -15,7 +16,7 @@ def budget_local(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
 
 
 def _of_size(size: str) -> Callable[..., UpstreamExpert]:
-    name = f"budget_{size}"
+    name = f"{MODEL_PREFIX}{size}"
 
     def upstream(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
         return UpstreamExpert(ckpt, *args, upstream=name, size=size, **kwargs)
@@ -25,6 +26,6 @@ def _of_size(size: str) -> Callable[..., UpstreamExpert]:
     return upstream
 
 
-UPSTREAMS: dict[str, Callable[..., UpstreamExpert]] = {f"budget_{size}": _of_size(size) for size in SIZES}
+UPSTREAMS: dict[str, Callable[..., UpstreamExpert]] = {f"{MODEL_PREFIX}{size}": _of_size(size) for size in SIZES}
 UPSTREAMS["budget_local"] = budget_local
 globals().update(UPSTREAMS)  # s3prl's convention: a hubconf module has one function for each upstream

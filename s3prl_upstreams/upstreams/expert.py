@@ -15,10 +15,6 @@ from torch.nn.utils.rnn import pad_sequence
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.errors import BudgetError
 
-SAMPLES_PER_FRAME = 320
-SHORTEST_WAVE = 400
-"""Samples: what one frame sees.  A shorter wave is read as if silence followed, so that it still has a frame."""
-
 
 class UpstreamExpert(nn.Module):
     """A pre-trained model as s3prl wants it.
@@ -53,10 +49,12 @@ class UpstreamExpert(nn.Module):
             )
         self.model = pretrained.model
         self.normalize = pretrained.normalize
+        self.shortest_wave = self.model.model_shape.shortest_crop
+        """Samples: what one frame sees.  A shorter wave is read as if silence followed, so that it still has a frame."""
 
     def get_downsample_rates(self, key: str) -> int:
         """Samples of the wave for each frame of the features called `key`; the same for all of them."""
-        return SAMPLES_PER_FRAME
+        return self.model.model_shape.stride
 
     def forward(self, wavs: list[Tensor]) -> dict[str, Any]:
         """Features of `wavs`, 16 kHz.
@@ -67,8 +65,8 @@ class UpstreamExpert(nn.Module):
         """
         if self.normalize:
             wavs = [layer_norm(wave, wave.shape) for wave in wavs]
-        lengths = torch.tensor([max(len(wave), SHORTEST_WAVE) for wave in wavs], device=wavs[0].device)
+        lengths = torch.tensor([max(len(wave), self.shortest_wave) for wave in wavs], device=wavs[0].device)
         source = pad_sequence(wavs, batch_first=True)  # B x (T_b,) -> (B, T)
-        source = nn.functional.pad(source, (0, max(0, SHORTEST_WAVE - source.shape[1])))
+        source = nn.functional.pad(source, (0, max(0, self.shortest_wave - source.shape[1])))
         hidden_states, _ = self.model.extract(source, lengths)
         return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}

@@ -1,0 +1,41 @@
+"""Speaker identification on VoxCeleb1."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import Namespace
+from pathlib import Path
+
+from fairseq_budget.errors import BudgetError
+from s3prl_upstreams.tasks.accuracy import accuracy_task
+from s3prl_upstreams.tasks.base import Config
+from s3prl_upstreams.tasks.corpus_cache import corpus_cache
+
+
+def _speakers_of_voxceleb1(args: Namespace, expert: Config) -> None:
+    """SID's 1251 classes are the numbers id10001 to id11251, which s3prl takes from the paths."""
+    lists = expert["datarc"]["meta_data"]
+    for number, line in enumerate(Path(lists).read_text(encoding="utf-8").splitlines(), start=1):
+        speaker = line.split()[-1].partition("/")[0] if line.split() else ""
+        if not (speaker.startswith("id") and speaker[2:].isdigit() and 10001 <= int(speaker[2:]) <= 11251):
+            raise BudgetError(f"`{lists}`, line {number}: `{line}` has no speaker from id10001 to id11251")
+
+
+def list_files_of_this_corpus(config: Config) -> None:
+    """SID: the list of files, with absolute paths, is kept inside s3prl's package and used for every later corpus."""
+    datarc = config["downstream_expert"]["datarc"]
+    dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
+    lists = Path(datarc["meta_data"])
+    dataset.CACHE_PATH = str(corpus_cache(lists.parent, datarc["file_path"], lists.read_bytes()))
+
+
+TASK = accuracy_task(
+    "sid",
+    "Speaker identification",
+    "voxceleb1",
+    "SID_ACC",
+    ("VOXCELEB1", "SUPERB"),
+    paths={"datarc.file_path": Path.is_dir, "datarc.meta_data": Path.is_file},
+    checks=(_speakers_of_voxceleb1,),
+    fixes=(list_files_of_this_corpus,),
+)

@@ -1,0 +1,49 @@
+"""What both keyword-spotting tasks share."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from fairseq_budget.errors import BudgetError
+from s3prl_upstreams.tasks.base import Config
+
+PATHS = {"datarc.speech_commands_root": Path.is_dir, "datarc.speech_commands_test_root": Path.is_dir}
+
+
+def has_class_list(expert: Config) -> bool:
+    """Whether a run brings a list of classes of its own."""
+    return bool((expert.get("datarc") or {}).get("classes"))
+
+
+def a_whole_batch(args: Namespace, expert: Config) -> None:
+    """KS drops its last, incomplete batch; with no complete one, s3prl would loop over nothing for ever."""
+    if args.mode != "train":
+        return
+    root, size = expert["datarc"]["speech_commands_root"], expert["datarc"]["batch_size"]
+    split_dataset = importlib.import_module("s3prl.downstream.speech_commands.expert").split_dataset
+    items = len(split_dataset(root)[0]) + len(list(Path(root, "_background_noise_").glob("*.wav")))
+    if items < size:
+        raise BudgetError(
+            f"`{root}` has {items} files for training, less than one batch of {size}: "
+            f"add -o config.downstream_expert.datarc.batch_size={max(1, items)} or use a larger corpus"
+        )
+
+
+def use_class_list(config: Config) -> None:
+    """KS: its classes are a constant, and their number is another; ``datarc.classes`` replaces both (see ks35.yaml)."""
+    dataset = importlib.import_module("s3prl.downstream.speech_commands.dataset")
+    base = dataset.SpeechCommandsBaseDataset
+    if not hasattr(base, "official_classes"):
+        original = base.__init__
+
+        def with_class_number(self: Any) -> None:
+            original(self)
+            self.class_num = len(dataset.CLASSES)
+            self.class2index.setdefault("_silence_", -1)  # asked for with every item
+
+        base.official_classes, base.__init__ = tuple(dataset.CLASSES), with_class_number
+    # in place: the expert has imported the list itself
+    dataset.CLASSES[:] = config["downstream_expert"]["datarc"].get("classes") or base.official_classes

@@ -1,0 +1,1 @@
+"""Pre-trained models as s3prl wants them."""
