@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from fairseq.trainer import Trainer
@@ -58,3 +59,20 @@ def test_a_waveform_in_double_is_trained_on_in_the_models_precision() -> None:
     single, double = (model(source, mask=mask).total for source in (waves(1, 16_000), waves(1, 16_000).double()))
     assert double.dtype == torch.float32
     assert_close(double, single)
+
+
+def test_the_loss_is_the_mean_error_of_masked_values_and_ten_times_the_mean_square_of_features() -> None:
+    """Liu et al. 2024, by another way: numpy over each masked frame, the penalty on the convolutions' output."""
+    torch.manual_seed(0)
+    model = build_model("tera", tiny_config("tera")).eval()
+    source, mask = waves(2, 16_000), torch.arange(49)[None].expand(2, -1) % 3 == 0
+    loss = model(source, mask=mask)
+    with torch.no_grad():
+        features = model.feature_extractor(source)[0]
+        hidden = model.encode_masked(source, mask=mask).hidden
+        predicted, wanted = model.final_proj(hidden).numpy(), model.targets(source, 49).numpy()
+    errors = [np.abs(predicted[row, frame] - wanted[row, frame]).mean() for row, frame in mask.nonzero().tolist()]
+    penalty = 10 * float(features.square().mean())
+    assert loss.frames == len(errors) == int(mask.sum())
+    assert float(loss.total.detach()) / loss.frames == pytest.approx(np.mean(errors) + penalty, rel=1e-5)
+    assert float(loss.terms["loss_features_pen"]) / loss.frames == pytest.approx(penalty, rel=1e-5)
