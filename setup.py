@@ -1,15 +1,18 @@
 """Installation of fairseq-budget; the versions that were tested together stand in constraints.txt."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "fairseq_budget" / "__init__.py").read_text(), re.MULTILINE).group(1)
 RECIPES = [str(path.relative_to(HERE / "recipes")) for path in sorted((HERE / "recipes").rglob("*.yaml"))]
 
 setup(
     name="fairseq-budget",
-    version="0.3.1",
+    version=VERSION,
+    license="MIT",
     description="Pre-training of self-supervised speech models on a compute budget, with fairseq and s3prl",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -23,7 +26,8 @@ setup(
     ],
     package_dir={"hydra_plugins": "fairseq_budget/hydra_plugins", "fairseq_budget.recipes": "recipes"},
     package_data={
-        "fairseq_budget": ["published/*", "report/templates/*"],
+        "fairseq_budget": ["py.typed", "published/*", "report/templates/*"],
+        "s3prl_upstreams": ["py.typed"],
         "fairseq_budget.recipes": RECIPES,
     },
     install_requires=[
@@ -46,6 +50,7 @@ setup(
         "matplotlib",
         "numpy",
         "pandas",
+        "pydantic",
         "requests",
         "rich",
         "scikit-learn",

@@ -6,7 +6,7 @@ is what imports it (``common.user_dir``), everything that fairseq has to know is
 
 import sys
 
-__version__ = "0.3.1"
+__version__ = "0.4.0"
 
 if "fairseq" in sys.modules:
     import fairseq_budget.plugin  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -127,3 +128,8 @@ def test_the_first_round_has_250_of_400_updates(objective: str, budget: str) -> 
     assert first.lr_scheduler.warmup_share * 250_000 == pytest.approx(20_000)
     first.task.budget.flops = second.task.budget.flops
     assert first == second
+
+
+def test_every_recipe_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `(\S+\.yaml)` \|", (RECIPES / "README.md").read_text(), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(str(path.relative_to(RECIPES)) for path in RECIPES.rglob("*.yaml"))
