@@ -165,6 +165,7 @@ run_tests() {
     fi
     cd "$here"
     "$venv/bin/ruff" check .
+    "$venv/bin/mypy"
     "$venv/bin/python" -m pytest "${selection[@]}" "$@"
 }
 

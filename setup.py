@@ -68,6 +68,6 @@ setup(
         "librosa",
         "lxml",
     ],
-    extras_require={"test": ["hypothesis", "pytest", "ruff"]},
+    extras_require={"test": ["hypothesis", "mypy", "pytest", "ruff"]},
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class BudgetError(Exception):
     """Something the user can put right.
@@ -15,6 +17,6 @@ class ConfigError(BudgetError, ValueError):
     """A setting that cannot be used: names the key, the rule and the value received."""
 
 
-def unknown_name(kind: str, name: object, known: object) -> ConfigError:
+def unknown_name(kind: str, name: object, known: Iterable[object]) -> ConfigError:
     """The error for a name that is not in a table; lists the names that are."""
     return ConfigError(f"unknown {kind} `{name}`: choose one of {', '.join(str(k) for k in known)}")

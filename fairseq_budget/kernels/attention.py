@@ -30,7 +30,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None, dropo
         return F.scaled_dot_product_attention(query, key, value, attn_mask=keep, dropout_p=dropout)
     batch, _, frames, _ = query.shape
     lengths = [frames] * batch if keep is None else keep.sum(-1).flatten().tolist()
-    return _Attention.apply(query, key, value, lengths, dropout, draw_seed() if dropout else 0)
+    return _Attention.apply(query, key, value, lengths, dropout, draw_seed() if dropout else 0)  # type: ignore[no-untyped-call]
 
 
 class _Attention(torch.autograd.Function):
@@ -60,7 +60,7 @@ class _Attention(torch.autograd.Function):
         return out.mul_(ctx.share) if dropout else out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *kept = ctx.saved_tensors
         of_query, of_key, of_value = (torch.zeros_like(x) for x in (query, key, value))
         for row, weights in enumerate(kept):

@@ -28,7 +28,7 @@ def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu" or probability == 1 or torch.compiler.is_compiling():
         return F.dropout(x, probability)
-    return _Dropout.apply(x, probability, draw_seed())
+    return _Dropout.apply(x, probability, draw_seed())  # type: ignore[no-untyped-call]
 
 
 def draw_seed() -> int:
@@ -71,5 +71,5 @@ class _Dropout(torch.autograd.Function):
         return drop(x, drawn, ctx.highest).mul_(ctx.scale)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        return drop(gradient, *ctx.saved_tensors, ctx.highest).mul_(ctx.scale), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return drop(gradient, ctx.saved_tensors[0], ctx.highest).mul_(ctx.scale), None, None

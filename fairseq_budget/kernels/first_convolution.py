@@ -48,7 +48,7 @@ def normalised_filters(
     """
     with as_it_is(pieces):
         if isinstance(frames, Tensor):
-            count = frames.double()[:, None, None]
+            count: Tensor | int = frames.double()[:, None, None]
             pieces = pieces.double() * (torch.arange(pieces.size(1), device=pieces.device) < frames[:, None])[..., None]
         else:
             count = frames
@@ -67,7 +67,7 @@ def filtered_gelu_conv(pieces: Tensor, filters: Tensor, biases: Tensor, weight: 
 
     Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', C, K') -> (B * R', C')
     """
-    return _FilteredGeluConv.apply(pieces, filters, biases, taps_first(weight).to(pieces.dtype), stride)
+    return _FilteredGeluConv.apply(pieces, filters, biases, taps_first(weight).to(pieces.dtype), stride)  # type: ignore[no-untyped-call]
 
 
 class _FilteredGeluConv(torch.autograd.Function):
@@ -88,7 +88,7 @@ class _FilteredGeluConv(torch.autograd.Function):
         return out.flatten(0, 1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         pieces, filters, biases, weight = ctx.saved_tensors
         of_pieces = torch.empty_like(pieces) if ctx.needs_input_grad[0] else None
         of_filters, of_biases, of_weight = torch.zeros_like(filters), torch.zeros_like(biases), sums_for(weight)

@@ -37,7 +37,7 @@ def gelu_conv(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 
     Shape: x (N, C) with N a multiple of `stride`, weight (C', C, K) -> (N / stride, C')
     """
-    return _GeluConv.apply(x, taps_first(weight).to(x.dtype), stride)
+    return _GeluConv.apply(x, taps_first(weight).to(x.dtype), stride)  # type: ignore[no-untyped-call]
 
 
 def taps_first(weight: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class _GeluConv(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight = torch.empty_like(x), sums_for(weight)
         convolve_backward(x.__getitem__, x.size(0), weight, gradient, of_x.__setitem__, of_weight)

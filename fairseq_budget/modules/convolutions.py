@@ -9,6 +9,7 @@ Letters: B utterances, S samples, R rows of an utterance (frames, and what fills
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ class ChannelLayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape: (..., C) -> (..., C)."""
-        norm = self.get_submodule("1")
+        norm = cast(nn.LayerNorm, self.get_submodule("1"))
         with as_it_is(x):
             weight, bias = norm.weight.float(), norm.bias.float()
             return F.layer_norm(x.float(), norm.normalized_shape, weight, bias, norm.eps).type_as(x)
@@ -49,10 +50,10 @@ class ConvBlock(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        return self.get_submodule("0").weight
+        return cast(nn.Conv1d, self.get_submodule("0")).weight
 
-    def steps(self, length: int | Tensor) -> int | Tensor:
-        """How often the kernel fits into so many steps of the input."""
+    def steps(self, length: Any) -> Any:
+        """How often the kernel fits into so many steps of the input, an integer or a tensor of them."""
         return (length - self.kernel) // self.stride + 1
 
     @property
@@ -85,23 +86,27 @@ class ConvFeatureEncoder(nn.Module):
         self.conv_layers = nn.ModuleList(blocks)
         self.samples_per_frame = math.prod(stride for _, _, stride in layers)
 
+    @property
+    def _blocks(self) -> list[ConvBlock]:
+        return cast(list[ConvBlock], list(self.conv_layers))
+
     def forward(self, source: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Shape: source (B, S), lengths (B,) in samples or None -> features (B, F, C), lengths (B,) in frames or None."""
         x, others = self._begin(F.pad(source, (0, -source.size(1) % self.samples_per_frame)), lengths, source.size(1))
         for block in others:
             x = block(x)
         total = source.size(1)
-        for block in self.conv_layers:
+        for block in self._blocks:
             total, lengths = block.steps(total), None if lengths is None else block.steps(lengths)
         # (B * R, C) -> (B, F, C)
         return F.gelu(x.view(source.size(0), -1, x.size(1))[:, :total]), lengths
 
-    def _begin(self, source: Tensor, lengths: Tensor | None, samples: int) -> tuple[Tensor, list[nn.Module]]:
+    def _begin(self, source: Tensor, lengths: Tensor | None, samples: int) -> tuple[Tensor, list[ConvBlock]]:
         """Convolutions as far as they are computed in one, before the GELU, and those that are left.
 
         Shape: source (B, S), lengths (B,) or None when each row has so many `samples` -> (B * R, C)
         """
-        first, *others = self.conv_layers
+        first, *others = self._blocks
         pieces, weight = pieces_of(source, first.kernel, first.stride), first.weight.squeeze(1)
         low = pieces.to(working_dtype(weight))
         if not isinstance(first.norm, nn.GroupNorm):

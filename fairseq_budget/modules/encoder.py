@@ -6,6 +6,7 @@ Letters: B utterances, S samples, F frames, C convolutional channels, D model wi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
@@ -128,6 +129,18 @@ def mean_square(features: Tensor, valid: Tensor | None) -> Tensor:
     """
     square = features.float().square()
     return square.mean() if valid is None else (square.mean(-1) * valid).sum() / valid.sum()
+
+
+@overload
+def device_tensor(values: None, device: torch.device) -> None: ...
+
+
+@overload
+def device_tensor(values: Tensor | np.ndarray, device: torch.device) -> Tensor: ...
+
+
+@overload
+def device_tensor(values: Lengths, device: torch.device) -> Tensor | None: ...
 
 
 def device_tensor(values: Lengths, device: torch.device) -> Tensor | None:

@@ -51,7 +51,7 @@ class KaldiLogMel(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Follow the model to its device but not to half precision: fairseq's fp16 calls ``model.half()``."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, constant in self._constants().items():
             buffer = getattr(self, name)
             if buffer.dtype != torch.float32:

@@ -75,7 +75,7 @@ def available_memory(device: torch.device) -> int | None:
         return torch.cuda.mem_get_info(device)[0]
     if not _MEMORY.exists():
         return None
-    return min(_field(_MEMORY, "MemAvailable"), _container_memory())
+    return int(min(_field(_MEMORY, "MemAvailable"), _container_memory()))
 
 
 def _container_memory() -> float:

@@ -153,9 +153,14 @@ class Prober:
         shape, setting, crop_frames = training.shape, self.setting, training.shape.frames(self.setting.crop)
         training.model.encoder.layerdrop = 0.0  # most is kept when no layer is skipped
         batches = (probe.utterances, self.samples), (max(probe.utterances // 2, 1), 2 * self.samples)
-        peaks = tuple(self._peak(training, memory, *batch) for batch in batches)
-        samples, frames = tuple(n * s for n, s in batches), tuple(shape.frames(s) for _, s in batches)
-        model = MemoryModel.fit(count_parameters(shape), samples, frames, peaks)
+        first, second = batches
+        peaks = self._peak(training, memory, *first), self._peak(training, memory, *second)
+        model = MemoryModel.fit(
+            count_parameters(shape),
+            (first[0] * first[1], second[0] * second[1]),
+            (shape.frames(first[1]), shape.frames(second[1])),
+            peaks,
+        )
         release_unused(self.device)
         on_gpu = self.device.type == "cuda"
         free = (available_memory(self.device) or 0) * (1.0 if on_gpu else MARGIN)

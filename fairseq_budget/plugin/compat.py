@@ -66,7 +66,7 @@ def place_cpu_workers() -> None:
         finally:
             torch.cuda.device_count = device_count
 
-    infer.without_cuda = True
+    infer.without_cuda = True  # type: ignore[attr-defined]
     distributed._infer_torch_distributed_launch_init = infer
 
 
@@ -76,13 +76,13 @@ def copy_checkpoints_whole() -> None:
     original = PathManager.copy
     if original is _copy_whole:
         return
-    _copy_whole.elsewhere = original
+    _copy_whole.elsewhere = original  # type: ignore[attr-defined]
     PathManager.copy = staticmethod(_copy_whole)
 
 
 def _copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
     if not PathManager.supports_rename(dst_path):
-        return _copy_whole.elsewhere(src_path, dst_path, overwrite)
+        return _copy_whole.elsewhere(src_path, dst_path, overwrite)  # type: ignore[attr-defined]
     unfinished = f"{dst_path}.tmp"
     shutil.copyfile(src_path, unfinished)
     os.replace(unfinished, dst_path)

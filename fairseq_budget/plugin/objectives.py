@@ -18,7 +18,7 @@ from fairseq_budget.plugin.tasks import BudgetTask
 def _register_model(objective: Objective) -> Any:
     """As ``budget_<name>``, with the objective's settings as Hydra reads them."""
     kind = model_class(objective.name)
-    config = dataclass(type(f"Budget{objective.config.__name__}", (FairseqDataclass, objective.config), {}))
+    config: Any = dataclass(type(f"Budget{objective.config.__name__}", (FairseqDataclass, objective.config), {}))
     described = {"__doc__": f"{objective.title} of any size."}
     adapter = type(f"Budget{kind.__name__}Model", (kind, ModelAdapter), described)
     return register_model(f"{MODEL_PREFIX}{objective.name}", dataclass=config)(adapter)

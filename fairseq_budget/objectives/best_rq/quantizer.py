@@ -36,7 +36,7 @@ class RandomProjectionQuantizer(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Follow the model to its device but not to half precision: fairseq's fp16 calls ``model.half()``."""
         exact = dict(self.named_buffers())
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in exact.items():
             setattr(self, name, buffer.to(getattr(self, name).device))
         return self

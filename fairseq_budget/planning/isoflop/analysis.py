@@ -119,7 +119,7 @@ def analyse(points: Sequence[Point], measure: str = "valid_loss", resamples: int
     flops = [float(np.exp(np.mean(np.log([run.flops for run in runs])))) for runs in groups]
     surface = parametric.fit_surface(points)
     samples = _parametric_samples(surface, flops, resamples // PARAMETRIC_SHARE, seed)
-    budgets = tuple(_fit(c, surface, *columns) for c, *columns in zip(curves, flops, samples, strict=True))
+    budgets = tuple(_fit(curve, surface, *of) for curve, of in zip(curves, zip(flops, samples, strict=True), strict=True))
     return Analysis(
         objective=points[0].setting.objective,
         measure=measure,

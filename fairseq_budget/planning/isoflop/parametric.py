@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult, least_squares, minimize_scalar, nnls
@@ -58,8 +59,8 @@ class Runs:
         """log D of each run."""
         return self.flops - self.params if self.hours_heard is None else self.hours_heard
 
-    def cost(self, params: Array | float) -> Array | float:
-        """log f: FLOPs of one unit of D, at log sizes."""
+    def cost(self, params: Any) -> Any:
+        """log f: FLOPs of one unit of D, at log sizes (a number or an array of them)."""
         return params if self.hours_heard is None else np.polyval(self._cost_curve, params)
 
     @cached_property
@@ -138,7 +139,7 @@ def _log_value(theta: Sequence[float] | Array, n: Array, d: Array) -> Array:
     return np.logaddexp.reduce(_terms(theta, n, d), axis=0)
 
 
-def _refine(runs: Runs, values: Array, start: Sequence[float]) -> OptimizeResult:
+def _refine(runs: Runs, values: Array, start: Sequence[float] | Array) -> OptimizeResult:
     """All five coefficients by Huber loss of the log residuals."""
     n, d = _centred(runs, runs.params, runs.audio)
 

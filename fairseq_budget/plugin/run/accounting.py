@@ -79,7 +79,7 @@ class Accounts:
         total, summed_others = total[: len(counts)], total[len(counts) :]
         self.charged_at = now
         self._forget()
-        summed = dict(zip((f.name for f in fields(Cost)), total, strict=False))
+        summed: dict[str, Any] = dict(zip((f.name for f in fields(Cost)), total, strict=False))
         summed["device_seconds"] /= NANOSECONDS
         return Collected(Cost(**summed), total[-4], total[-3], total[-2] / NANOSECONDS, total[-1] > 0, summed_others)
 

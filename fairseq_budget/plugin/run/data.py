@@ -26,7 +26,7 @@ def open_split(cfg: Any, split: str, labels: RunLabels | None, others: dict[str,
     for warning in cheap_checks(split, manifest, others):
         logger.warning(warning)
     utterances: Utterances = manifest
-    settings = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}
+    settings: dict[str, Any] = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}
     if split == "train" and cfg.segment_seconds is not None:
         utterances, settings = re_cut(manifest, settings, cfg)
     dataset = PretrainingDataset(

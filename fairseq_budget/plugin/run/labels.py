@@ -119,5 +119,6 @@ def _sum(earlier: list[dict[str, float] | None], ledger: Ledger) -> dict[str, fl
     if None in earlier:
         return None
     sums = [with_current_names(spent or {}) for spent in earlier]
-    total = Ledger(**{name: own[name] + sum(spent.get(name, 0) for spent in sums) for name in own})
+    total = Ledger()
+    total.load_state_dict({name: own[name] + sum(spent.get(name, 0) for spent in sums) for name in own})
     return {**total.state_dict(), **amounts_spent(total)}

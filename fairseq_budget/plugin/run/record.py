@@ -86,7 +86,7 @@ def command() -> str:
         hydra = HydraConfig.get()
         overrides = [*hydra.overrides.task, f"hydra.run.dir={hydra.runtime.output_dir}"]
         return shlex.join(
-            ["fairseq-hydra-train", "--config-dir", "recipes", "--config-name", hydra.job.config_name, *overrides]
+            ["fairseq-hydra-train", "--config-dir", "recipes", "--config-name", str(hydra.job.config_name), *overrides]
         )
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
