@@ -9,6 +9,49 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "fairseq_budget" / "__init__.py").read_text(), re.MULTILINE).group(1)
 RECIPES = [str(path.relative_to(HERE / "recipes")) for path in sorted((HERE / "recipes").rglob("*.yaml"))]
 
+# who plans, makes corpora and labels, or computes features needs no more than this
+CORE = [
+    "espeakng-loader",
+    "joblib",
+    "numpy",
+    "pydantic",
+    "requests",
+    "rich",
+    "scikit-learn",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch>=2.6",
+    "typer",
+]
+HYDRA = ["hydra-core==1.3.2", "hydra-joblib-launcher", "hydra-submitit-launcher"]
+EXTRAS = {
+    # the module `fairseq` on Python >= 3.11; see README.md
+    "train": ["fairseq-fixed==0.12.3.1", "deepspeed", "sentencepiece", "tensorboardX", *HYDRA],
+    "superb": [
+        "s3prl==0.4.18",
+        "torchaudio",
+        "editdistance",
+        "sentencepiece",
+        "tensorboardX",
+        "huggingface-hub<1",
+        "hydra-core==1.3.2",
+        "pyyaml",
+        # diarisation error rates, which s3prl leaves to a repository of scripts
+        "simpleder",
+        # imported by s3prl's downstream tasks, which don't ask for them; s3prl's own pin of dtw-python is older than numpy 2
+        "catalyst",
+        "dtw-python>=1.5",
+        "h5py",
+        "librosa",
+        "lxml",
+    ],
+    "report": ["jinja2", "matplotlib", "pandas"],
+    "export": ["transformers<5"],
+}
+EXTRAS["bench"] = [*EXTRAS["train"], *EXTRAS["report"], *EXTRAS["export"], "torchaudio"]
+ALL = sorted({package for packages in EXTRAS.values() for package in packages})
+
 setup(
     name="fairseq-budget",
     version=VERSION,
@@ -30,44 +73,7 @@ setup(
         "s3prl_upstreams": ["py.typed"],
         "fairseq_budget.recipes": RECIPES,
     },
-    install_requires=[
-        # the module `fairseq` on Python >= 3.11; see README.md
-        "fairseq-fixed==0.12.3.1",
-        "s3prl==0.4.18",
-        "torch>=2.6",
-        "torchaudio",
-        "deepspeed",
-        "editdistance",
-        "sentencepiece",
-        "espeakng-loader",
-        "hydra-core==1.3.2",
-        "hydra-joblib-launcher",
-        "hydra-submitit-launcher",
-        "huggingface-hub<1",
-        "transformers<5",
-        "jinja2",
-        "joblib",
-        "matplotlib",
-        "numpy",
-        "pandas",
-        "pydantic",
-        "requests",
-        "rich",
-        "scikit-learn",
-        "scipy",
-        "soundfile",
-        "soxr",
-        "tensorboardX",
-        "typer",
-        # diarisation error rates, which s3prl leaves to a repository of scripts
-        "simpleder",
-        # imported by s3prl's downstream tasks, which don't ask for them; s3prl's own pin of dtw-python is older than numpy 2
-        "catalyst",
-        "dtw-python>=1.5",
-        "h5py",
-        "librosa",
-        "lxml",
-    ],
-    extras_require={"test": ["hypothesis", "mypy", "pytest", "ruff"]},
+    install_requires=CORE,
+    extras_require={**EXTRAS, "all": ALL, "test": [*ALL, "hypothesis", "mypy", "pytest", "ruff"]},
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},
 )

@@ -51,10 +51,36 @@ app.command("superb")(superb.superb)
 app.command("watch")(watch.watch)
 
 
+EXTRAS = {
+    "fairseq": "train",
+    "hydra": "train",
+    "omegaconf": "train",
+    "tensorboardX": "train",
+    "s3prl": "superb",
+    "simpleder": "superb",
+    "h5py": "superb",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "pandas": "report",
+    "transformers": "export",
+    "torchaudio": "superb",
+}
+"""The extra of the installation that brings a module."""
+
+
 def main() -> None:
     """Run the command line; an error meant for the user becomes one line and exit status 2."""
     try:
         app()
     except BudgetError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
-        sys.exit(2)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        _fail(f"this command needs the package {module}: pip install 'fairseq-budget[{EXTRAS[module]}]'")
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(message)}", highlight=False)
+    sys.exit(2)

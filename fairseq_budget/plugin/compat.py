@@ -18,7 +18,7 @@ def apply() -> None:
     allow_checkpoint_classes()
     broadcast_any_object()
     gather_without_cuda()
-    place_cpu_workers()
+    place_cpu_ranks()
     copy_checkpoints_whole()
 
 
@@ -28,7 +28,7 @@ def allow_checkpoint_classes() -> None:
 
 
 def broadcast_any_object() -> None:
-    """When several workers continue a run, one reads the checkpoint and sends it to the others, who unpack it with
+    """When several ranks continue a run, one reads the checkpoint and sends it to the others, who unpack it with
     torch.load: since 2.6 that refuses the configuration in it.  torch's own way to send objects doesn't."""
     distributed._broadcast_object_slow = _broadcast_object
 
@@ -53,8 +53,8 @@ def _all_gather_objects(data: Any, group: Any = None, max_size: int = 16384) -> 
     return gathered
 
 
-def place_cpu_workers() -> None:
-    """Under torchrun, a worker's device is its rank modulo the number of GPUs: a division by zero where there is none."""
+def place_cpu_ranks() -> None:
+    """Under torchrun, a rank's device is its rank modulo the number of GPUs: a division by zero where there is none."""
     original = distributed._infer_torch_distributed_launch_init
     if torch.cuda.is_available() or getattr(original, "without_cuda", False):
         return

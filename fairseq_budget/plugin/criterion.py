@@ -58,5 +58,5 @@ class BudgetPretrainingCriterion(FairseqCriterion):
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:
-        """Yes: workers' outputs are added in one all-reduce."""
+        """Yes: ranks' outputs are added in one all-reduce."""
         return True

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 class PretrainingDataset(FairseqDataset):
     """Utterances by index, and batches of them as `data/packing` makes them.
 
-    Batches depend on the seed and the epoch alone, and where a crop begins on these and the utterance: neither on workers
-    nor on what was drawn before, so that every worker has the same list, and a run that is resumed too.
+    Batches depend on the seed and the epoch alone, and where a crop begins on these and the utterance: neither on ranks
+    nor on what was drawn before, so that every rank has the same list, and a run that is resumed too.
     """
 
     def __init__(

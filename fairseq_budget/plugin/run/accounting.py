@@ -1,4 +1,4 @@
-"""What an update costs, summed over accumulated steps and workers without waiting for a device.
+"""What an update costs, summed over accumulated steps and ranks without waiting for a device.
 
 fairseq sums what a criterion logs on the GPU; reading such a sum would wait for the optimizer's step.  These numbers never
 leave the host: a second process group, on the CPU (gloo), adds them up.
@@ -23,8 +23,8 @@ NANOSECONDS = 10**9
 
 @dataclass(frozen=True)
 class Collected:
-    """An update over all workers: its cost, the masked frames and batches its losses are averages over, the seconds that
-    they waited for data, whether a worker was asked to stop, and the sums of others' counts."""
+    """An update over all ranks: its cost, the masked frames and batches its losses are averages over, the seconds that
+    they waited for data, whether a rank was asked to stop, and the sums of others' counts."""
 
     cost: Cost
     frames: int
@@ -56,17 +56,17 @@ class Accounts:
         self.frames, self.batches, self.begun = 0, 0, True
 
     def add(self, cost: Cost, frames: int) -> None:
-        """Enter a batch of this worker."""
+        """Enter a batch of this rank."""
         self.cost += cost
         self.frames += frames
         self.batches += 1
 
     def add_stand_in(self) -> None:
-        """This worker has no data left and repeated a batch for nothing: fairseq drops what it logged in this update."""
+        """This rank has no data left and repeated a batch for nothing: fairseq drops what it logged in this update."""
         self.frames = self.batches = 0
 
     def collect(self, stop: bool, waited: float, others: Sequence[int] = ()) -> Collected:
-        """Sum over workers and start anew.  Every worker must call it, at the end of every update.
+        """Sum over ranks and start anew.  Every rank must call it, at the end of every update.
 
         Args:
             others: counts that aren't kept here, for summing in the same go.
@@ -84,7 +84,7 @@ class Accounts:
         return Collected(Cost(**summed), total[-4], total[-3], total[-2] / NANOSECONDS, total[-1] > 0, summed_others)
 
     def sum(self, counts: list[int]) -> list[int]:
-        """Sums over workers.  Every worker must call it."""
+        """Sums over ranks.  Every rank must call it."""
         if not dist.is_initialized() or dist.get_world_size() == 1:
             return counts
         summed = torch.tensor(counts, dtype=torch.int64)
@@ -92,7 +92,7 @@ class Accounts:
         return summed.tolist()
 
     def gather(self, own: Any) -> list[Any]:
-        """What every worker has, in order of their ranks.  Every worker must call it."""
+        """What every rank has, in order of their ranks.  Every rank must call it."""
         if not dist.is_initialized() or dist.get_world_size() == 1:
             return [own]
         gathered: list[Any] = [None] * dist.get_world_size()
@@ -106,7 +106,7 @@ class Accounts:
 
 
 def cost_of(network: SpeechEncoder, samples: list[int], padded: int, first_pass: bool) -> Cost:
-    """What a batch costs a worker, its time aside.
+    """What a batch costs a rank, its time aside.
 
     Args:
         samples: of each utterance, after cropping.

@@ -2,7 +2,7 @@
 
 Loader processes cannot stop a run with a readable error, nor count for it, so what they could not read travels in the
 batch: `batch["bad_audio"]` is a list of (index, message).  Where nothing of a batch could be read, noise stands in for an
-utterance (`batch["stand_in"]`): every worker must take part in every update.
+utterance (`batch["stand_in"]`): every rank must take part in every update.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class BadAudioError(UserError, RuntimeError):
 
 
 class BadAudio:
-    """Counts utterances that were read and that were skipped, over all workers, and names the skipped ones once each.
+    """Counts utterances that were read and that were skipped, over all ranks, and names the skipped ones once each.
 
-    A worker notes what is in its batches; ``collect`` sums over workers, and every worker must call it with the others.
+    A rank notes what is in its batches; ``collect`` sums over ranks, and every rank must call it with the others.
     """
 
     def __init__(self, mode: str) -> None:
@@ -55,7 +55,7 @@ class BadAudio:
         self._new: list[tuple[str, int, str]] = []
 
     def note(self, split: str, batch: dict[str, Any]) -> None:
-        """Enter a batch of this worker.  Raises BadAudioError in mode `error`, naming the file, if it holds bad audio."""
+        """Enter a batch of this rank.  Raises BadAudioError in mode `error`, naming the file, if it holds bad audio."""
         bad: Sequence[tuple[int, str]] = batch.get("bad_audio", ())
         if bad and self.mode == "error":
             raise BadAudioError(f"{bad[0][1]}; `task.on_bad_audio=skip` would go on without it")
@@ -67,14 +67,14 @@ class BadAudio:
 
     @property
     def counts(self) -> list[int]:
-        """What this worker has noted since the last collection, for summing over workers."""
+        """What this rank has noted since the last collection, for summing over ranks."""
         return self._counts
 
     def collect(self, summed: list[int], gather: Callable[[Any], list[Any]]) -> None:
-        """Take over the workers' summed ``counts`` and start anew; log what is new among the skipped.
+        """Take over the ranks' summed ``counts`` and start anew; log what is new among the skipped.
 
-        `gather` hands an object of every worker to every worker; it is called where, and only where, the sum tells every
-        worker that something was skipped.
+        `gather` hands an object of every rank to every rank; it is called where, and only where, the sum tells every
+        rank that something was skipped.
         """
         new = gather(self._new) if any(summed[1::2]) else []
         first = not dist.is_initialized() or dist.get_rank() == 0
@@ -82,7 +82,7 @@ class BadAudio:
         for split, read, skipped in zip(SPLITS, summed[::2], summed[1::2], strict=True):
             self.read[split] += read
             self.skipped[split] += skipped
-        for split, index, message in (item for worker in new for item in worker):
+        for split, index, message in (item for rank in new for item in rank):
             if first and (split, index) not in self._named:
                 logger.warning("skipped: %s", message)
             self._named.add((split, index))

@@ -44,8 +44,8 @@ class WatchedEpochs(Watched):
     """An `EpochBatchIterator` whose training epochs are timed; validation, which asks for the same dataset epoch every
     time, isn't.
 
-    It continues an epoch with another number of workers, or other batches, at the same share of it.  fairseq alone would
-    count as many batches of each worker as before: twice the workers would skip half of what is left, or not start at all.
+    It continues an epoch with another number of ranks, or other batches, at the same share of it.  fairseq alone would
+    count as many batches of each rank as before: twice the ranks would skip half of what is left, or not start at all.
     """
 
     def next_epoch_itr(self, shuffle: bool = True, fix_batches_to_gpus: bool = False, set_dataset_epoch: bool = True) -> Any:
@@ -54,7 +54,7 @@ class WatchedEpochs(Watched):
         return WatchedBatches(batches, self.waiting) if set_dataset_epoch else batches
 
     def state_dict(self) -> dict[str, Any]:
-        """fairseq's, and how many batches each worker has in this epoch."""
+        """fairseq's, and how many batches each rank has in this epoch."""
         return {**self.held.state_dict(), "batches_in_epoch": len(self.held)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
