@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+SMALL = ("--hours", "0.002", "--dev-hours", "0.002", "--speakers", "2", "--keyword-speakers", "5")
+
 WITHOUT_EXTRAS = """
 import sys
 from importlib.abc import MetaPathFinder
@@ -40,7 +42,7 @@ def call(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("objectives",),
         ("recipes",),
         ("plan", "--objective", "best_rq", "--sizes", "30,slim"),
-        ("corpus", "synthetic", "speech", "--hours", "0.002", "--dev-hours", "0.002", "--speakers", "2", "--keyword-speakers", "5"),
+        ("corpus", "synthetic", "speech", *SMALL),
     ],
     ids=lambda arguments: arguments[0],
 )
