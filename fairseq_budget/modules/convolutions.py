@@ -1,4 +1,4 @@
-"""Waveform to latent frames: the convolutional encoder that the three objectives share.
+"""Waveform to latent frames: the convolutional encoder that all objectives share.
 
 Activations are rows of channels, one for each step of an utterance, in one matrix for the batch (see
 :mod:`fairseq_budget.kernels.strided`).

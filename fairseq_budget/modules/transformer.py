@@ -1,4 +1,4 @@
-"""The Transformer that the three objectives share.
+"""The Transformer that all objectives share.
 
 Letters: B utterances, F frames, D model width, H heads.
 """

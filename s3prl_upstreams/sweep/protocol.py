@@ -39,7 +39,7 @@ def sweep_task(settings: Settings, report: Report) -> None:
 
 
 def _choose_and_test(settings: Settings, runs: Sequence[Run]) -> float:
-    candidates = [rate for rate in settings.rates if all(run.fates()[rate].finished for run in runs)]
+    candidates = [rate for rate in settings.rates if all(run.outcomes()[rate].finished for run in runs)]
     if settings.superb.selection is None:
         for run in runs:
             run.test(candidates)
@@ -57,7 +57,7 @@ def _choose(settings: Settings, runs: Sequence[Run], candidates: Sequence[float]
     better = settings.superb.selection or settings.superb.main
     order = ranked(values, better.higher_is_better)
     if not order or values[order[0]] is None:
-        errors = [fate.failed for run in runs for fate in run.fates().values() if fate.failed]
+        errors = [outcome.failed for run in runs for outcome in run.outcomes().values() if outcome.failed]
         errors += [error for run in runs for error in run.test_errors.values()]
         reason = f"; the first error: {errors[0]}" if errors else ""
         raise BudgetError(f"`{settings.task}`: no learning rate has a score to be chosen by{reason}")

@@ -30,7 +30,7 @@ def write(settings: Settings, runs: Sequence[Run], chosen: float | None) -> None
     shared = common(settings, *runs[0].plan)
     cells: list[Row] = []
     for run in runs:
-        for rate in run.fates():
+        for rate in run.outcomes():
             row = {**shared, **_cell(run, rate), "chosen": rate == chosen}
             save(run.cell_folder(rate), row)
             cells.append(row)
@@ -96,16 +96,16 @@ def common(settings: Settings, args: Namespace, config: Config) -> Row:
 
 
 def _cell(run: Run, rate: float) -> Row:
-    fate, best = run.fates()[rate], run.best_on_dev(rate)
-    spent = fate.spent + run.test_spent.get(rate, Spent(0))
+    outcome, best = run.outcomes()[rate], run.best_on_dev(rate)
+    spent = outcome.spent + run.test_spent.get(rate, Spent(0))
     chosen = run.task.selection
     return {
         **({"variant": run.variant} if run.variant else {}),
         **record.measured(run.task, run.cell_folder(rate)),
         "lr": rate,
         "selected_by": {"metric": chosen.metric, "value": best.value} if chosen and best else None,
-        "error": fate.failed or run.test_errors.get(rate),
-        "dropped_at": fate.dropped,
+        "error": outcome.failed or run.test_errors.get(rate),
+        "dropped_at": outcome.dropped,
         "wall_seconds": round(spent.device_seconds, 1),
         "spent": spent.as_dict(),
     }

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fairseq_budget.arithmetic.currencies import with_current_names
 from fairseq_budget.errors import ConfigError
 from s3prl_upstreams import final, scores
 from s3prl_upstreams.scores import Score
@@ -36,7 +37,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Fate:
+class Outcome:
     """What became of a cell: an error, the step at which it was given up, or neither; and what its training cost."""
 
     failed: str | None
@@ -110,13 +111,13 @@ class Run:
         shutil.copytree(first.folder, folder, dirs_exist_ok=True)  # what the constructor wrote
         return Cell(rate, first.twin(folder), *for_cell(built.args, built.config, folder, rate))
 
-    def fates(self) -> dict[float, Fate]:
+    def outcomes(self) -> dict[float, Outcome]:
         """Of every cell whose pass is finished."""
         finished = [state for state in self._snapshots() if state["finished"]]
         found = {
-            rate: Fate(fate["failed"], fate["dropped"], Spent(**fate["spent"]))
+            rate: Outcome(outcome["failed"], outcome["dropped"], Spent(**with_current_names(outcome["spent"])))
             for state in finished
-            for rate, fate in zip(state["rates"], state["cells"], strict=True)
+            for rate, outcome in zip(state["rates"], state["cells"], strict=True)
         }
         return {rate: found[rate] for rate in self.settings.rates if rate in found}
 

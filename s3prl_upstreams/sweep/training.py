@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fairseq_budget.arithmetic.currencies import with_current_names
 from fairseq_budget.files import atomic
 from s3prl_upstreams.sweep import randomness
 from s3prl_upstreams.sweep.cells import Cell, states_file
@@ -165,22 +166,22 @@ class Training:
             "batch": position.batch,
             "epoch_began": position.epoch_began.state_dict() if position.epoch_began else None,
             "now": randomness.take().state_dict(),
-            "cells": [_fate(cell) for cell in self.cells],
+            "cells": [_outcome(cell) for cell in self.cells],
         }
         with atomic(self.snapshot) as partial:
             torch.save(state, partial)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        for cell, fate in zip(self.cells, state["cells"], strict=True):
-            cell.head.failed, cell.dropped = fate["failed"], fate["dropped"]
-            vars(cell.spent).update(fate["spent"])  # hooks hold on to the object
+        for cell, outcome in zip(self.cells, state["cells"], strict=True):
+            cell.head.failed, cell.dropped = outcome["failed"], outcome["dropped"]
+            vars(cell.spent).update(with_current_names(outcome["spent"]))  # hooks hold on to the object
             if cell.active and not state["finished"]:
                 cell.restore(state["step"])
         streams = [randomness.from_state(state[key]) if state[key] else None for key in ("epoch_began", "now")]
         self.position = Position(state["step"], state["epoch"], state["batch"], *streams)
 
 
-def _fate(cell: Cell) -> dict[str, Any]:
+def _outcome(cell: Cell) -> dict[str, Any]:
     return {"failed": cell.head.failed, "dropped": cell.dropped, "spent": asdict(cell.spent)}
 
 
