@@ -12,6 +12,7 @@ RECIPES = [str(path.relative_to(HERE / "recipes")) for path in sorted((HERE / "r
 # who plans, makes corpora and labels, or computes features needs no more than this
 CORE = [
     "espeakng-loader",
+    "filelock",
     "joblib",
     "numpy",
     "pydantic",

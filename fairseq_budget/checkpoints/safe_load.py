@@ -9,15 +9,14 @@ was given.  Both steps use torch's public functions; what a pickle may do stays 
 
 from __future__ import annotations
 
-import io
 import os
 import pickletools
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,16 +103,17 @@ def _opened(value: Placeholder) -> Any:
 
 def _load(path: Path) -> Any:
     is_zip = zipfile.is_zipfile(path)
-    with _allowing_only(_stand_ins(_names(path, is_zip))):
+    with _nothing_allowed():
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path) if is_zip else _names_of_legacy(path)
+        torch.serialization.add_safe_globals(_stand_ins(names))
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
 
 
 @contextmanager
-def _allowing_only(stand_ins: list[Any]) -> Iterator[None]:
+def _nothing_allowed() -> Iterator[None]:
     """Set aside what this process allowed torch to build for other files (fairseq's classes, while training)."""
     before = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals(stand_ins)
     try:
         yield
     finally:
@@ -121,28 +121,25 @@ def _allowing_only(stand_ins: list[Any]) -> Iterator[None]:
         torch.serialization.add_safe_globals(before)
 
 
-def _stand_ins(names: set[str]) -> list[Any]:
+def _stand_ins(names: Iterable[str]) -> list[Any]:
     """(object, name) for every name that the file mentions; torch looks at its own list before this one."""
     return [(BUILT.get(name) or type(name, (Placeholder,), {}), name) for name in sorted(names)]
 
 
-def _names(path: Path, is_zip: bool) -> set[str]:
-    """The full names of all classes and functions that the pickles of a checkpoint mention."""
+def _names_of_legacy(path: Path) -> set[str]:
+    """The full names of all classes and functions in a file of before torch 1.6, which torch's own scan doesn't read.
+
+    Such a file's pickles have protocol 2, which keeps Python 2's spelling of a name; it is given in Python 3's.
+    """
+    names = set()
     with path.open("rb") as file:
-        if not is_zip:
-            return {name for _ in range(LEGACY_PICKLES) for name in _mentioned(file)}
-        with zipfile.ZipFile(file) as archive:
-            record = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            return set(_mentioned(io.BytesIO(archive.read(record))))
-
-
-def _mentioned(file: BinaryIO) -> Iterator[str]:
-    """Full names in the next pickle of `file`, Python 2's spelling (which protocol 2 keeps) in Python 3's."""
-    for instruction, argument, _ in pickletools.genops(file):
-        if instruction.name == "GLOBAL":
-            module, name = argument.split(" ", 1)
-            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-            yield f"{module}.{name}"
+        for _ in range(LEGACY_PICKLES):
+            for instruction, argument, _ in pickletools.genops(file):
+                if instruction.name == "GLOBAL" and argument is not None:
+                    module, name = argument.split(" ", 1)
+                    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+                    names.add(f"{module}.{name}")
+    return names
 
 
 def _dictionary(*_: Any) -> dict[Any, Any]:

@@ -9,7 +9,6 @@ Letters in shapes: F labels of an utterance.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from fairseq_budget.data.manifest import Utterances
@@ -82,14 +82,16 @@ class Parts:
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Only one process at a time is inside, of those that label into `out`; a lock of a killed process is void."""
+    lock = FileLock(out / LOCK_NAME)
     try:
-        lock = (out / LOCK_NAME).open("w")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            Console(stderr=True).print(f"{out}: waiting for another process that labels here", highlight=False)
+            lock.acquire()
     except OSError as error:
         raise BudgetError(f"`{out}` cannot be written ({error.strerror}): name another folder as `--label-dir`") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            Console(stderr=True).print(f"{out}: waiting for another process that labels here", highlight=False)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()
