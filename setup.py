@@ -52,6 +52,7 @@ setup(
         "scipy",
         "soundfile",
         "soxr",
+        "tabulate",
         "tensorboardX",
         "typer",
         # diarisation error rates, which s3prl leaves to a repository of scripts
