@@ -47,7 +47,7 @@ EXTRAS = {
         "librosa",
         "lxml",
     ],
-    "report": ["jinja2", "matplotlib", "pandas"],
+    "report": ["jinja2", "matplotlib", "pandas", "tabulate"],
     "export": ["transformers<5"],
 }
 EXTRAS["bench"] = [*EXTRAS["train"], *EXTRAS["report"], *EXTRAS["export"], "torchaudio"]

@@ -62,6 +62,7 @@ EXTRAS = {
     "jinja2": "report",
     "matplotlib": "report",
     "pandas": "report",
+    "tabulate": "report",
     "transformers": "export",
     "torchaudio": "superb",
 }

@@ -14,7 +14,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import fmean, geometric_mean
+from statistics import geometric_mean
+
+from numpy.polynomial import Polynomial
 
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.plan import PlannedRun
@@ -112,26 +114,17 @@ def _cautions(choice: Choice) -> Iterator[str]:
 
 
 def parabola_minimum(x: Sequence[float], y: Sequence[float]) -> float:
-    """Where the least-squares parabola through the points has its minimum.
-
-    With ``u = x - mean(x)``, the polynomials 1, u and ``v = u * u - s * u - mean(u * u)``, where
-    ``s = sum(u ** 3) / sum(u ** 2)``, are orthogonal over the points, so that the slopes b of u and c of v follow one by one
-    and the minimum is at ``u = s / 2 - b / (2 c)``.
+    """The place of the minimum of the least-squares parabola through the points.
 
     Raises:
         BudgetError: fewer than three different places, or a parabola that opens downwards.
     """
     if len(set(x)) < 3:
         raise BudgetError(f"a parabola needs at least three different sizes, but there are {len(set(x))}")
-    u = [value - fmean(x) for value in x]
-    squares = math.fsum(a * a for a in u)
-    skew = math.fsum(a**3 for a in u) / squares
-    v = [a * a - skew * a - squares / len(u) for a in u]
-    slope = math.fsum(a * b for a, b in zip(u, y, strict=True)) / squares
-    curvature = math.fsum(a * b for a, b in zip(v, y, strict=True)) / math.fsum(a * a for a in v)
-    if curvature <= 0:
+    parabola = Polynomial.fit(x, y, 2)
+    if parabola.coef[2] <= 0:
         raise BudgetError("the curve has no minimum: its parabola doesn't open upwards; add smaller or larger sizes")
-    return fmean(x) + skew / 2 - slope / (2 * curvature)
+    return float(parabola.deriv().roots()[0])
 
 
 @cache

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+from tabulate import tabulate
+
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
@@ -28,11 +30,13 @@ def score_text(score: Score | None) -> str:
 def markdown(table: SuperbTable) -> str:
     """A table whose groups are rows of one cell, and a list of remarks."""
     headings = ["upstream", *(column.title for column in table.columns), "SUPERB score ↑"]
-    lines = [_line(headings), _line(["---", *["---:"] * (len(headings) - 1)])]
-    for group, rows in table.groups:
-        lines.append(_line([f"*{_escaped(group)}*", *[""] * (len(headings) - 1)]))
-        lines += [_line([_escaped(row.name), *_cells(table, row)]) for row in rows]
-    return "\n".join([*lines, "", *(f"- {remark}" for remark in table.remarks), ""])
+    rows: list[list[str]] = []
+    for group, members in table.groups:
+        rows.append([f"*{_escaped(group)}*", *[""] * (len(headings) - 1)])
+        rows += [[_escaped(row.name), *_cells(table, row)] for row in members]
+    sides = ["left", *["right"] * (len(headings) - 1)]
+    lines = tabulate(rows, headings, "pipe", disable_numparse=True, colalign=sides)
+    return "\n".join([lines, "", *(f"- {remark}" for remark in table.remarks), ""])
 
 
 def comma_separated(table: SuperbTable) -> str:
@@ -105,10 +109,6 @@ def latex_escaped(text: str) -> str:
 
 def _cells(table: SuperbTable, row: Row) -> list[str]:
     return [*(column.text(row.values.get(column.key)) for column in table.columns), score_text(row.score)]
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _escaped(text: str) -> str:
