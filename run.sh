@@ -27,7 +27,7 @@ stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
 environment
   SPEECH_COMMANDS      folder with the keyword corpus, train/ and test/ (default: synthetic keywords under --out)
   VENV                 virtual environment (default: .venv beside this file)
-  PYTHON               Python 3.11 to make it with (default: the first one found)
+  PYTHON               Python 3.11, 3.12 or 3.13 to make it with (default: the newest on the path and among pyenv's)
 USAGE
 }
 
@@ -40,15 +40,21 @@ say() { echo "== $*" >&2; }
 
 # stage 0
 
+# the one that PYTHON names, or the newest on the path and among pyenv's
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:-python3.11 python3 python /usr/bin/python3.11}; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    local version candidate candidates=()
+    for version in 3.13 3.12 3.11; do
+        candidates+=("python$version" "/usr/bin/python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python)
+    done
+    candidates+=(python3 python)
+    if [ -n "${PYTHON:-}" ]; then candidates=("$PYTHON"); fi
+    for candidate in "${candidates[@]}"; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
     done
-    fail "Python 3.11 is needed (README.md says why): install it, or name it with PYTHON=/path/to/python3.11"
+    fail "Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=/path/to/python3.13"
 }
 
 install() {
@@ -57,13 +63,15 @@ install() {
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted $here" ]; then
         return
     fi
-    python=$(find_python)
-    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "$python has no pip or venv: install them (on Debian and Ubuntu: apt install python3.11-venv)"
-    free=$(df -Pk "$(dirname "$venv")" | awk 'NR == 2 {print int($4 / 1048576)}')
-    [ "$free" -ge 4 ] || fail "$free GiB are free at $(dirname "$venv"), 4 are needed: make room, or set VENV to a place with more"
     say "installing into $venv"
-    "$python" -m venv "$venv"
+    if [ ! -x "$venv/bin/pip" ]; then # one that stands keeps its Python
+        python=$(find_python)
+        "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+            fail "$python has no pip or venv: install them (on Debian and Ubuntu: apt install python3-venv)"
+        free=$(df -Pk "$(dirname "$venv")" | awk 'NR == 2 {print int($4 / 1048576)}')
+        [ "$free" -ge 8 ] || fail "$free GiB are free at $(dirname "$venv"), 8 are needed: make room, or set VENV to a place with more"
+        "$python" -m venv "$venv"
+    fi
     # fairseq's and s3prl's build files need these in place; with isolation they would download a second torch
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$here/constraints.txt" \
         torch numpy cython setuptools wheel

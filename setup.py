@@ -32,7 +32,9 @@ EXTRAS = {
     "superb": [
         "s3prl==0.4.18",
         "torchaudio",
-        "editdistance",
+        # has no wheel for 3.13, where `host.compat` puts rapidfuzz in its place
+        'editdistance; python_version < "3.13"',
+        'rapidfuzz; python_version >= "3.13"',
         "sentencepiece",
         "tensorboardX",
         "huggingface-hub<1",
@@ -40,8 +42,8 @@ EXTRAS = {
         "pyyaml",
         # diarisation error rates, which s3prl leaves to a repository of scripts
         "simpleder",
-        # imported by s3prl's downstream tasks, which don't ask for them; s3prl's own pin of dtw-python is older than numpy 2
-        "catalyst",
+        # imported by s3prl's downstream tasks, which don't ask for them; s3prl's own pin of dtw-python is older than numpy 2.
+        # They import catalyst, too, which pip >= 24.1 can't read and nothing here uses: `host.compat` has a stand-in
         "dtw-python>=1.5",
         "h5py",
         "librosa",
@@ -60,7 +62,7 @@ setup(
     description="Pre-training of self-supervised speech models on a compute budget, with fairseq and s3prl",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    python_requires=">=3.11,<3.12",
+    python_requires=">=3.11,<3.14",
     # Hydra finds its plugins in the namespace package `hydra_plugins`; the recipes lie beside the code in a checkout and
     # inside the package when installed
     packages=[
@@ -75,6 +77,6 @@ setup(
         "fairseq_budget.recipes": RECIPES,
     },
     install_requires=CORE,
-    extras_require={**EXTRAS, "all": ALL, "test": [*ALL, "hypothesis", "mypy", "pytest", "ruff"]},
+    extras_require={**EXTRAS, "all": ALL, "test": [*ALL, "hypothesis", "mypy", "pytest", "rapidfuzz", "ruff"]},
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},
 )

@@ -59,6 +59,7 @@ EXTRAS = {
     "s3prl": "superb",
     "simpleder": "superb",
     "h5py": "superb",
+    "rapidfuzz": "superb",
     "jinja2": "report",
     "matplotlib": "report",
     "pandas": "report",

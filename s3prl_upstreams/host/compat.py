@@ -12,6 +12,7 @@ import importlib.util
 import shutil
 import sys
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ def apply() -> None:
     allow_saved_arguments()
     provide_hub_names()
     provide_unused_imports()
+    provide_edit_distance()
     stay_on_the_processor()
 
 
@@ -112,6 +114,17 @@ def provide_unused_imports() -> None:
             continue
         if importlib.util.find_spec(package) is None or (package == "sox" and shutil.which("sox") is None):
             _make_module(module, name, _absent(f"{module}.{name}", f"pip install {package}"))
+
+
+def provide_edit_distance() -> None:
+    """``editdistance`` has no wheel for Python 3.13 and would need a compiler there; rapidfuzz counts the same edits."""
+    if "editdistance" not in sys.modules and importlib.util.find_spec("editdistance") is None:
+        _make_module("editdistance", "eval", _edits)
+
+
+def _edits(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """Counts insertions, deletions and substitutions."""
+    return importlib.import_module("rapidfuzz.distance.Levenshtein").distance(one, other)
 
 
 def _absent(name: str, remedy: str) -> type:

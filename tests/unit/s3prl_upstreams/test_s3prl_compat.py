@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import types
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -153,6 +154,30 @@ def test_packages_that_are_imported_and_not_used(monkeypatch: pytest.MonkeyPatch
     compat.provide_unused_imports()
     assert ("catalyst" in sys.modules, "sox" in sys.modules) == (False, True), "the package alone would ask a shell for it"
     monkeypatch.delitem(sys.modules, "sox")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [
+        (["a", "b", "c"], ["a", "c"], 1),
+        (["the", "cat"], ["a", "cat", "sat"], 2),
+        ([], ["x"], 1),
+        ("kitten", "sitting", 3),
+        ([1, 2], [2, 1], 2),
+    ],
+)
+@pytest.mark.parametrize("installed", [True, False])
+def test_edits_are_counted_with_and_without_editdistance(
+    monkeypatch: pytest.MonkeyPatch, installed: bool, one: Sequence[object], other: Sequence[object], edits: int
+) -> None:
+    monkeypatch.setitem(sys.modules, "editdistance", None)
+    monkeypatch.delitem(sys.modules, "editdistance")
+    if installed:
+        pytest.importorskip("editdistance")
+    else:
+        pretend_installed(monkeypatch, {"editdistance": False})
+    compat.provide_edit_distance()
+    assert importlib.import_module("editdistance").eval(one, other) == edits
 
 
 def called_from(module: str, tensor: torch.Tensor) -> torch.Tensor:
