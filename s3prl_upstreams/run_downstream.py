@@ -13,6 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class Observer:
         self.read_settings = read_settings
         self.args = argparse.Namespace()
         self.config: dict[str, Any] = {}
+        # tensorboardX would close them at exit, when Python 3.12 starts no thread any more and an error gets a traceback
+        self.writers = ExitStack()
 
     def __call__(self) -> Settings:
         """s3prl's settings, checked; BudgetError for those that cannot work."""
@@ -57,7 +60,8 @@ class Observer:
             (folder / scores.FILE).unlink(missing_ok=True)
         runner = importlib.import_module("s3prl.downstream.runner")
         tensorboard = importlib.import_module("tensorboardX").SummaryWriter
-        runner.SummaryWriter = scores.recording(tensorboard, folder, self.checkpoint)
+        writer = scores.recording(tensorboard, folder, self.checkpoint)
+        runner.SummaryWriter = lambda *args: self.writers.enter_context(writer(*args))
 
 
 def main() -> int:
@@ -79,7 +83,8 @@ def run(arguments: list[str]) -> None:
 
     observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args)
     started = time.monotonic()
-    launcher.main()
+    with observer.writers:
+        launcher.main()
     args, config = observer.args, observer.config
     if args.mode == "train":
         command = shlex.join(["python", "-m", "s3prl_upstreams.run_downstream", *arguments])
