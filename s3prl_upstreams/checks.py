@@ -12,8 +12,7 @@ import torch
 from fairseq_budget.corpora.superb import places
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks import Task, task_of
-
-Config = dict[str, Any]
+from s3prl_upstreams.tasks.base import Config
 
 
 def prepare(args: Namespace, config: Config) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from s3prl_upstreams import scores
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import task_of
-
-Config = dict[str, Any]
+from s3prl_upstreams.tasks.base import Config
 
 
 def score(args: Namespace, config: Config, checkpoint: str | None = None) -> Score | None:

@@ -15,6 +15,8 @@ import numpy as np
 import soundfile
 import torch
 
+from fairseq_budget.objectives import OBJECTIVES, get_objective
+
 ASSETS = Path(__file__).parent / "assets"
 UPDATES = 10
 CLUSTERS = 5
@@ -62,7 +64,7 @@ def losses_of(objective: str, data: Path) -> list[float]:
     """Training losses, as logged, of the first updates through fairseq's own trainer on one CPU rank."""
     from fairseq_budget.bench.training import build_run
 
-    labels = ("task.label_rate=50",) if objective == "hubert" else ()
+    labels = ("task.label_rate=50",) if get_objective(objective).needs_labels else ()
     torch.manual_seed(1)
     run = build_run(objective, "30", (*SHAPE, *BATCHES, *labels, f"task.data={data}", "optimization.lr=[1e-3]"), "cpu")
     run.task.load_dataset("train")
@@ -90,4 +92,4 @@ def main(objectives: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["hubert", "wav2vec2", "tera", "best_rq"])
+    main(sys.argv[1:] or list(OBJECTIVES))

@@ -33,6 +33,9 @@ UNREGULARISED = Regularisation(dropout=0.0, encoder_layerdrop=0.0, feature_grad_
 LARGE_AS_THE_OTHERS: Mapping[str, Any] = {"layer_norm_first": False, "extractor_mode": "default", "normalize": False}
 """Norms of an encoder that is Base's in every size: after the blocks, and group norm after the first convolution."""
 
+NOMINAL_PERCENTS: Mapping[str, int] = {"30": 30, "50": 50, "70": 70, "small": 100, "slim": 100, "200": 200}
+"""What Liu et al. 2024 call the sizes up to 200%, whatever the objective; Base and Large are given exactly (table 4)."""
+
 
 @dataclass(frozen=True)
 class Objective:

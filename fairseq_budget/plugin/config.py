@@ -10,7 +10,7 @@ from fairseq.dataclass import FairseqDataclass
 from omegaconf import II, MISSING
 
 from fairseq_budget.arithmetic.currencies import CURRENCIES, FORMER_NAMES, with_current_names
-from fairseq_budget.arithmetic.model_config import setting as _setting
+from fairseq_budget.arithmetic.model_config import setting
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def make_budget_config() -> type:
     """Amounts by currency, as settings of fairseq: a field for each currency, and one for each former name."""
     helps = {currency.name: currency.help for currency in CURRENCIES.values()}
     helps |= {old: f"former name of {CURRENCIES[new].name}" for old, new in FORMER_NAMES.items() if new in CURRENCIES}
-    settings = [(name, Optional[float], _setting(None, text)) for name, text in helps.items()]
+    settings = [(name, Optional[float], setting(None, text)) for name, text in helps.items()]
     described = {"__doc__": "Amounts by currency; the one reached first ends the run."}
     return make_dataclass("BudgetConfig", settings, bases=(FairseqDataclass,), namespace=described)
 
@@ -39,31 +39,31 @@ def budget_amounts(settings: Any) -> dict[str, float]:
 class PretrainingConfig(FairseqDataclass):
     """A corpus, how it is cropped and batched, and the budget."""
 
-    data: str = _setting(MISSING, "folder with train.tsv and valid.tsv (see `fairseq-budget manifest`)")
+    data: str = setting(MISSING, "folder with train.tsv and valid.tsv (see `fairseq-budget manifest`)")
     budget: BudgetConfig = field(default_factory=BudgetConfig, metadata={"help": "when training ends"})
-    normalize: bool = _setting(False, "layer-norm each utterance's waveform (HuBERT Large)")
-    max_sample_size: int = _setting(250_000, "longest crop, in samples (paper A)")
-    min_sample_size: int = _setting(32_000, "shorter utterances are left out, in samples (paper A)")
-    checkpoints: int = _setting(0, "validate, and save and keep a checkpoint, at each of so many equal shares of the budget")
-    batching: str = _setting(
+    normalize: bool = setting(False, "layer-norm each utterance's waveform (HuBERT Large)")
+    max_sample_size: int = setting(250_000, "longest crop, in samples (paper A)")
+    min_sample_size: int = setting(32_000, "shorter utterances are left out, in samples (paper A)")
+    checkpoints: int = setting(0, "validate, and save and keep a checkpoint, at each of so many equal shares of the budget")
+    batching: str = setting(
         "buckets",
         "which utterances share a batch: buckets (full batches of few shapes), sorted (neighbours by length, paper A) "
         "or bins (random ones of similar length, paper C)",
     )
     # every row has as many masked frames as the poorest: long rows have a smaller share of theirs masked
-    padding: bool = _setting(False, "pad and mask the short utterances of a batch, rather than crop the long ones only")
-    segment_seconds: Optional[float] = _setting(
+    padding: bool = setting(False, "pad and mask the short utterances of a batch, rather than crop the long ones only")
+    segment_seconds: Optional[float] = setting(
         None, "re-cut the training audio into segments of about this length (Gao et al. 2022: 1, 5, 10, 15); null: as it is"
     )
-    cross_speakers: bool = _setting(False, "a segment may join speakers, otherwise it has one")
-    speaker_rule: Optional[str] = _setting(
+    cross_speakers: bool = setting(False, "a segment may join speakers, otherwise it has one")
+    speaker_rule: Optional[str] = setting(
         None, "regular expression whose first group, in a file's name, is the speaker; null: LibriSpeech's"
     )
-    on_bad_audio: str = _setting("error", "audio that cannot be read: error, or skip (more than 1% still ends the run)")
+    on_bad_audio: str = setting("error", "audio that cannot be read: error, or skip (more than 1% still ends the run)")
     # fairseq makes batches once and shuffles them; made anew, they mix, and a resumed run has those of its epoch
-    rebuild_batches: bool = _setting(True, "make new batches for each epoch")
+    rebuild_batches: bool = setting(True, "make new batches for each epoch")
     # fairseq keeps loader processes alive over epochs; they would go on with the first epoch's crops
-    persistent_workers: bool = _setting(False, "keep data loading processes over epochs")
+    persistent_workers: bool = setting(False, "keep data loading processes over epochs")
     seed: int = II("common.seed")
 
 
@@ -71,17 +71,17 @@ class PretrainingConfig(FairseqDataclass):
 class LabelledConfig(PretrainingConfig):
     """What an objective with labels needs besides."""
 
-    labels: str = _setting("km", "label files are <split>.<labels>, the dictionary is dict.<labels>.txt")
-    label_dir: Optional[str] = _setting(None, "folder of the label files; default: `data`")
-    label_rate: Optional[float] = _setting(None, "labels per second; default: what labels.json beside them says")
+    labels: str = setting("km", "label files are <split>.<labels>, the dictionary is dict.<labels>.txt")
+    label_dir: Optional[str] = setting(None, "folder of the label files; default: `data`")
+    label_rate: Optional[float] = setting(None, "labels per second; default: what labels.json beside them says")
 
 
 @dataclass
 class PolynomialConfig(FairseqDataclass):
     """Warm-up, then polynomial decay to 0 at the end of the budget."""
 
-    warmup_share: float = _setting(0.08, "share of the budget for the warm-up (paper A: 32k of Slim's 400k updates)")
-    power: float = _setting(1.0, "power of the decay (paper A: 1)")
+    warmup_share: float = setting(0.08, "share of the budget for the warm-up (paper A: 32k of Slim's 400k updates)")
+    power: float = setting(1.0, "power of the decay (paper A: 1)")
     lr: List[float] = II("optimization.lr")
 
 
@@ -89,8 +89,8 @@ class PolynomialConfig(FairseqDataclass):
 class TriangularConfig(FairseqDataclass):
     """Triangular cycles over the budget."""
 
-    cycles: int = _setting(8, "number of cycles (paper C)")
-    minimum: float = _setting(0.01, "lowest over highest learning rate (paper C)")
+    cycles: int = setting(8, "number of cycles (paper C)")
+    minimum: float = setting(0.01, "lowest over highest learning rate (paper C)")
     lr: List[float] = II("optimization.lr")
 
 
@@ -98,11 +98,11 @@ class TriangularConfig(FairseqDataclass):
 class TriStageConfig(FairseqDataclass):
     """Warm-up, constant, exponential decay; the shares of the budget make up 1."""
 
-    warmup_share: float = _setting(0.1, "share of the linear warm-up (paper C, fine-tuning)")
-    hold_share: float = _setting(0.4, "share at the highest learning rate (paper C)")
-    decay_share: float = _setting(0.5, "share of the exponential decay (paper C)")
-    initial: float = _setting(0.01, "first over highest learning rate (paper C: 5e-7 over 5e-5)")
-    final: float = _setting(0.05, "last over highest learning rate (paper C: 2.5e-6 over 5e-5)")
+    warmup_share: float = setting(0.1, "share of the linear warm-up (paper C, fine-tuning)")
+    hold_share: float = setting(0.4, "share at the highest learning rate (paper C)")
+    decay_share: float = setting(0.5, "share of the exponential decay (paper C)")
+    initial: float = setting(0.01, "first over highest learning rate (paper C: 5e-7 over 5e-5)")
+    final: float = setting(0.05, "last over highest learning rate (paper C: 2.5e-6 over 5e-5)")
     lr: List[float] = II("optimization.lr")
 
 
@@ -110,6 +110,6 @@ class TriStageConfig(FairseqDataclass):
 class CooldownConfig(FairseqDataclass):
     """Warm-up, constant, linear cooldown."""
 
-    warmup_share: float = _setting(0.08, "share of the budget for the warm-up (as paper A's)")
-    cooldown_share: float = _setting(0.2, "share of the budget for the cooldown; 0 for a trunk (Haegele et al. 2024)")
+    warmup_share: float = setting(0.08, "share of the budget for the warm-up (as paper A's)")
+    cooldown_share: float = setting(0.2, "share of the budget for the cooldown; 0 for a trunk (Haegele et al. 2024)")
     lr: List[float] = II("optimization.lr")

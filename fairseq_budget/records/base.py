@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
+from fairseq_budget.arithmetic.currencies import with_current_names
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.records.provenance import git_revision
@@ -55,10 +56,19 @@ _RULES = {
 """pydantic's kinds of errors, as the rule that was broken."""
 
 
-class Record(BaseModel):
-    """A record; entries that this version doesn't know are kept."""
+class Entries(BaseModel):
+    """A record or a part of one; entries that this version doesn't know are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
+
+
+def renamed(values: Any) -> Any:
+    """Amounts under today's names; what isn't an object is left for the type to refuse."""
+    return with_current_names(values) if isinstance(values, dict) else values
+
+
+class Record(Entries):
+    """What every kind of record has."""
 
     KIND: ClassVar[str]
 

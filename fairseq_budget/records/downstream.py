@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
-from fairseq_budget.arithmetic.currencies import with_current_names
-from fairseq_budget.records.base import Measured, Name, Number, Record
+from fairseq_budget.records.base import Entries, Measured, Name, Number, Record, renamed
 
 
-class Sweep(BaseModel):
+class Sweep(Entries):
     """How a sweep was made."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     rates: list[float] = []
     selected_on: str | None = None
@@ -21,10 +18,6 @@ class Sweep(BaseModel):
     official: bool | None = None
     changed: dict[str, Any] = {}
     """Settings that differ from the official recipe's."""
-
-
-def _renamed(values: Any) -> Any:
-    return with_current_names(values) if isinstance(values, dict) else values
 
 
 class DownstreamRecord(Record):
@@ -56,7 +49,7 @@ class DownstreamRecord(Record):
     error: str | None = None
     """Why there is no score."""
     sweep: Sweep | None = None
-    spent: Annotated[dict[str, Any] | None, BeforeValidator(_renamed)] = None
+    spent: Annotated[dict[str, Any] | None, BeforeValidator(renamed)] = None
     chosen: bool | None = None
     """Of a trial, whether it is the task's result."""
     cells: list[dict[str, Any]] | None = None

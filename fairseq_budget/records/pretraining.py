@@ -4,44 +4,37 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from fairseq_budget.arithmetic.budget import SPENT, share_spent
-from fairseq_budget.arithmetic.currencies import with_current_names
-from fairseq_budget.records.base import Measured, Name, Number, Record
+from fairseq_budget.records.base import Entries, Measured, Name, Number, Record, renamed
 
 
 def _amounts(values: Any) -> Any:
     """Amounts under today's names, without those that are null."""
+    values = renamed(values)
     if not isinstance(values, dict):
         return values
-    return with_current_names({name: amount for name, amount in values.items() if amount is not None})
+    return {name: amount for name, amount in values.items() if amount is not None}
 
 
-class _Entries(BaseModel):
-    """A part of a record; entries that this version doesn't know are kept."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-
-class Spent(BaseModel):
+class Spent(Entries):
     """The ledger, and what it comes to in every currency."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
     __pydantic_extra__: dict[str, Number]
 
     flops: Number
     updates: Number
 
 
-class Metrics(_Entries):
+class Metrics(Entries):
     """Losses in the objective's unit."""
 
     train_loss: Measured = None
     valid_loss: Measured = None
 
 
-class Data(_Entries):
+class Data(Entries):
     """What was trained on."""
 
     train: str | None = None

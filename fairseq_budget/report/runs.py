@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairseq_budget.arithmetic.budget import SPENT, share_spent
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES, get_size
 from fairseq_budget.objectives import OBJECTIVES, shape_of
@@ -41,6 +40,9 @@ class PretrainRun:
     params: int
     budget: Mapping[str, float]
     spent: Mapping[str, float]
+    share: float
+    """Spent part of the budget; see :attr:`PretrainingRecord.share`."""
+    finished: bool
     plan: Mapping[str, float]
     """What the planner said before the run; empty where it couldn't or wasn't asked."""
     train_loss: float
@@ -49,16 +51,6 @@ class PretrainRun:
     data_hours: float
     origin: Origin
     history: History | None
-
-    @property
-    def share(self) -> float:
-        """Spent part of the budget, 0 to 1 and a little over; of several currencies the one nearest its end."""
-        return share_spent(self.budget, self.spent)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run stopped because its budget was spent."""
-        return self.share >= SPENT
 
     @property
     def epochs(self) -> float:
@@ -112,6 +104,8 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
         params=int(record.params),
         budget=record.budget,
         spent=spent,
+        share=record.share,
+        finished=record.finished,
         plan=record.plan or {},
         train_loss=_or_nan(record.metrics.train_loss),
         valid_loss=_or_nan(record.metrics.valid_loss),

@@ -6,7 +6,7 @@ from typing import ClassVar
 from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.model_config import ModelConfig, setting
 from fairseq_budget.objectives.hubert.cost import HubertHead
-from fairseq_budget.objectives.objective import Objective
+from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
 
 
 @dataclass
@@ -41,7 +41,7 @@ OBJECTIVE = Objective(
         "base": 3e-4,
         "large": 2e-4,
     },
-    percents={"30": 30, "50": 50, "70": 70, "small": 100, "slim": 100, "200": 200, "base": 473, "large": 1582},
+    percents={**NOMINAL_PERCENTS, "base": 473, "large": 1582},
     # fairseq's HuBERT Large: norms before the blocks and after every convolution, normalised waves
     unregularised={"layer_norm_first": True, "extractor_mode": "layer_norm", "normalize": True},
 )

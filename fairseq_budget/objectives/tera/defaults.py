@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.model_config import ModelConfig, setting
-from fairseq_budget.objectives.objective import Objective
+from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
 from fairseq_budget.objectives.tera.cost import TeraHead
 
 
@@ -38,5 +38,5 @@ OBJECTIVE = Objective(
         "base": 3e-4,
         "large": 5e-5,
     },
-    percents={"30": 30, "50": 50, "70": 70, "small": 100, "slim": 100, "200": 200, "base": 476, "large": 1590},
+    percents={**NOMINAL_PERCENTS, "base": 476, "large": 1590},
 )

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.model_config import ModelConfig, setting
-from fairseq_budget.objectives.objective import Objective
+from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
 from fairseq_budget.objectives.wav2vec2.cost import Wav2Vec2Head
 
 
@@ -44,5 +44,5 @@ OBJECTIVE = Objective(
         "base": 2e-4,
         "large": 1e-4,
     },
-    percents={"30": 30, "50": 50, "70": 70, "small": 100, "slim": 100, "200": 200, "base": 467, "large": 1559},
+    percents={**NOMINAL_PERCENTS, "base": 467, "large": 1559},
 )
