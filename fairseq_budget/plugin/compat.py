@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import queue
 import shutil
+import threading
+import time
 from typing import Any
 
 import torch
 from fairseq.data import Dictionary
+from fairseq.data.iterators import BackgroundConsumer
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 
@@ -20,6 +25,7 @@ def apply() -> None:
     gather_without_cuda()
     place_cpu_ranks()
     copy_checkpoints_whole()
+    end_reading_at_exit()
 
 
 def allow_checkpoint_classes() -> None:
@@ -87,3 +93,29 @@ def _copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
     shutil.copyfile(src_path, unfinished)
     os.replace(unfinished, dst_path)
     return dst_path
+
+
+def end_reading_at_exit() -> None:
+    """fairseq reads batches ahead in a daemon thread.  At exit, Python kills such a thread wherever it is; inside torch's
+    C++ code that aborts the process ("terminate called without an active exception", exit code -6) when all is done."""
+    atexit.unregister(end_reading)
+    atexit.register(end_reading)
+
+
+def end_reading(limit_s: float = 10.0) -> None:
+    """Let the threads that read ahead end after the batch that they are reading, and wait for them so many seconds."""
+    deadline = time.monotonic() + limit_s
+    readers = [thread for thread in threading.enumerate() if isinstance(thread, BackgroundConsumer)]
+    for reader in readers:
+        reader._max_len = 0
+    while any(reader.is_alive() for reader in readers) and time.monotonic() < deadline:
+        for reader in readers:
+            _make_room(reader._queue)
+            reader.join(0.01)
+
+
+def _make_room(batches: queue.Queue[Any]) -> None:
+    try:
+        batches.get_nowait()
+    except queue.Empty:
+        pass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from fairseq.data import Dictionary
+from fairseq.data.iterators import BufferedIterator
 from fairseq.dataclass.configs import DistributedTrainingConfig
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
@@ -67,3 +68,12 @@ def test_a_copy_that_is_cut_short_leaves_the_old_checkpoint(tmp_path: Path, monk
     assert last.read_bytes() == b"old"
     assert PathManager.copy(str(new), str(last), overwrite=True)
     assert last.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("batches_ahead", [1, 50])
+def test_no_thread_reads_ahead_when_python_exits(batches_ahead: int) -> None:
+    batches = BufferedIterator(batches_ahead, torch.utils.data.DataLoader(range(10_000)))
+    next(batches)
+    assert batches._consumer.is_alive()
+    compat.end_reading()
+    assert not batches._consumer.is_alive()
