@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and are on the disk before they have their name."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,29 @@ def atomic(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield partial
+        sync(partial)
         os.replace(partial, path)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content is on the disk: a name that outlives a power failure must not name an empty file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file; the copy has its name when it is complete."""
+    with atomic(target) as partial:
+        shutil.copyfile(source, partial)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file, which costs no space (a hard link); a copy where the file system has no links."""
+    with atomic(target) as partial:
+        try:
+            os.link(source, partial)
+        except OSError:
+            shutil.copyfile(source, partial)

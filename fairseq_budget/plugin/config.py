@@ -60,6 +60,11 @@ class PretrainingConfig(FairseqDataclass):
         None, "regular expression whose first group, in a file's name, is the speaker; null: LibriSpeech's"
     )
     on_bad_audio: str = setting("error", "audio that cannot be read: error, or skip (more than 1% still ends the run)")
+    on_damaged_checkpoint: str = setting(
+        "previous", "the newest checkpoint is damaged: go on from the one before it (previous), or error"
+    )
+    max_bad_updates: int = setting(10, "so many updates in a row whose gradients are no numbers end the run")
+    stall_minutes: Optional[float] = setting(None, "a rank without progress for so long ends the job; null: never")
     # fairseq makes batches once and shuffles them; made anew, they mix, and a resumed run has those of its epoch
     rebuild_batches: bool = setting(True, "make new batches for each epoch")
     # fairseq keeps loader processes alive over epochs; they would go on with the first epoch's crops

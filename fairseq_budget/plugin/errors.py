@@ -14,6 +14,10 @@ class UserError(BudgetError, CompactHydraException):
     """Hydra prints a CompactHydraException without its traceback."""
 
 
+class StopRun(UserError, RuntimeError):
+    """Ends a run during an update.  A RuntimeError, too, because that is what fairseq lets through as it is."""
+
+
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
     """Let a :class:`BudgetError` reach the user as one line."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch.distributed as dist
 
 from fairseq_budget.errors import unknown_name
-from fairseq_budget.plugin.errors import UserError
+from fairseq_budget.plugin.errors import StopRun
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +28,6 @@ BROKEN_SHARE, FEW = 0.1, 100
 """More than this share of so few isn't chance but a broken corpus: were 1% bad, it would happen once in 10^8 times."""
 
 SPLITS = ("train", "valid")
-
-
-class BadAudioError(UserError, RuntimeError):
-    """A RuntimeError too, because fairseq answers any other one during an update with a checkpoint `crash.pt`."""
 
 
 class BadAudio:
@@ -55,10 +51,10 @@ class BadAudio:
         self._new: list[tuple[str, int, str]] = []
 
     def note(self, split: str, batch: dict[str, Any]) -> None:
-        """Enter a batch of this rank.  Raises BadAudioError in mode `error`, naming the file, if it holds bad audio."""
+        """Enter a batch of this rank.  Raises StopRun in mode `error`, naming the file, if it holds bad audio."""
         bad: Sequence[tuple[int, str]] = batch.get("bad_audio", ())
         if bad and self.mode == "error":
-            raise BadAudioError(f"{bad[0][1]}; `task.on_bad_audio=skip` would go on without it")
+            raise StopRun(f"{bad[0][1]}; `task.on_bad_audio=skip` would go on without it")
         place = 2 * SPLITS.index(split)
         good = 0 if batch.get("stand_in") else len(batch["id"])
         self._counts[place] += good + len(bad)

@@ -13,6 +13,7 @@ import torch
 from omegaconf import open_dict
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.plugin.run.origin import LAST, RESETS, Origin
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,20 @@ class Control:
         """Updates of the model when the one in progress is done; 0 before the first of this process."""
         self._save_interval: int | None = None
 
+    def start_from(self, origin: Origin) -> None:
+        """Let fairseq read what the run starts from; a run's own checkpoint is read whole, whatever its parent's was."""
+        if origin.parent is None:
+            return
+        with open_dict(self.root):
+            self.root.checkpoint[origin.way] = str(origin.parent.absolute())
+            if origin.own:
+                self.root.checkpoint |= {"restore_file": LAST, "finetune_from_model": None, "continue_once": None}
+                self.root.checkpoint |= dict.fromkeys(RESETS, False)
+
+    def do_not_start(self) -> None:
+        """Nothing is trained: a lowest learning rate above every other one keeps fairseq from starting."""
+        self.root.optimization.stop_min_lr = float("inf")
+
     def begin_update(self) -> None:
         """Take back what was set for the last update alone."""
         if self._save_interval is not None:
@@ -42,18 +57,16 @@ class Control:
     def end(self, updates: int) -> None:
         """End the run at this update boundary: fairseq validates, saves and stops when it reaches `max_update`.
 
-        A run that is started again after its end would still do one update before fairseq looks; a lowest learning rate
-        above every other one keeps it from starting.
+        A run that is started again after its end would still do one update before fairseq looks.
         """
-        optimization = self.root.get("optimization")
-        if optimization is None:
+        if self.root.get("optimization") is None:
             return
         if self.updates_done:
             logger.info("the budget is spent after %d updates", updates)
-            optimization.max_update = self.updates_done
+            self.root.optimization.max_update = self.updates_done
         else:
             logger.info("the budget was spent before: nothing is left to do")
-            optimization.stop_min_lr = float("inf")
+            self.do_not_start()
 
     def stop_for_now(self) -> None:
         """End the run at this update boundary with a checkpoint, but without the time that a validation takes."""

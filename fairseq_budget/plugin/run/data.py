@@ -16,10 +16,17 @@ from fairseq_budget.plugin.run.labels import RunLabels
 logger = logging.getLogger(__name__)
 
 
-def open_split(cfg: Any, split: str, labels: RunLabels | None, others: dict[str, Manifest]) -> PretrainingDataset:
+def training_data(task: Any) -> PretrainingDataset | None:
+    """The training set of a fairseq task (`dataset.train_subset`); None before it is loaded."""
+    return task.datasets.get(task.root.dataset.train_subset)
+
+
+def open_split(
+    cfg: Any, split: str, labels: RunLabels | None, others: dict[str, Manifest], training: bool
+) -> PretrainingDataset:
     """Read `<data>/<split>.tsv`; refuse what would fail later, and warn of what looks wrong beside the `others`.
 
-    `cfg` is the task's configuration.
+    `cfg` is the task's configuration; only what is for `training` is re-cut.
     """
     manifest = Manifest.read(Path(cfg.data) / f"{split}.tsv")
     check_files(manifest, MAX_SHARE if cfg.on_bad_audio == "skip" else 0.0)
@@ -27,7 +34,7 @@ def open_split(cfg: Any, split: str, labels: RunLabels | None, others: dict[str,
         logger.warning(warning)
     utterances: Utterances = manifest
     settings: dict[str, Any] = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}
-    if split == "train" and cfg.segment_seconds is not None:
+    if training and cfg.segment_seconds is not None:
         utterances, settings = re_cut(manifest, settings, cfg)
     dataset = PretrainingDataset(
         utterances,

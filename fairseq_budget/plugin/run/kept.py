@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from fairseq_budget.files import link_or_copy
 
 
 class KeptCheckpoints:
     """Knows when a share of the budget has passed, and keeps the checkpoint that is written then.
 
-    The file is a second name for fairseq's (a hard link): it costs no space of its own until fairseq deletes that one.
+    Its name tells the amount: `checkpoint_at_6_updates.pt` is the first that had spent so much, whatever the budget was and
+    became.  A file that stands is never written again.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, budget: Mapping[str, float]) -> None:
+        """`budget`: amounts by currency."""
+        self.count, self.budget = count, budget
         self.passed = 0
-        self.due = False
+        self.due: str | None = None
+        """The name of the checkpoint that the next save writes."""
 
     def pass_by(self, progress: float) -> bool:
         """Take note of the progress; whether another share has passed since the last time."""
-        passed = int(min(progress, 1.0) * self.count)
+        passed = self._shares(progress)
         if passed <= self.passed:
             return False
-        self.passed, self.due = passed, True
+        self.passed, self.due = passed, self.name(passed)
         return True
 
     def resume(self, progress: float) -> None:
-        """Go on at a progress whose shares were kept before: the next save is no checkpoint of theirs."""
-        self.passed, self.due = int(min(progress, 1.0) * self.count), False
+        """Go on at a progress whose shares passed before."""
+        self.passed = self._shares(progress)
 
     def keep(self, path: Path) -> None:
-        """Give the checkpoint of a passed share its lasting name, `checkpoint_<share>_of_<count>.pt`."""
-        if not self.due:
+        """Give the checkpoint of a passed share its lasting name: a second name of fairseq's file (a hard link), which costs
+        no space of its own until fairseq deletes that one."""
+        if self.due is None:
             return
-        self.due = False
-        name = path.with_name(f"checkpoint_{self.passed}_of_{self.count}.pt")
-        name.unlink(missing_ok=True)
-        try:
-            os.link(path, name)
-        except OSError:  # a file system without hard links
-            name.write_bytes(path.read_bytes())
+        name, self.due = path.with_name(self.due), None
+        if not name.exists():
+            link_or_copy(path, name)
+
+    def name(self, share: int) -> str:
+        """File name of the checkpoint at a share: the amounts that are reached there."""
+        amounts = (f"{amount * share / self.count:.6g}_{currency}" for currency, amount in sorted(self.budget.items()))
+        return f"checkpoint_at_{'_or_'.join(amounts)}.pt"
+
+    def _shares(self, progress: float) -> int:
+        return int(min(progress, 1.0) * self.count)
+
+    def state_dict(self) -> dict[str, Any]:
+        """A run that is killed between fairseq's save and ours has the name still to give."""
+        return {"due": self.due}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.due = state["due"]

@@ -12,6 +12,7 @@ from fairseq_budget.data.label_record import RECORD_NAME, read_label_rate, read_
 from fairseq_budget.data.labels import DICTIONARY_NAME, SPECIAL_SYMBOLS, LabelFile, read_dictionary
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.plugin.run.origin import Origin
 
 
 class RunLabels:
@@ -69,7 +70,8 @@ class RunLabels:
             if name in ("codebook", "label_rate", "clusters") and None not in (known, value) and known != value:
                 raise BudgetError(
                     f"`{checkpoint}` was trained on other labels than those in `{self.folder}` ({_told(name, known)} there, "
-                    f"{_told(name, value)} here): name its labels as `task.label_dir`, or train in another `hydra.run.dir`"
+                    f"{_told(name, value)} here): name its labels as `task.label_dir`, or train in another `hydra.run.dir`; "
+                    "`checkpoint.reset_optimizer=true` begins anew from its weights"
                 )
 
     def entries(self, ledger: Ledger) -> dict[str, Any]:
@@ -91,21 +93,17 @@ class RunLabels:
         }
 
 
-def run_labels(cfg: Any, checkpoint: Any) -> RunLabels:
-    """The labels that a task's configuration names, checked against the checkpoint that is continued, if there is one."""
+def run_labels(cfg: Any, origin: Origin, settings: Any) -> RunLabels:
+    """The labels that a task's configuration names, checked against the checkpoint that is read, if there is one.
+
+    `settings`: the section `checkpoint` of fairseq's configuration.  Who resets the optimizer of a parent begins anew from
+    its weights, and may do so with other labels.
+    """
     labels = RunLabels(Path(cfg.label_dir or cfg.data), cfg.labels, cfg.label_rate)
-    if (continued := restored_checkpoint(checkpoint)) is not None:
-        labels.refuse_to_continue(continued)
+    begins_anew = settings is not None and (settings.reset_optimizer or settings.reset_lr_scheduler)
+    if origin.read is not None and not begins_anew:
+        labels.refuse_to_continue(origin.read)
     return labels
-
-
-def restored_checkpoint(settings: Any) -> Path | None:
-    """The checkpoint that fairseq will continue from (section `checkpoint` of the configuration), if there is one."""
-    if settings is None or settings.reset_optimizer or settings.reset_lr_scheduler:
-        return None
-    name = settings.restore_file
-    path = Path(settings.save_dir, name) if name == "checkpoint_last.pt" else Path(name)
-    return path if path.is_file() else None
 
 
 def _told(name: str, value: Any) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fairseq import metrics
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
@@ -19,6 +18,7 @@ from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import find_size
 from fairseq_budget.checkpoints.pretrained import model_size_key
 from fairseq_budget.planning.machine import device_name
+from fairseq_budget.plugin.run.data import training_data
 from fairseq_budget.plugin.run.forecast import forecast
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.pretraining import PretrainingRecord
@@ -32,17 +32,25 @@ class RunRecord:
 
     def __init__(self, task: Any) -> None:
         self.task, self.config, self.shape = task, task.network.config, task.network.model_shape
-        self.valid_loss: float | None = None
 
     def write(self) -> None:
         """Write it beside the folder of checkpoints."""
+        if (path := self._path()) is not None:
+            self.record().write(path)
+
+    def catch_up(self) -> None:
+        """Write it if it is behind the run: a process may end between its last checkpoint and its record."""
+        path, updates = self._path(), self.task.run.state.ledger.updates
+        if path is not None and (not path.is_file() or PretrainingRecord.read(path).spent.updates != updates):
+            self.write()
+
+    def _path(self) -> Path | None:
         checkpoint = self.task.root.get("checkpoint")
-        if checkpoint is not None:
-            self.record().write(Path(checkpoint.save_dir).absolute().parent / FILE)
+        return None if checkpoint is None else Path(checkpoint.save_dir).absolute().parent / FILE
 
     def plan(self) -> dict[str, float] | None:
         """What the planner says of this run; the same at every record."""
-        train = self.task.datasets.get("train")
+        train = training_data(self.task)
         return forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train) if train else None
 
     def record(self) -> PretrainingRecord:
@@ -58,9 +66,10 @@ class RunRecord:
             spent={**ledger.state_dict(), **amounts_spent(ledger)},
             plan=self.plan(),
             flops_convention=CONVENTION,
-            metrics={"train_loss": metrics.get_smoothed_value("train", "loss"), "valid_loss": self.valid_loss},
+            metrics=run.results.entries(),
             loss_unit=objective.loss_unit,
             **({} if labels is None else labels.entries(ledger)),
+            **run.parent.entries(ledger),
             data=self._data(),
             train_log=self.task.root.common.log_file,
             checkpoint=os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),
@@ -71,7 +80,7 @@ class RunRecord:
         )
 
     def _data(self) -> dict[str, Any]:
-        train = self.task.datasets.get("train")
+        train = training_data(self.task)
         return {
             "train": str(self.task.cfg.data),
             "hours": float(train.manifest.hours) if train else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,26 @@ from fairseq.distributed import utils as distributed
 
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.currencies import CURRENCIES
+from fairseq_budget.arithmetic.ledger import Cost
 from fairseq_budget.arithmetic.units import hours_from_samples
+from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.config import budget_amounts
+from fairseq_budget.plugin.errors import StopRun
 from fairseq_budget.plugin.run import state
 from fairseq_budget.plugin.run.accounting import Accounts, Collected, cost_of
-from fairseq_budget.plugin.run.bad_audio import BadAudio, BadAudioError
+from fairseq_budget.plugin.run.bad_audio import BadAudio
 from fairseq_budget.plugin.run.control import Control
+from fairseq_budget.plugin.run.divergence import Divergence
+from fairseq_budget.plugin.run.generations import Generations
 from fairseq_budget.plugin.run.kept import KeptCheckpoints
+from fairseq_budget.plugin.run.origin import find_origin
+from fairseq_budget.plugin.run.parent import Parent
+from fairseq_budget.plugin.run.results import Results
 from fairseq_budget.plugin.run.signals import Interruption
+from fairseq_budget.plugin.run.stalls import StallGuard
 from fairseq_budget.plugin.run.waiting import Waiting
+
+logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -28,24 +41,58 @@ class Run:
         """`cfg` is the task's configuration, `root` fairseq's whole one.
 
         Raises:
-            ConfigError: no budget, one in an unknown currency, or an unknown way to handle bad audio.
+            ConfigError: no budget, one in an unknown currency, or an unknown way to handle bad audio or a damaged checkpoint.
+            BudgetError: the checkpoint to start from isn't there, or is damaged.
         """
+        settings = root.get("checkpoint")
         self.state = state.start(Budget(budget_amounts(cfg.budget)))
+        self.accounts, self.waiting, self.interruption = Accounts(), Waiting(), Interruption()
+        self.is_master = distributed.is_master(root.distributed_training)
         self.control = Control(root)
-        self.kept = KeptCheckpoints(cfg.checkpoints)
-        self.accounts = Accounts()
-        self.waiting = Waiting()
-        self.interruption = Interruption()
-        self.bad_audio = self.state.parts["bad_audio"] = BadAudio(cfg.on_bad_audio)
+        self.generations = Generations(settings, cfg.on_damaged_checkpoint)
+        self.on_master(self.generations.repair)
+        self.origin = find_origin(settings)
+        self.control.start_from(self.origin)
+        self.state.inherits = self.origin.read is not None and not self.origin.own
+        self.divergence = Divergence(cfg.max_bad_updates, self.accounts.gather)
+        self.stalls = StallGuard(cfg.stall_minutes)
+        self.bad_audio = BadAudio(cfg.on_bad_audio)
+        self.kept = KeptCheckpoints(cfg.checkpoints, self.state.budget.amounts)
+        self.results = Results(root.dataset.valid_subset.split(","))
+        self.parent = Parent(self.origin)
+        self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results, "parent": self.parent}
         self.given_up: str | None = None
         """Why the run ends with an error, once its last checkpoint is there."""
         self.state.listeners.append(self._after_charge)
+        if any(self.accounts.gather(self.interruption.asked)):
+            self._do_not_start()
+
+    def on_master(self, action: Callable[[], None]) -> None:
+        """Let one rank do what all wait for.  Every rank must call it; an error of that one is every rank's."""
+        problem = None
+        if self.is_master:
+            try:
+                action()
+            except BudgetError as error:
+                problem = str(error)
+        for told in self.accounts.gather(problem):
+            if told is not None:
+                raise BudgetError(told)
+
+    def _do_not_start(self) -> None:
+        """A signal came before there was anything to save."""
+        logger.info("asked to stop before training began: nothing is lost, the same command goes on")
+        self.control.do_not_start()
+        if self.is_master:
+            self.interruption.hand_on()
 
     def begin_update(self) -> None:
-        """Raises BadAudioError if too much of the audio was bad."""
+        """Raises StopRun if the run can't go on; its last checkpoint is there."""
         if self.given_up is not None:
-            raise BadAudioError(self.given_up)
+            raise StopRun(self.given_up)
+        self.stalls.progress()
         self.accounts.begin_update()
+        self.divergence.begin_update()
         self.control.begin_update()
 
     def enter_batch(self, network: Any, sample: dict[str, Any], frames: int, first_pass: bool) -> None:
@@ -59,13 +106,15 @@ class Run:
 
     def after_update(self, update: Collected) -> None:
         """Charge an update that counts, log it, and stop if that is asked for or necessary."""
-        self.state.charge(update.cost, distributed.get_data_parallel_world_size())
+        ranks = distributed.get_data_parallel_world_size()
+        skipped = Cost(skipped_updates=ranks if self.divergence.bad else 0)
+        self.state.charge(update.cost + skipped, ranks)
         self._log(update)
         self.bad_audio.collect(update.others, self.accounts.gather)
-        if self.bad_audio.too_many:  # first the checkpoint, then the error, when fairseq begins the next update
+        self.given_up = self.bad_audio.too_many or self.divergence.too_many
+        if self.given_up:  # first the checkpoint, then the error, when fairseq begins the next update
             self.control.save_after_this_update()
             self.control.skip_validation()
-            self.given_up = self.bad_audio.too_many
         if update.stop and self.state.progress < 1:
             self.control.stop_for_now()
 
@@ -73,9 +122,17 @@ class Run:
         """Every rank must call it, after each validation."""
         self.bad_audio.collect(self.accounts.sum(self.bad_audio.counts), self.accounts.gather)
 
+    def before_save(self) -> None:
+        """This rank is about to write a checkpoint.  Raises BudgetError if there is no room for it."""
+        self.stalls.progress()
+        self.generations.make_room()
+
     def after_save(self, path: Path) -> None:
         """A checkpoint was written by this rank."""
         self.kept.keep(path)
+        self.stalls.progress()
+        if self.control.ending:
+            self.stalls.end()
         if self.interruption.asked:
             self.interruption.hand_on()
 
@@ -84,9 +141,15 @@ class Run:
         if self.state.progress >= 1:
             self.control.end(self.state.ledger.updates)
         if not self.control.updates_done:
-            self.kept.resume(self.state.progress)
+            self._after_reading()
         elif self.kept.pass_by(self.state.progress):
             self.control.save_after_this_update()
+
+    def _after_reading(self) -> None:
+        self.kept.resume(self.state.progress)
+        if self.origin.own and self.is_master:
+            self.kept.keep(self.origin.read)
+        self.parent.inherit(self.state.ledger)
 
     def _log(self, update: Collected) -> None:
         ledger, seconds = self.state.ledger, update.cost.device_seconds

@@ -32,6 +32,8 @@ class BudgetState:
         self.listeners: list[Callable[[], None]] = []
         self.parts: dict[str, Stateful] = {"ledger": self.ledger}
         """What is saved in a checkpoint, by the name that it has there."""
+        self.inherits = False
+        """Whether the checkpoint that is read is another run's: of that one, only what it had spent is taken over."""
 
     @property
     def progress(self) -> float:
@@ -50,7 +52,7 @@ class BudgetState:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a checkpoint's state and tell the listeners; parts that it doesn't have stay as they are."""
         for name, part in self.parts.items():
-            if name in state:
+            if name in state and (name == "ledger" or not self.inherits):
                 part.load_state_dict(state[name])
         self._tell()
 

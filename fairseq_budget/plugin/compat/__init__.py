@@ -1,0 +1,22 @@
+"""What unmodified fairseq needs to run on current Python and torch, and several times in a process; each fix does nothing
+where it isn't needed."""
+
+from __future__ import annotations
+
+from fairseq_budget.plugin.compat import gradients, ranks, repeated, saving
+
+
+def apply() -> None:
+    """Apply every fix; calling it again changes nothing."""
+    saving.allow_checkpoint_classes()
+    saving.copy_checkpoints_whole()
+    saving.rename_what_is_on_the_disk()
+    saving.say_why_a_save_failed()
+    ranks.broadcast_any_object()
+    ranks.gather_without_cuda()
+    ranks.place_cpu_ranks()
+    ranks.hand_signals_to_spawned_ranks()
+    gradients.ask_the_task()
+    repeated.open_a_log_once()
+    repeated.load_data_in_joblibs_processes()
+    repeated.end_reading_at_exit()

@@ -1,0 +1,93 @@
+"""fairseq's ranks on current torch, on machines without a GPU, and when they are asked to stop."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+import torch
+from fairseq.distributed import utils as distributed
+
+from fairseq_budget.plugin.run.signals import STOPPING
+
+
+def broadcast_any_object() -> None:
+    """When several ranks continue a run, one reads the checkpoint and sends it to the others, who unpack it with
+    torch.load: since 2.6 that refuses the configuration in it.  torch's own way to send objects doesn't."""
+    distributed._broadcast_object_slow = _broadcast_object
+
+
+def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
+    sent = [obj]
+    torch.distributed.broadcast_object_list(sent, src=src_rank, group=group, device=dist_device)
+    return sent[0]
+
+
+def gather_without_cuda() -> None:
+    """`all_gather_list` keeps its buffer on a GPU; on machines without one, torch gathers objects through gloo."""
+    if torch.cuda.is_available() or distributed.all_gather_list is _all_gather_objects:
+        return
+    distributed.all_gather_list = _all_gather_objects
+
+
+def _all_gather_objects(data: Any, group: Any = None, max_size: int = 16384) -> list[Any]:
+    group = distributed.get_global_group() if group is None else group
+    gathered: list[Any] = [None] * distributed.get_world_size(group=group)
+    torch.distributed.all_gather_object(gathered, data, group=group)
+    return gathered
+
+
+def place_cpu_ranks() -> None:
+    """Under torchrun, a rank's device is its rank modulo the number of GPUs: a division by zero where there is none."""
+    original = distributed._infer_torch_distributed_launch_init
+    if torch.cuda.is_available() or getattr(original, "without_cuda", False):
+        return
+
+    def infer(cfg: Any) -> None:
+        device_count, torch.cuda.device_count = torch.cuda.device_count, lambda: 1
+        try:
+            original(cfg)
+        finally:
+            torch.cuda.device_count = device_count
+
+    infer.without_cuda = True  # type: ignore[attr-defined]
+    distributed._infer_torch_distributed_launch_init = infer
+
+
+def hand_signals_to_spawned_ranks() -> None:
+    """A command for several GPUs starts its ranks and waits.  A signal would end it, and they with it, without a checkpoint:
+    it is handed to the ranks, and the command ends when they have."""
+    if not hasattr(torch.multiprocessing.spawn, "__wrapped__"):
+        torch.multiprocessing.spawn = _spawn(torch.multiprocessing.spawn)
+
+
+def _spawn(original: Any) -> Any:
+    @functools.wraps(original)
+    def spawn(fn: Any, args: Any = (), nprocs: int = 1, join: bool = True, **settings: Any) -> Any:
+        if not join:
+            return original(fn, args, nprocs, False, **settings)
+        # ranks inherit the mask: a signal that reaches one before it can handle it waits until then
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            ranks = original(fn, args, nprocs, False, **settings)
+            handlers = {number: signal.signal(number, _hand_on) for number in STOPPING}
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            while not ranks.join():
+                pass
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    return spawn
+
+
+def _hand_on(number: int, frame: FrameType | None) -> None:
+    for rank in multiprocessing.active_children():
+        if rank.pid is not None:
+            os.kill(rank.pid, number)

@@ -1,0 +1,93 @@
+"""What fairseq keeps from epoch to epoch and from run to run: in a multirun, several runs share a process.
+
+Hydra's basic launcher starts one run after the other in its own process, joblib's gives a process several.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import logging
+import multiprocessing
+import queue
+import sys
+import threading
+import time
+from typing import Any
+
+from fairseq import checkpoint_utils
+from fairseq.data.iterators import BackgroundConsumer
+from fairseq.logging import progress_bar
+
+
+def begin_afresh() -> None:
+    """Called when a run begins.  Without it the run's log also gets what later runs log, its TensorBoard events go to the
+    first run's folder, and its best checkpoint is one that beats the best of all runs before."""
+    end_reading()
+    _close_log_files(progress_bar.logger, keep=0)
+    for writer in progress_bar._tensorboard_writers.values():
+        writer.close()
+    progress_bar._tensorboard_writers.clear()
+    vars(checkpoint_utils.save_checkpoint).pop("best", None)
+    train = sys.modules.get("fairseq_cli.train")  # the command; importing it would set up logging
+    if train is not None:
+        _close_log_files(train.logger, keep=1)
+        for name in ("best", "num_runs"):
+            vars(train.should_stop_early).pop(name, None)
+
+
+def _close_log_files(logger: logging.Logger, keep: int) -> None:
+    """Take a logger's files away but for the newest so many."""
+    files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    for handler in files[: len(files) - keep]:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def open_a_log_once() -> None:
+    """fairseq opens the log again at every epoch and writes each line once for each time that it is open."""
+    if not hasattr(progress_bar.progress_bar, "__wrapped__"):
+        progress_bar.progress_bar = _with_one_file(progress_bar.progress_bar)
+
+
+def _with_one_file(original: Any) -> Any:
+    @functools.wraps(original)
+    def make(*args: Any, log_file: str | None = None, **settings: Any) -> Any:
+        if log_file is not None:
+            _close_log_files(progress_bar.logger, keep=0)
+        return original(*args, log_file=log_file, **settings)
+
+    return make
+
+
+def load_data_in_joblibs_processes() -> None:
+    """joblib's processes (loky) start others in a way that torch's loaders don't know (`'Process' object has no attribute
+    'env'`); Python's own way works there as it does elsewhere."""
+    if (multiprocessing.get_start_method(allow_none=True) or "").startswith("loky"):
+        multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
+
+
+def end_reading_at_exit() -> None:
+    """fairseq reads batches ahead in a daemon thread.  At exit, Python kills such a thread wherever it is; inside torch's
+    C++ code that aborts the process ("terminate called without an active exception", exit code -6) when all is done."""
+    atexit.unregister(end_reading)
+    atexit.register(end_reading)
+
+
+def end_reading(limit_s: float = 10.0) -> None:
+    """Let the threads that read ahead end after the batch that they are reading, and wait for them so many seconds."""
+    deadline = time.monotonic() + limit_s
+    readers = [thread for thread in threading.enumerate() if isinstance(thread, BackgroundConsumer)]
+    for reader in readers:
+        reader._max_len = 0
+    while any(reader.is_alive() for reader in readers) and time.monotonic() < deadline:
+        for reader in readers:
+            _make_room(reader._queue)
+            reader.join(0.01)
+
+
+def _make_room(batches: queue.Queue[Any]) -> None:
+    try:
+        batches.get_nowait()
+    except queue.Empty:
+        pass

@@ -1,0 +1,74 @@
+"""Where a run starts: one rule for every way in.
+
+A run's own progress comes first: the command that began it also continues it.  Otherwise it starts from the checkpoint that
+`checkpoint.restore_file`, `checkpoint.continue_once` or `checkpoint.finetune_from_model` names, its parent, or from scratch.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+
+from fairseq_budget.errors import BudgetError
+
+logger = logging.getLogger(__name__)
+
+LAST = "checkpoint_last.pt"
+"""fairseq's name of the newest checkpoint, and its default of `checkpoint.restore_file`."""
+WAYS = ("restore_file", "continue_once", "finetune_from_model")
+RESETS = ("reset_optimizer", "reset_lr_scheduler", "reset_meters", "reset_dataloader")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The checkpoint that a process reads when it starts, and the one that its run began from."""
+
+    read: Path | None = None
+    """None: training starts from scratch."""
+    parent: Path | None = None
+    """Another run's; None where no setting names one."""
+    way: str = "restore_file"
+    """The setting that names the parent."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the run goes on from a checkpoint of its own."""
+        return self.read is not None and self.read != self.parent
+
+
+def find_origin(settings: Any) -> Origin:
+    """What a run reads; `settings` is the section `checkpoint` of fairseq's configuration.
+
+    Raises:
+        BudgetError: several settings name a parent, or there is no file where one does.
+    """
+    if settings is None:
+        return Origin()
+    named = {way: settings[way] for way in WAYS if settings.get(way) not in (None, LAST)}
+    if len(named) > 1:
+        raise BudgetError(f"a run has one parent: give one of {', '.join(f'`checkpoint.{way}`' for way in named)}")
+    own = Path(settings.save_dir, LAST)
+    if not named:
+        return Origin(own if own.is_file() else None)
+    ((way, name),) = named.items()
+    parent = _find(way, name)
+    if own.is_file() and parent.resolve() != own.resolve():
+        logger.info("going on from this run's own %s; `checkpoint.%s` is where it began", own, way)
+        return Origin(own, parent, way)
+    return Origin(parent, parent, way)
+
+
+def _find(way: str, name: str) -> Path:
+    """A path that is absolute, or relative to the run's folder or to where the command was given."""
+    folders = [Path.cwd()]
+    if HydraConfig.initialized():
+        folders.append(Path(HydraConfig.get().runtime.cwd))
+    for folder in folders:
+        if (path := folder / name).is_file():
+            return path
+    looked = " and ".join(f"`{folder / name}`" for folder in dict.fromkeys(folders))
+    raise BudgetError(f"`checkpoint.{way}`: no file {looked}: correct the path, or leave it out to start from scratch")
