@@ -57,7 +57,7 @@ EXTRAS = {
     "omegaconf": "train",
     "tensorboardX": "train",
     "s3prl": "superb",
-    "simpleder": "superb",
+    "pyannote": "superb",
     "h5py": "superb",
     "rapidfuzz": "superb",
     "jinja2": "report",
