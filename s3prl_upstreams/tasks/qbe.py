@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.extras import install
 from s3prl_upstreams.tasks import mtwv
 from s3prl_upstreams.tasks.base import Config, Metric, Task
 
@@ -15,9 +16,9 @@ def _one_layer(args: Namespace, expert: Config) -> None:
     """QbE isn't trained, so a weighted sum of layers would be an even one; and it needs two packages of its own."""
     if args.mode == "train":
         raise BudgetError("`-m train`: QbE has nothing to train, use `-m evaluate -t dev -l LAYER`")
-    for module, package in (("dtw", "dtw-python>=1.5"), ("lxml", "lxml")):
+    for module, package in (("dtw", "dtw-python"), ("lxml", "lxml")):
         if importlib.util.find_spec(module) is None:
-            raise BudgetError(f"QbE needs the package {package}: pip install '{package}'")
+            raise BudgetError(f"QbE needs the package {package}: {install(module)}")
 
 
 def _term_weighted_value(args: Namespace, expert: Config) -> tuple[float, str]:

@@ -135,7 +135,7 @@ def test_query_by_example_is_not_trained(tmp_path: Path, monkeypatch: pytest.Mon
 def test_packages_of_query_by_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ready("qbe", tmp_path, monkeypatch)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BudgetError, match="QbE needs the package dtw-python>=1.5: pip install 'dtw-python>=1.5'"):
+    with pytest.raises(BudgetError, match=r"QbE needs the package dtw-python: pip install 'fairseq-budget\[superb\]'"):
         checks.prepare(arguments(downstream="quesst14_dtw", mode="evaluate"), config)
 
 
