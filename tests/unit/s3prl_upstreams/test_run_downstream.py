@@ -169,6 +169,9 @@ def test_diarization_asks_for_its_reference_first(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(der, "require_library", lambda: None)
     with pytest.raises(BudgetError, match="no reference `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
         checks.prepare(arguments(downstream="diarization", mode="evaluate"), config)
+    for split in ("train", "dev", "test"):
+        for name in ("wav.scp", "segments", "utt2spk", "spk2utt", "reco2dur"):
+            (tmp_path / "sd" / split / name).touch()
     checks.prepare(arguments(downstream="diarization"), config)
 
 
