@@ -27,7 +27,8 @@ class IncompleteCorpus(BudgetError):
 def compare(task: Task, args: Namespace, config: Config, allow: bool) -> None:
     """Refuse a task whose lists name files that aren't there; with `allow`, mark the run and leave them out.
 
-    Training, and a task that has none, needs all splits, an evaluation its own.  A mark from a checkpoint's training stays.
+    Training, and a task that has none, needs all splits, an evaluation its own.  A mark from a checkpoint's training stays,
+    and what was missing then is not refused again.
 
     Raises:
         IncompleteCorpus: something is missing; names the first few, and how many of how many.
@@ -41,6 +42,8 @@ def compare(task: Task, args: Namespace, config: Config, allow: bool) -> None:
     if not lacking:
         return
     _refuse_what_cannot_be_left_out(task, lacking)
+    if config.get(MARK) and not any(_is_ours(listing) for listing in lacking):
+        return  # by lists that name what was missing when the checkpoint was trained
     if not allow:
         raise IncompleteCorpus(f"{_told(task, listings)}: complete the corpus, or add `{FLAG}`, which marks the score")
     config[MARK] = _mark(listings, config.get(MARK))
@@ -72,13 +75,14 @@ def _refuse_what_cannot_be_left_out(task: Task, lacking: Sequence[Listing]) -> N
 def _told(task: Task, listings: Sequence[Listing]) -> str:
     """How much is missing, in all and by list, and the first few names of each."""
     missing, of = _counts(listings)
-    parts = [
-        f"{len(listing.missing)} of {len(listing.names)} that {_source(listing)} names in `{listing.folders[0]}`, "
-        f"such as {', '.join(f'`{name}`' for name in listing.missing[:_SHOWN])}"
-        for listing in listings
-        if listing.missing
-    ]
-    return f"the corpus of `{task.name}` is incomplete, {missing} of {of} files are missing: {'; '.join(parts)}"
+    parts = "; ".join(_part(listing) for listing in listings if listing.missing)
+    return f"the corpus of `{task.name}` is incomplete, {missing} of {of} files are missing: {parts}"
+
+
+def _part(listing: Listing) -> str:
+    place = "" if listing.folders[0] == Path() else f" in `{listing.folders[0]}`"  # none for absolute paths
+    such_as = ", ".join(f"`{name}`" for name in listing.missing[:_SHOWN])
+    return f"{len(listing.missing)} of {len(listing.names)} that {_source(listing)} names{place}, such as {such_as}"
 
 
 def _source(listing: Listing) -> str:
@@ -94,13 +98,22 @@ def _counts(listings: Sequence[Listing]) -> tuple[int, int]:
 def _mark(listings: Sequence[Listing], before: dict[str, Any] | None) -> dict[str, Any]:
     missing, of = _counts(listings)
     such_as = list(dict.fromkeys(name for listing in listings for name in listing.missing))
-    if before is not None:  # the lists that are compared now were those without what was missing then
-        missing, of, such_as = missing + before["missing"], before["of"], before["such_as"] + such_as
+    if before is not None:
+        more, _ = _counts([listing for listing in listings if _is_ours(listing)])
+        missing, of, such_as = before["missing"] + more, before["of"], before["such_as"] + such_as
     return {"missing": missing, "of": of, "such_as": such_as[:_SHOWN]}
+
+
+def _is_ours(listing: Listing) -> bool:
+    """Whether a list is one of those written here, from which what was missing is gone."""
+    return _cache() in Path(listing.source).parents
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "fairseq-budget" / "incomplete"
 
 
 def _folder(task: Task, listings: Sequence[Listing]) -> Path:
     """A folder of the user's for the lists of what is there, another one for every other set of files."""
     content = "\0".join(f"{listing.source}\0{listing.folders}\0{listing.names}\0{listing.missing}" for listing in listings)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "fairseq-budget" / "incomplete" / task.name / hashlib.sha256(os.fsencode(content)).hexdigest()[:16]
+    return _cache() / task.name / hashlib.sha256(os.fsencode(content)).hexdigest()[:16]

@@ -167,8 +167,23 @@ def test_the_mark_of_training_stays_with_its_checkpoint(corpora: Callable[[str],
     checks.prepare(args, config)
     assert config[completeness.MARK] == before
     remove(folder, "voxceleb1/dev/wav/id10003/8jEAjG6SegY/00001.wav")
+    with pytest.raises(IncompleteCorpus, match="id10003/8jEAjG6SegY/00001.wav"):
+        checks.prepare(args, config)
     checks.prepare(args, config, allow_incomplete=True)
     assert config[completeness.MARK]["missing"] == before["missing"] + 1
+
+
+def test_what_was_missing_in_training_is_not_refused_when_its_checkpoint_is_evaluated(
+    corpora: Callable[[str], Path],
+) -> None:
+    """KS's lists are the corpus's own and stay as they are."""
+    folder = corpora("ks")
+    remove(folder, REMOVED["ks"][0])
+    config = prepared("ks", allow=True)
+    before = dict(config[completeness.MARK])
+    args = Namespace(device="cpu", downstream="speech_commands", mode="evaluate", evaluate_split="test")
+    checks.prepare(args, config)
+    assert config[completeness.MARK] == before
 
 
 @pytest.mark.parametrize(

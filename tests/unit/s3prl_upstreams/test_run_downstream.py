@@ -248,6 +248,20 @@ def test_a_later_test_goes_into_the_record(tmp_path: Path) -> None:
     assert (row["dev"], row["test"], row["step"], row["unfrozen"], row["lr"]) == (0.5, 0.45, 5, True, 1e-4)
 
 
+def test_an_incomplete_corpus_stands_in_the_record(tmp_path: Path) -> None:
+    args = arguments(upstream="fbank", upstream_ckpt=None, expdir=str(tmp_path), upstream_trainable=False)
+    config = recipe()
+    note(tmp_path, Score("dev", "acc", 0.5, 5))
+    record.write(args, config, 1.0, "")
+    assert "incomplete" not in json.loads((tmp_path / "record.json").read_text())
+    mark = {"missing": 12, "of": 345, "such_as": ["a.wav"]}
+    record.add_test(args, config | {"incomplete": mark})  # the test's files alone
+    assert json.loads((tmp_path / "record.json").read_text())["incomplete"] == mark
+    record.write(args, config | {"incomplete": mark}, 1.0, "")
+    record.add_test(args, config)
+    assert json.loads((tmp_path / "record.json").read_text())["incomplete"] == mark
+
+
 def test_other_upstreams_and_tasks(tmp_path: Path) -> None:
     args = arguments(upstream="fbank", upstream_ckpt=None, expdir=str(tmp_path))
     expected = {"upstream": "fbank", "objective": "fbank", "size": None, "checkpoint": None}
