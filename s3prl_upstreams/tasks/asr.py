@@ -21,7 +21,11 @@ def _lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
         audio = column(buckets / f"{part}.csv", "file_path")
         yield Listing(buckets / f"{part}.csv", (root,), tuple(audio))
         yield Listing("the recordings' folders", (root,), tuple(dict.fromkeys(map(_transcripts, audio))))
-        yield librispeech.transcribed(root, part)  # what wasn't there when the buckets were made
+        spoken = librispeech.transcribed(root, part)
+        yield spoken
+        # buckets that were made when less was there
+        there = tuple(name for name in spoken.names if spoken.has(name))
+        yield Listing(spoken.source, (buckets / f"{part}.csv",), there, among=frozenset(audio))
 
 
 def _transcripts(audio: str) -> str:

@@ -17,13 +17,15 @@ from fairseq_budget.files import atomic
 class Listing:
     """What one list names: each of `names` is a file or a folder in one of `folders`.
 
-    `source` is the list, or says whose it is.  `needed`: without one of them s3prl can't go on.
+    `source` is the list, or says whose it is.  `needed`: without one of them s3prl can't go on.  `among`, if given, is what
+    another list names, the one file in `folders`: there the names must be, and not on the disk.
     """
 
     source: Path | str
     folders: Sequence[Path]
     names: Sequence[str]
     needed: bool = False
+    among: frozenset[str] | None = None
 
     @cached_property
     def missing(self) -> list[str]:
@@ -31,7 +33,9 @@ class Listing:
         return [name for name in self.names if not self.has(name)]
 
     def has(self, name: str) -> bool:
-        """Whether it is in one of the folders."""
+        """Whether it is in one of the folders, or in the other list."""
+        if self.among is not None:
+            return name in self.among
         return any((folder / name).exists() for folder in self.folders)
 
     def elsewhere(self) -> tuple[Path, Path] | None:
@@ -39,7 +43,12 @@ class Listing:
 
         Looks for the first name one and two folders deeper, one folder higher, and without its own first folders.
         """
-        if not self.names or len(self.missing) < len(self.names) or Path(self.names[0]).is_absolute():
+        if (
+            self.among is not None
+            or not self.names
+            or len(self.missing) < len(self.names)
+            or Path(self.names[0]).is_absolute()
+        ):
             return None
         for folder in self.folders:
             first = Path(self.names[0])

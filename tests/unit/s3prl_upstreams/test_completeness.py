@@ -56,7 +56,10 @@ def corpora(complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def copy(name: str) -> Path:
         folder = tmp_path / "superb"
         shutil.copytree(complete / OF_TASK[name], folder / OF_TASK[name], symlinks=True)
-        prepare(name, folder / OF_TASK[name], folder, own_lists=True)
+        if name in ("sd", "ks35"):  # absolute paths
+            prepare(name, folder / OF_TASK[name], folder, own_lists=True)
+        elif (complete / name).is_dir():
+            shutil.copytree(complete / name, folder / name)
         monkeypatch.setenv("SUPERB", str(folder))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         for variable in {variable for task in TASKS.values() for variable in task.corpora} - {"SUPERB"}:
@@ -227,6 +230,25 @@ def test_a_bucket_that_is_not_there(corpora: Callable[[str], Path]) -> None:
         BudgetError, match="1 of 3 that the recipe names in `.*len_for_bucket`, such as `dev-clean.csv`: complete"
     ):
         prepared("asr", allow=True)
+
+
+def test_a_bucket_made_when_less_was_there(corpora: Callable[[str], Path]) -> None:
+    folder = corpora("asr")
+    table = folder / "asr" / "len_for_bucket" / "train-clean-100.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-2]))
+    with pytest.raises(IncompleteCorpus, match="2 of 10 that `.*trans.txt` names in `.*/train-clean-100.csv`, such as"):
+        prepared("asr")
+    assert prepared("asr", allow=True)[completeness.MARK]["missing"] == 2
+
+
+def test_a_test_set_of_keywords_with_names_of_its_own(corpora: Callable[[str], Path]) -> None:
+    folder = corpora("ks") / "speech_commands" / "test" / "yes"
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.rename(folder / f"{number}.wav")
+    assert completeness.MARK not in prepared("ks")
+    (folder / "0.wav").unlink()
+    with pytest.raises(IncompleteCorpus, match="of 20 that `.*testing_list.txt` names in `.*test`, such as `yes/"):
+        prepared("ks")
 
 
 def test_speakers_of_librispeech(corpora: Callable[[str], Path]) -> None:
