@@ -24,7 +24,8 @@ def _lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
         spoken = librispeech.transcribed(root, part)
         yield spoken
         # buckets that were made when less was there
-        there = tuple(name for name in spoken.names if spoken.has(name))
+        missing = frozenset(spoken.missing)
+        there = tuple(name for name in spoken.names if name not in missing)
         yield Listing(spoken.source, (buckets / f"{part}.csv",), there, among=frozenset(audio))
 
 

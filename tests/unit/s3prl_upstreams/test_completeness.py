@@ -69,15 +69,19 @@ def corpora(complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return copy
 
 
-def prepared(name: str, mode: str | None = None, allow: bool = False, split: str | None = None) -> dict[str, Any]:
-    """The configuration of a task's run after all checks."""
+def arguments(name: str, mode: str | None = None) -> Namespace:
+    """s3prl's, for a task's recipe: training, or the evaluation of one that has none."""
     task = TASKS[name]
-    config = yaml.safe_load((RECIPES / task.recipe).read_text(encoding="utf-8"))
+    mode = mode or ("train" if task.trains else "evaluate")
+    return Namespace(device="cpu", downstream=task.downstream, mode=mode, evaluate_split=task.test_split)
+
+
+def prepared(name: str, mode: str | None = None, allow: bool = False) -> dict[str, Any]:
+    """The configuration of a task's run after all checks."""
+    config = yaml.safe_load((RECIPES / TASKS[name].recipe).read_text(encoding="utf-8"))
     if "batch_size" in config["downstream_expert"].get("datarc", {}):
         config["downstream_expert"]["datarc"]["batch_size"] = 2
-    mode = mode or ("train" if task.trains else "evaluate")
-    args = Namespace(device="cpu", downstream=task.downstream, mode=mode, evaluate_split=split or task.test_split)
-    checks.prepare(args, config, allow)
+    checks.prepare(arguments(name, mode), config, allow)
     return config
 
 
@@ -166,7 +170,7 @@ def test_the_mark_of_training_stays_with_its_checkpoint(corpora: Callable[[str],
     remove(folder, REMOVED["sid"][0])
     config = prepared("sid", allow=True)
     before = dict(config[completeness.MARK])
-    args = Namespace(device="cpu", downstream="voxceleb1", mode="evaluate", evaluate_split="test")
+    args = arguments("sid", "evaluate")
     checks.prepare(args, config)
     assert config[completeness.MARK] == before
     remove(folder, "voxceleb1/dev/wav/id10003/8jEAjG6SegY/00001.wav")
@@ -184,8 +188,7 @@ def test_what_was_missing_in_training_is_not_refused_when_its_checkpoint_is_eval
     remove(folder, REMOVED["ks"][0])
     config = prepared("ks", allow=True)
     before = dict(config[completeness.MARK])
-    args = Namespace(device="cpu", downstream="speech_commands", mode="evaluate", evaluate_split="test")
-    checks.prepare(args, config)
+    checks.prepare(arguments("ks", "evaluate"), config)
     assert config[completeness.MARK] == before
 
 
