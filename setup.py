@@ -41,7 +41,7 @@ EXTRAS = {
         "hydra-core==1.3.2",
         "pyyaml",
         # diarisation error rates, which s3prl leaves to a repository of scripts
-        "simpleder",
+        "pyannote.metrics",
         # imported by s3prl's downstream tasks, which don't ask for them; its own pin of dtw-python is older than numpy 2.
         # They import catalyst, too, which pip >= 24.1 can't read and nothing here uses: `host.compat` has a stand-in
         "dtw-python>=1.5",

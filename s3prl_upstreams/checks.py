@@ -11,13 +11,15 @@ import torch
 
 from fairseq_budget.corpora.superb import places
 from fairseq_budget.errors import BudgetError
+from s3prl_upstreams import completeness
 from s3prl_upstreams.tasks import Task, task_of
 from s3prl_upstreams.tasks.base import Config
 
 
-def prepare(args: Namespace, config: Config) -> None:
+def prepare(args: Namespace, config: Config, allow_incomplete: bool = False) -> None:
     """Make a run ready: environment variables into the paths of `config`, checks, and what its task needs fixed in s3prl.
 
+    With `allow_incomplete`, files that are missing are left out of the task's lists, and `config` says so.
     Raises BudgetError with what to change.
     """
     if str(args.device).startswith("cuda") and not torch.cuda.is_available():
@@ -30,6 +32,7 @@ def prepare(args: Namespace, config: Config) -> None:
             _check_path(task, key, is_wanted, _value(raw, key), args)
         for check in task.checks:
             check(args, config["downstream_expert"])
+        completeness.compare(task, args, config, allow_incomplete)
         for fix in task.fixes:
             fix(config)
 

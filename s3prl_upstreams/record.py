@@ -9,9 +9,9 @@ from typing import Any
 
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.records.base import FILE
-from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.downstream import DownstreamRecord, Incomplete
 from fairseq_budget.records.provenance import versions
-from s3prl_upstreams import scores
+from s3prl_upstreams import completeness, scores
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import Metric, Task, task_of
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
@@ -32,6 +32,7 @@ def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command:
         unfrozen=bool(args.upstream_trainable),
         **task.main.as_dict(),
         **measured(task, folder),
+        **mark(config),
         steps=int(config["runner"]["total_steps"]),
         lr=float(config["optimizer"]["lr"]),
         wall_seconds=round(wall_seconds, 1),
@@ -47,7 +48,13 @@ def add_test(args: Namespace, config: dict[str, Any]) -> None:
     if task is not None and path.exists():
         record = DownstreamRecord.read(path)
         if record.task == task.name:
-            record.model_copy(update=measured(task, path.parent)).write(path)
+            record.model_copy(update={**measured(task, path.parent), **mark(config)}).write(path)
+
+
+def mark(config: dict[str, Any]) -> dict[str, Any]:
+    """`incomplete`, if files of the corpus were left out; else nothing."""
+    found = config.get(completeness.MARK)
+    return {} if found is None else {completeness.MARK: Incomplete(**found)}
 
 
 def measured(task: Task, folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``python -m s3prl_upstreams.run_downstream ARGUMENTS``: s3prl's own launcher, with our upstreams, on today's packages.
 
-ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is.  The experiment folder then
+ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is; and ``--allow-incomplete``, to
+go on where files of the corpus are missing, which marks the score.  The experiment folder then
 holds ``scores.jsonl``, every number measured on a development or test split, and after training ``record.json``.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams import checks, final, record, scores
+from s3prl_upstreams import checks, completeness, final, record, scores
 from s3prl_upstreams.host import compat, hub
 
 Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
@@ -28,8 +29,8 @@ Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
 class Observer:
     """Checks and remembers the settings of a run between s3prl's reading them and its using them."""
 
-    def __init__(self, read_settings: Callable[[], Settings]) -> None:
-        self.read_settings = read_settings
+    def __init__(self, read_settings: Callable[[], Settings], allow_incomplete: bool = False) -> None:
+        self.read_settings, self.allow_incomplete = read_settings, allow_incomplete
         self.args = argparse.Namespace()
         self.config: dict[str, Any] = {}
         # tensorboardX would close them at exit, when Python 3.12 starts no thread any more and an error gets a traceback
@@ -44,7 +45,7 @@ class Observer:
             if not str(error.filename).endswith(".ckpt"):
                 wanted = "add `-c FILE`, such as `-c recipes/superb/ks.yaml`"
             raise BudgetError(f"no file `{error.filename}`: {wanted}") from error
-        checks.prepare(self.args, self.config)
+        checks.prepare(self.args, self.config, self.allow_incomplete)
         self.record_scores()
         return self.args, self.config, files
 
@@ -81,7 +82,9 @@ def run(arguments: list[str]) -> None:
     hub.install()
     from s3prl import run_downstream as launcher
 
-    observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args)
+    allowed = completeness.FLAG in sys.argv
+    sys.argv = [word for word in sys.argv if word != completeness.FLAG]  # s3prl's parser doesn't know it
+    observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, allowed)
     started = time.monotonic()
     with observer.writers:
         launcher.main()

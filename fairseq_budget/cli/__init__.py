@@ -26,6 +26,7 @@ from fairseq_budget.cli import (
     watch,
 )
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.extras import EXTRAS, install
 
 app = typer.Typer(
     name="fairseq-budget",
@@ -51,25 +52,6 @@ app.command("superb")(superb.superb)
 app.command("watch")(watch.watch)
 
 
-EXTRAS = {
-    "fairseq": "train",
-    "hydra": "train",
-    "omegaconf": "train",
-    "tensorboardX": "train",
-    "s3prl": "superb",
-    "simpleder": "superb",
-    "h5py": "superb",
-    "rapidfuzz": "superb",
-    "jinja2": "report",
-    "matplotlib": "report",
-    "pandas": "report",
-    "tabulate": "report",
-    "transformers": "export",
-    "torchaudio": "superb",
-}
-"""The extra of the installation that brings a module."""
-
-
 def main() -> None:
     """Run the command line; an error meant for the user becomes one line and exit status 2."""
     try:
@@ -80,7 +62,7 @@ def main() -> None:
         module = (error.name or "").partition(".")[0]
         if module not in EXTRAS:
             raise
-        _fail(f"this command needs the package {module}: pip install 'fairseq-budget[{EXTRAS[module]}]'")
+        _fail(f"this command needs the package {module}: {install(module)}")
 
 
 def _fail(message: str) -> None:

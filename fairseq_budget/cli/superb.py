@@ -17,6 +17,7 @@ from rich.table import Table
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.records.downstream import Incomplete
 
 
 def superb(
@@ -40,6 +41,10 @@ def superb(
         int | None, typer.Option(help="Processes that read audio, instead of the recipes' numbers (6 to 24).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every cell.")] = 1337,
+    allow_incomplete: Annotated[
+        bool,
+        typer.Option("--allow-incomplete", help="Go on where files of a corpus are missing; its scores say so everywhere."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")] = False,
 ) -> None:
     """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
@@ -52,6 +57,7 @@ def superb(
     from s3prl_upstreams.sweep import launch, settings
 
     common: dict[str, Any] = {"upstream": upstream, "device": device, "seed": seed, "steps": steps, "halving": halving}
+    common["allow_incomplete"] = allow_incomplete
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
     path = None if checkpoint is None else str(checkpoint)
     todo = settings.tasks(_words(tasks), out, path, override or (), **common)
@@ -115,6 +121,8 @@ def _remarks(row: dict[str, Any]) -> Iterator[str]:
     for cell in row.get("cells", ()):
         if cell.get("error") and not cell["chosen"]:
             yield f"{row['task']}, {_cell(cell)}: {cell['error']}"
+    if row.get("incomplete"):
+        yield f"{row['task']}: {Incomplete(**row['incomplete'])}"
     changed = row.get("sweep", {}).get("changed")
     if changed:
         yield f"{row['task']}: not the official recipe ({', '.join(f'{key}={value}' for key, value in changed.items())})"

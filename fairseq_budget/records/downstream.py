@@ -20,6 +20,17 @@ class Sweep(Entries):
     """Settings that differ from the official recipe's."""
 
 
+class Incomplete(Entries):
+    """How many files of a corpus weren't there."""
+
+    missing: int
+    of: int
+    such_as: list[str] = []
+
+    def __str__(self) -> str:
+        return f"incomplete corpus ({self.missing} of {self.of} files missing)"
+
+
 class DownstreamRecord(Record):
     """A task of an upstream.
 
@@ -46,6 +57,8 @@ class DownstreamRecord(Record):
     lr: Measured = None
     scores: dict[str, Measured] = {}
     wall_seconds: Measured = None
+    incomplete: Incomplete | None = None
+    """The corpus lacked files: the score can't be compared with others."""
     error: str | None = None
     """Why there is no score."""
     sweep: Sweep | None = None

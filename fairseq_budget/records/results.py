@@ -14,6 +14,9 @@ from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.names import size_of_upstream, upstream_name
 from fairseq_budget.records.pretraining import PretrainingRecord
 
+INCOMPLETE = "†"
+"""The mark of a score for which the corpus lacked files."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -25,6 +28,8 @@ class Result:
     checkpoint: str | None
     values: Mapping[str, float]
     remarks: tuple[str, ...]
+    incomplete: bool = False
+    """The corpus lacked files."""
 
 
 def read_results(folders: Iterable[Path]) -> list[Result]:
@@ -60,6 +65,7 @@ def _read(path: Path) -> Result | None:
         record.checkpoint,
         known,
         tuple(_remarks(path, record, known)),
+        record.incomplete is not None,
     )
 
 
@@ -68,6 +74,8 @@ def _remarks(path: Path, record: DownstreamRecord, numbers: Mapping[str, float])
         yield record.error
     elif not numbers:
         yield f"no test score in `{path}`"
+    if record.incomplete is not None:
+        yield f"{INCOMPLETE} {record.incomplete}"
     if record.sweep is not None and record.sweep.changed:
         changed = ", ".join(f"{key}={value}" for key, value in record.sweep.changed.items())
         yield f"not the official recipe ({changed})"

@@ -70,15 +70,18 @@ def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
     """Which upstream of ours scored best on a task's test set, with FBANK and other people's beside it."""
     scored = [run for run in runs if run.scored]
     ours = [run for run in scored if run.size is not None]
+    partial = [upstream_name(run.objective, run.size) for run in runs if run.incomplete]
+    left_out = f" Of an incomplete corpus, and left out: {_listed(partial)}." if partial else ""
     if not ours:
-        return f"{task.upper()}: no pre-trained upstream has a test score."
+        return f"{task.upper()}: no pre-trained upstream has a test score.{left_out}"
     pick = max if ours[0].higher_is_better else min
     top = pick(run.test for run in ours)
     winners = _listed([upstream_name(run.objective, run.size) for run in ours if run.test == top])
     per_objective = "; ".join(_best_of(objective, ours) for objective in dict.fromkeys(run.objective for run in ours))
     others = [f"{upstream_name(run.objective, None)} reached {_score(run)}" for run in scored if run.size is None]
     beside = f" {_listed(others)}." if others else ""
-    return f"{task.upper()}, best test score: {winners} ({numbers.score(top, ours[0].unit)}). {per_objective}.{beside}"
+    best = f"{task.upper()}, best test score: {winners} ({numbers.score(top, ours[0].unit)})"
+    return f"{best}. {per_objective}.{beside}{left_out}"
 
 
 def caution(study: Study) -> str | None:

@@ -69,6 +69,7 @@ class DownstreamRun:
     """One downstream run; `size` is None for an upstream that was not pre-trained here (FBANK).
 
     `dev` and `test` are scores of the checkpoint that did best on dev, at `step` of `steps`, in `unit`; NaN: not recorded.
+    `incomplete` says how many files the corpus lacked, if it lacked any.
     """
 
     name: str
@@ -85,11 +86,12 @@ class DownstreamRun:
     lr: float
     wall_seconds: float
     origin: Origin
+    incomplete: str | None = None
 
     @property
     def scored(self) -> bool:
-        """Whether there is a test score to compare."""
-        return math.isfinite(self.test)
+        """Whether there is a test score to compare, which that of an incomplete corpus isn't."""
+        return math.isfinite(self.test) and self.incomplete is None
 
 
 def read_pretrain_run(folder: Path) -> PretrainRun:
@@ -135,6 +137,7 @@ def read_downstream_run(folder: Path) -> DownstreamRun:
         lr=_or_nan(record.lr),
         wall_seconds=_or_nan(record.wall_seconds),
         origin=_origin(record),
+        incomplete=None if record.incomplete is None else str(record.incomplete),
     )
 
 

@@ -71,7 +71,7 @@ def downstream(runs: Sequence[DownstreamRun]) -> pd.DataFrame:
         {
             "upstream": upstream_name(run.objective, run.size),
             f"{run.metric}, dev": numbers.score(run.dev, run.unit),
-            f"{run.metric}, test": numbers.score(run.test, run.unit),
+            f"{run.metric}, test": numbers.score(run.test, run.unit) + (f", {run.incomplete}" if run.incomplete else ""),
             "best step": numbers.count(run.step),
             "steps": numbers.count(run.steps),
             "learning rate": numbers.NOTHING if math.isnan(run.lr) else f"{run.lr:g}",

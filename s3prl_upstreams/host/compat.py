@@ -18,13 +18,14 @@ from typing import Any
 import torch
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.extras import install
 from s3prl_upstreams.host import sox
 
 
 def apply() -> None:
     """Put everything right that needs it, in an order in which each fix finds what it builds on.  May be called again."""
     if importlib.util.find_spec("s3prl") is None:
-        raise BudgetError("the package s3prl is not installed: pip install s3prl==0.4.18")
+        raise BudgetError(f"the package s3prl is not installed: {install('s3prl')}")
     import_torchaudio()
     keep_audio_backend_call()
     provide_sox_effects()

@@ -35,6 +35,7 @@ CONFIG = {
     "test": True,
     "override": [],  # s3prl's -o, such as config.runner.log_step=10
     "workers": None,
+    "allow_incomplete": False,
     # a job's own files (Hydra's log and a copy of these settings) lie beside its results
     "hydra": {"run": {"dir": "${out}/hydra"}, "sweep": {"dir": "${out}/hydra", "subdir": "${hydra.job.num}"}},
 }
@@ -44,13 +45,17 @@ ConfigStore.instance().store(name="sweep", node=CONFIG)
 @hydra.main(version_base="1.3", config_path=None, config_name="sweep")
 def main(config: DictConfig) -> None:
     """Do one task; an error meant for the user becomes one line."""
-    common = {name: config[name] for name in ("upstream", "device", "seed", "steps", "halving", "test", "workers")}
+    common = {
+        name: config[name]
+        for name in ("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete")
+    }
     common |= {"rates": tuple(config.lr), "command": shlex.join(["python", "-m", "s3prl_upstreams.sweep", *sys.argv[1:]])}
     try:
         todo = tasks([config.task], Path(config.out), config.checkpoint, list(config.override), **common)
         failed = [row for row in sweep(todo, Console(stderr=True)) if row.get("error")]
     except BudgetError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     if failed:
         sys.exit(1)
 

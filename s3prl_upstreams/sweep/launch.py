@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
+from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.sweep import rows
 from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
@@ -26,6 +28,8 @@ from s3prl_upstreams.sweep.worker import OUTPUT
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 SETTINGS = "settings.json"
+FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override")
+"""What a folder isn't continued with other values of."""
 
 
 def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
@@ -38,8 +42,7 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
     for settings in tasks:
         refuse_other_settings(settings)
     todo = [settings for settings in tasks if not rows.is_final(settings, rows.read(settings))]
-    for settings in todo:
-        check(settings)
+    todo = _checked(todo)
     if todo:
         _try_upstream(todo[0].upstream, todo[0].checkpoint)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
@@ -51,6 +54,21 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
             progress.remove_task(bar)
             console.print(f"{name}: {error or 'done'}", highlight=False, markup=False, soft_wrap=True)
     return [row for settings in tasks if (row := rows.read(settings)) is not None]
+
+
+def _checked(todo: Sequence[Settings]) -> list[Settings]:
+    """The settings, with what is missing of each corpus; everything that is missing and mustn't be is told at once."""
+    checked, missing = [], []
+    for settings in todo:
+        try:
+            checked.append(replace(settings, incomplete=check(settings)))
+        except IncompleteCorpus as error:
+            missing.append(str(error))
+    if missing:
+        raise IncompleteCorpus("; ".join(missing))
+    for settings in checked:
+        refuse_other_settings(settings, ("incomplete",))
+    return checked
 
 
 def _try_upstream(name: str, checkpoint: str | None) -> None:
@@ -65,13 +83,13 @@ def _try_upstream(name: str, checkpoint: str | None) -> None:
     upstream(ckpt=checkpoint, model_config=None, refresh=False)
 
 
-def refuse_other_settings(settings: Settings) -> None:
+def refuse_other_settings(settings: Settings, keys: Sequence[str] = FIXED) -> None:
     """BudgetError if the task's folder was begun with other settings, which would be mixed with these."""
     path = settings.folder / SETTINGS
     if not path.exists():
         return
     before = from_json(path.read_text(encoding="utf-8"))
-    for key in ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override"):
+    for key in keys:
         then, now = getattr(before, key), getattr(settings, key)
         if then != now:
             raise BudgetError(

@@ -82,6 +82,7 @@ def common(settings: Settings, args: Namespace, config: Config) -> Row:
     return {
         **_labels(settings),
         **record.upstream_of(args),
+        **record.mark(config),
         "unfrozen": False,
         "steps": config["runner"].get("total_steps"),
         "seed": settings.seed,

@@ -20,7 +20,7 @@ import yaml
 
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.recipes import recipes_dir
-from s3prl_upstreams import checks
+from s3prl_upstreams import checks, completeness
 from s3prl_upstreams.tasks import Task, get_task
 
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -39,7 +39,8 @@ class Settings:
     `out` is the task's folder, `rates` the learning rates, `steps` what ``runner.total_steps`` is shortened to (None: the
     recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
     best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
-    (None: the recipe's number), `digest` that of the checkpoint's content.
+    (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
+    corpus may be missing, `incomplete` what is (None: nothing).
     """
 
     task: str
@@ -56,6 +57,8 @@ class Settings:
     workers: int | None = None
     command: str = ""
     digest: str | None = None
+    allow_incomplete: bool = False
+    incomplete: dict[str, Any] | None = None
 
     @property
     def superb(self) -> Task:
@@ -131,8 +134,11 @@ def from_json(text: str) -> Settings:
     return Settings(**{**values, "rates": tuple(values["rates"])})
 
 
-def check(settings: Settings) -> None:
-    """Refuse what cannot work before anything is trained; ConfigError or BudgetError says what to change."""
+def check(settings: Settings) -> dict[str, Any] | None:
+    """Refuse what cannot work before anything is trained; ConfigError or BudgetError says what to change.
+
+    Returns what is missing of the corpus, if that is allowed (the same for all variants).
+    """
     task = settings.superb
     if settings.halving and task.selection is None:
         raise ConfigError(f"`--halving` ranks cells on a development split, which `{task.name}` doesn't have: leave it out")
@@ -147,7 +153,8 @@ def check(settings: Settings) -> None:
         for variant in settings.variants:
             args, config = s3prl_settings(settings, Path(nowhere), variant)
             args.mode, args.evaluate_split = "evaluate", task.test_split
-            checks.prepare(args, config)  # what only the test needs is missed now, too
+            checks.prepare(args, config, settings.allow_incomplete)  # what only the test needs is missed now, too
+    return config.get(completeness.MARK)
 
 
 def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
@@ -176,7 +183,7 @@ def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple
     _refuse_what_cells_cannot_share(settings, args, config, recipe)
     if settings.workers is not None:
         _set_everywhere(config, "num_workers", settings.workers)
-    checks.prepare(args, config)
+    checks.prepare(args, config, settings.allow_incomplete)
     # cells are compared on the development split; the test split is for the best of them, once
     config["runner"]["eval_dataloaders"] = [task.selection.split] if task.selection else []
     return args, config
@@ -200,6 +207,7 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     mine = dict(_leaves(config))
     own = {"optimizer.lr", "runner.eval_dataloaders"}
     own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
+    own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
     told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
     return {
         key: mine[key]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib
 from argparse import Namespace
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks.base import Config, Metric, Task
 from s3prl_upstreams.tasks.corpus_cache import corpus_cache
+from s3prl_upstreams.tasks.listing import Listing, keep_lines, lines
+
+_SPLIT_OF_IDENTIFICATION = "iden_split.txt"
+"""VoxCeleb's own list of all recordings."""
 
 
 def _scores_of_trials(args: Namespace, expert: Config) -> None:
@@ -31,6 +36,30 @@ def measure_lengths_of_this_corpus(config: Config) -> None:
     importlib.import_module("joblib").parallel_config(backend="threading")
 
 
+def _lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
+    """The trials; and for training, which takes whatever is in dev/wav, the corpus's list of all where it has one."""
+    datarc = expert["datarc"]
+    root = Path(datarc["file_path"])
+    folders = (root / "dev" / "wav", root / "test" / "wav")
+    if "train" in splits:
+        everything = root / _SPLIT_OF_IDENTIFICATION
+        yield Listing(everything, folders, tuple(line.split()[-1] for line in lines(everything)))
+        yield _of_trials(Path(datarc["dev_meta_data"]), folders)
+    yield _of_trials(Path(datarc["test_meta_data"]), folders[1:])
+
+
+def _of_trials(table: Path, folders: tuple[Path, ...]) -> Listing:
+    return Listing(table, folders, tuple(dict.fromkeys(path for line in lines(table) for path in line.split()[1:])))
+
+
+def _leave_out(expert: Config, folder: Path) -> None:
+    """Trials of which both recordings are there."""
+    datarc = expert["datarc"]
+    table, wavs = Path(datarc["test_meta_data"]), Path(datarc["file_path"], "test", "wav")
+    kept = keep_lines(table, folder / table.name, lambda line: all((wavs / path).is_file() for path in line.split()[1:]))
+    datarc["test_meta_data"] = str(kept)
+
+
 TASK = Task(
     "asv",
     "Speaker verification",
@@ -46,5 +75,7 @@ TASK = Task(
         "datarc.test_meta_data": Path.is_file,
     },
     checks=(_scores_of_trials,),
+    lists=_lists,
+    leave_out=_leave_out,
     fixes=(measure_lengths_of_this_corpus,),
 )

@@ -9,16 +9,22 @@ s3prl/downstream/docs/superb.md.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from s3prl_upstreams.tasks.listing import Listing
 
 Config = dict[str, Any]
 Check = Callable[[Namespace, Config], None]
 """Of s3prl's arguments and a run's ``downstream_expert``; raises BudgetError with what to change."""
 Fix = Callable[[Config], None]
 """Of a run's whole configuration."""
+Lists = Callable[[Config, Collection[str]], Iterator[Listing]]
+"""Of a run's ``downstream_expert`` and the splits that it uses; what s3prl's lists and the corpus's own name."""
+LeaveOut = Callable[[Config, Path], None]
+"""Of a run's ``downstream_expert``, which then names lists of what is there, and the folder to write them to."""
 Scorer = Callable[[Namespace, Config], tuple[float, str] | None]
 """Of s3prl's arguments and a run's ``downstream_expert``."""
 
@@ -76,9 +82,10 @@ class Task:
     `corpora` are the environment variables that the recipe's paths use.
 
     `paths` are those under ``downstream_expert`` (dotted keys), with what each, or each of a list, must be.  `checks` look
-    for what s3prl would fail at late.  `fixes` put right what the task needs in s3prl, before its expert is made.  `scorer`
-    computes a score that s3prl leaves to others, with a remark, or None for a split that isn't scored.  `is_meant` tells
-    tasks with the same `downstream` apart, by the run's ``downstream_expert``.
+    for what s3prl would fail at late.  `lists` are compared with the files; `leave_out` makes a run go on without those that
+    are missing, where s3prl's own reading doesn't.  `fixes` put right what the task needs in s3prl, before its expert is
+    made.  `scorer` computes a score that s3prl leaves to others, with a remark, or None for a split that isn't scored.
+    `is_meant` tells tasks with the same `downstream` apart, by the run's ``downstream_expert``.
     """
 
     name: str
@@ -94,6 +101,8 @@ class Task:
     trains: bool = True
     paths: Mapping[str, Callable[[Path], bool]] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    lists: Lists | None = None
+    leave_out: LeaveOut | None = None
     fixes: tuple[Fix, ...] = ()
     scorer: Scorer | None = None
     is_meant: Callable[[Config], bool] = lambda expert: True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from s3prl_upstreams.host import ctc_corpora
 from s3prl_upstreams.tasks.base import Config
@@ -12,6 +12,11 @@ from s3prl_upstreams.tasks.base import Config
 def of_corpus(name: str) -> Callable[[Config], bool]:
     """Whether a run's corpus is the one that s3prl calls so."""
     return lambda expert: str((expert.get("corpus") or {}).get("name", "")).lower() == name
+
+
+def of_splits(expert: Config, splits: Collection[str]) -> list[str]:
+    """What a run's corpus names for these splits: parts of it, or tables."""
+    return [name for split in splits for name in expert["corpus"].get(split) or ()]
 
 
 def provide_corpora(config: Config) -> None:

@@ -2,24 +2,26 @@
 
 Ten hypotheses are scored: activities above a threshold of 0.3 to 0.7, each with a median filter of 1 and 11 frames, cut
 into segments; the lowest rate is the result (s3prl/downstream/docs/superb.md).  The rate itself is dscore's with its
-defaults, no collar and overlapping speech counted, which the package simpleder computes, too: time that is missed, falsely
-found, or given to the wrong speaker under the best matching of speakers, over the time that speakers spoke, of all
-recordings together.
+defaults, no collar and overlapping speech counted: time that is missed, falsely found, or given to the wrong speaker under
+the best matching of speakers, over the time that speakers spoke, of all recordings together.  pyannote.metrics computes it,
+and agrees with the script that dscore runs, NIST's md-eval-22.pl, in all the digits that the script prints.
 Letters: F frames, C speakers.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
+from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.extras import install
 
-Segments = list[tuple[str, float, float]]
-"""(speaker, begin, end) in seconds."""
+if TYPE_CHECKING:
+    from pyannote.core import Annotation
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 MEDIANS = (1, 11)
@@ -28,8 +30,10 @@ _RATE = 16000
 
 def require_library() -> None:
     """BudgetError if the package that computes the rate is not installed."""
-    if importlib.util.find_spec("simpleder") is None:
-        raise BudgetError("the diarization error rate needs the package simpleder: pip install simpleder==0.0.8")
+    try:
+        importlib.import_module("pyannote.metrics")
+    except ModuleNotFoundError as error:
+        raise BudgetError(f"the diarization error rate needs the package pyannote.metrics: {install('pyannote')}") from error
 
 
 def error_rate(predictions: Path, reference: Path, frame_shift: int) -> tuple[float, float, int]:
@@ -39,51 +43,87 @@ def error_rate(predictions: Path, reference: Path, frame_shift: int) -> tuple[fl
     Raises BudgetError for a recording of the reference that was not predicted.
     """
     require_library()
-    corpus_der = importlib.import_module("simpleder").corpus_der
     truth = read_rttm(reference)
     activities = {recording: _activity(predictions / f"{recording}.h5") for recording in truth}
     results = []
     for median in MEDIANS:
         for threshold in THRESHOLDS:
-            found = [segments(activities[recording], threshold, median, frame_shift) for recording in truth]
-            results.append((float(corpus_der(list(truth.values()), found)), threshold, median))
+            found = {name: segments(activity, threshold, median, frame_shift) for name, activity in activities.items()}
+            results.append((rate(truth, found), threshold, median))
     return min(results)
 
 
-def segments(activity: np.ndarray, threshold: float, median: int, frame_shift: int) -> Segments:
+def rate(truth: dict[str, Annotation], found: dict[str, Annotation]) -> float:
+    """The diarization error rate, a fraction, of all recordings; each is scored from its first to its last speech."""
+    from pyannote.core import Timeline
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+    for recording, reference in truth.items():
+        # stretches of one speaker that touch or overlap are joined, as dscore joins them
+        reference, hypothesis = reference.support(), found[recording].support()
+        scored = reference.get_timeline().extent() | hypothesis.get_timeline().extent()
+        metric(reference, hypothesis, uem=Timeline([scored]))
+    return float(abs(metric))
+
+
+def segments(activity: np.ndarray, threshold: float, median: int, frame_shift: int) -> Annotation:
     """The stretches in which each speaker's activity is above `threshold`, after a median filter over `median` frames.
 
     Times are rounded to 10 ms, as in the RTTM files that s3prl's make_rttm.py writes.  Shape: `activity` (F, C).
     """
-    medfilt = importlib.import_module("scipy.signal").medfilt
+    from pyannote.core import Annotation, Segment
+    from scipy.signal import medfilt
+
     active = np.where(activity > threshold, 1, 0)
     if median > 1:
         active = medfilt(active, (median, 1))
     second = frame_shift / _RATE
-    found = []
+    found = Annotation()
     for speaker, frames in enumerate(active.T):
         changes = np.flatnonzero(np.diff(np.pad(frames, 1)))
         for begin, end in zip(changes[::2], changes[1::2], strict=True):
             start, duration = round(begin * second, 2), round((end - begin) * second, 2)
-            found.append((str(speaker), start, start + duration))
+            found[Segment(start, start + duration), speaker] = str(speaker)
     return found
 
 
-def read_rttm(path: Path) -> dict[str, Segments]:
-    """The segments of each recording of an RTTM file, in the file's order; BudgetError for a line that is none."""
+def read_rttm(path: Path) -> dict[str, Annotation]:
+    """Who speaks when in each recording of an RTTM file; BudgetError for a file or a line that is none."""
+    from pyannote.database.util import load_rttm
+
     if not path.is_file():
         raise BudgetError(f"no reference `{path}`: make it with `fairseq-budget corpus superb sd`")
-    recordings: dict[str, Segments] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            kind, recording, _, begin, duration, _, _, speaker = line.split()[:8]
-            start = float(begin)
-            segment = (speaker, start, start + float(duration))
-        except ValueError as error:
-            raise BudgetError(f"`{path}`, line {number}: `{line}` is no line of an RTTM file") from error
-        if kind == "SPEAKER":
-            recordings.setdefault(recording, []).append(segment)
+    text = path.read_text(encoding="utf-8")
+    turns = [line.startswith("SPEAKER") for line in text.splitlines()].count(True)
+    try:
+        recordings = load_rttm(StringIO(text))
+    except ValueError:
+        recordings = {}
+    # a line that lacks fields is left out in silence
+    if not turns or _turns(recordings) != turns:
+        raise BudgetError(f"{_fault(path, text)}: make it again with `fairseq-budget corpus superb sd`")
     return recordings
+
+
+def _turns(recordings: dict[str, Annotation]) -> int:
+    """The number of stretches that have a beginning, an end and a speaker."""
+    tracks = (track for turns in recordings.values() for track in turns.itertracks(yield_label=True))
+    return sum(isinstance(speaker, str) for _, _, speaker in tracks)
+
+
+def _fault(path: Path, text: str) -> str:
+    """What is wrong with an RTTM file, with the line."""
+    from pyannote.database.util import load_rttm
+
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            read = _turns(load_rttm(StringIO(line))) == line.startswith("SPEAKER")
+        except ValueError:
+            read = False
+        if not read:
+            return f"`{path}`, line {number}: `{line}` is no line of an RTTM file"
+    return f"`{path}` has no line `SPEAKER RECORDING 1 BEGIN SECONDS <NA> <NA> NAME <NA>`"
 
 
 def _activity(path: Path) -> np.ndarray:

@@ -13,6 +13,8 @@ TASK = accuracy_task(
     ("SPEECH_COMMANDS",),
     paths=speech_commands.PATHS,
     checks=(speech_commands.a_whole_batch,),
+    lists=speech_commands.lists,
+    leave_out=speech_commands.leave_out,
     fixes=(speech_commands.use_class_list,),
     is_meant=lambda expert: not speech_commands.has_class_list(expert),
 )

@@ -30,6 +30,8 @@ TASK = accuracy_task(
     ("SUPERB",),
     paths=speech_commands.PATHS,
     checks=(_known_classes, speech_commands.a_whole_batch),
+    lists=speech_commands.lists,
+    leave_out=speech_commands.leave_out,
     fixes=(speech_commands.use_class_list,),
     is_meant=speech_commands.has_class_list,
 )

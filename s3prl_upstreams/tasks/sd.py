@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from s3prl_upstreams.tasks import der
 from s3prl_upstreams.tasks.base import Config, Metric, Selection, Task
+from s3prl_upstreams.tasks.listing import Listing, keep_lines, lines, write
+
+_SPLITS = ("train", "dev", "test")
+_KALDI = ("wav.scp", "segments", "utt2spk", "spk2utt", "reco2dur")
 
 
 def _can_be_scored(args: Namespace, expert: Config) -> None:
@@ -27,6 +32,37 @@ def _error_rate(args: Namespace, expert: Config) -> tuple[float, str] | None:
     return value, f"threshold {threshold}, median filter {median}"
 
 
+def _lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
+    """The files of the Kaldi folders, and the recordings in wav.scp: lines `RECORDING PATH`."""
+    for split in (split for split in splits if split in _SPLITS):
+        folder = Path(expert["loaderrc"][f"{split}_dir"])
+        yield Listing("Kaldi's layout", (folder,), _KALDI, needed=True)
+        names = tuple(line.split(maxsplit=1)[1].strip() for line in lines(folder / "wav.scp"))
+        yield Listing(folder / "wav.scp", (Path(),), names)
+
+
+def _leave_out(expert: Config, folder: Path) -> None:
+    """Kaldi folders of the recordings that are there, with the utterances and speakers in them."""
+    for split in _SPLITS:
+        source, target = Path(expert["loaderrc"][f"{split}_dir"]), folder / split
+        audio = dict(line.split(maxsplit=1) for line in lines(source / "wav.scp"))
+        there = {recording for recording, path in audio.items() if Path(path.strip()).is_file()}
+        segments = [line.split() for line in lines(source / "segments")]
+        kept = {utterance for utterance, recording, *_ in segments if recording in there}
+        for name, place, wanted in (
+            ("wav.scp", 0, there),
+            ("reco2dur", 0, there),
+            ("segments", 1, there),
+            ("utt2spk", 0, kept),
+            ("rttm", 1, there),
+        ):
+            keep_lines(source / name, target / name, lambda line, i=place, among=wanted: line.split()[i] in among)
+        speakers = (line.split() for line in lines(source / "spk2utt"))
+        said = {name: [utterance for utterance in utterances if utterance in kept] for name, *utterances in speakers}
+        write(target / "spk2utt", "".join(f"{name} {' '.join(found)}\n" for name, found in said.items() if found))
+        expert["loaderrc"][f"{split}_dir"] = str(target)
+
+
 TASK = Task(
     "sd",
     "Speaker diarization",
@@ -37,5 +73,7 @@ TASK = Task(
     ("SUPERB",),
     paths={"loaderrc.train_dir": Path.is_dir, "loaderrc.dev_dir": Path.is_dir, "loaderrc.test_dir": Path.is_dir},
     checks=(_can_be_scored,),
+    lists=_lists,
+    leave_out=_leave_out,
     scorer=_error_rate,
 )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 from argparse import Namespace
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks.accuracy import accuracy_task
 from s3prl_upstreams.tasks.base import Config
 from s3prl_upstreams.tasks.corpus_cache import corpus_cache
+from s3prl_upstreams.tasks.listing import Listing, keep_lines, lines
+
+_SPLITS = {"train": "1", "dev": "2", "test": "3"}
 
 
 def _speakers_of_voxceleb1(args: Namespace, expert: Config) -> None:
@@ -29,6 +33,25 @@ def list_files_of_this_corpus(config: Config) -> None:
     dataset.CACHE_PATH = str(corpus_cache(lists.parent, datarc["file_path"], lists.read_bytes()))
 
 
+def _lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
+    """s3prl looks for a recording in every folder */wav."""
+    table = Path(expert["datarc"]["meta_data"])
+    rows = [line.split() for line in lines(table)]
+    for number in (_SPLITS[split] for split in splits if split in _SPLITS):
+        yield Listing(table, _folders(expert), tuple(path for index, path in rows if index == number))
+
+
+def _folders(expert: Config) -> list[Path]:
+    root = Path(expert["datarc"]["file_path"])
+    return sorted(root.glob("*/wav")) or [root / "dev" / "wav"]
+
+
+def _leave_out(expert: Config, folder: Path) -> None:
+    table, folders = Path(expert["datarc"]["meta_data"]), _folders(expert)
+    kept = keep_lines(table, folder / table.name, lambda line: any((place / line.split()[1]).is_file() for place in folders))
+    expert["datarc"]["meta_data"] = str(kept)
+
+
 TASK = accuracy_task(
     "sid",
     "Speaker identification",
@@ -37,5 +60,7 @@ TASK = accuracy_task(
     ("VOXCELEB1", "SUPERB"),
     paths={"datarc.file_path": Path.is_dir, "datarc.meta_data": Path.is_file},
     checks=(_speakers_of_voxceleb1,),
+    lists=_lists,
+    leave_out=_leave_out,
     fixes=(list_files_of_this_corpus,),
 )

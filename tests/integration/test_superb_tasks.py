@@ -57,7 +57,7 @@ TOYS: dict[str, dict[str, Any]] = {
 }
 """What makes a run of each task small, under ``downstream_expert``."""
 
-NEEDS = {"sd": "simpleder", "qbe": "dtw"}
+NEEDS = {"sd": "pyannote", "qbe": "dtw"}
 
 
 def overrides(task: Task) -> str:

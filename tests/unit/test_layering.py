@@ -19,6 +19,7 @@ SOURCES = sorted(path for name in ("fairseq_budget", "s3prl_upstreams") for path
 LAYERS = (
     (
         "fairseq_budget.errors",
+        "fairseq_budget.extras",
         "fairseq_budget.files",
         "fairseq_budget.arithmetic",
         "fairseq_budget.published",

@@ -86,10 +86,13 @@ def spearman(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float] | N
 
 
 def _scores(looks: Sequence[Look], results: Sequence[Result]) -> dict[Path, dict[str, float]]:
-    """Values by column of each checkpoint; BudgetError for two results of one task, of which either could count."""
+    """Values by column of each checkpoint, those of incomplete corpora left out.
+
+    Raises BudgetError for two results of one task, of which either could count.
+    """
     wanted = {look.checkpoint.resolve() for look in looks}
     found: dict[Path, dict[str, float]] = {}
-    for result in results:
+    for result in (result for result in results if not result.incomplete):
         path = None if result.checkpoint is None else Path(result.checkpoint).resolve()
         if path in wanted and path is not None:
             scores = found.setdefault(path, {})

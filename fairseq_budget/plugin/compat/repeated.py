@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from fairseq import checkpoint_utils
@@ -82,12 +83,6 @@ def end_reading(limit_s: float = 10.0) -> None:
         reader._max_len = 0
     while any(reader.is_alive() for reader in readers) and time.monotonic() < deadline:
         for reader in readers:
-            _make_room(reader._queue)
+            with suppress(queue.Empty):  # room for what it has read
+                reader._queue.get_nowait()
             reader.join(0.01)
-
-
-def _make_room(batches: queue.Queue[Any]) -> None:
-    try:
-        batches.get_nowait()
-    except queue.Empty:
-        pass

@@ -14,6 +14,7 @@ from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
 from fairseq_budget.published.columns import COLUMNS
+from fairseq_budget.records.results import INCOMPLETE
 from fairseq_budget.report.superb.score import Score
 from fairseq_budget.report.superb.table import Row, SuperbTable
 from fairseq_budget.report.templating import templates
@@ -43,11 +44,12 @@ def comma_separated(table: SuperbTable) -> str:
     """All columns by their keys, numbers as they were recorded, nothing where there is none; the remarks aren't in it."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["group", "upstream", *COLUMNS, "superb_score", "superb_score_tasks", "checkpoint"])
+    writer.writerow(["group", "upstream", *COLUMNS, "superb_score", "superb_score_tasks", "checkpoint", "incomplete"])
     for row in table.rows:
         score = [row.score.value, " ".join(row.score.tasks)] if row.score else ["", ""]
         numbers = [row.values.get(key, "") for key in COLUMNS]
-        writer.writerow([row.group, row.name, *numbers, *score, row.checkpoint or ""])
+        partial = " ".join(key for key in COLUMNS if key in row.incomplete)
+        writer.writerow([row.group, row.name, *numbers, *score, row.checkpoint or "", partial])
     return out.getvalue()
 
 
@@ -108,7 +110,10 @@ def latex_escaped(text: str) -> str:
 
 
 def _cells(table: SuperbTable, row: Row) -> list[str]:
-    return [*(column.text(row.values.get(column.key)) for column in table.columns), score_text(row.score)]
+    """The numbers of a row; those of an incomplete corpus, and a score over such, with a mark that the remarks explain."""
+    marks = [INCOMPLETE if column.key in row.incomplete else "" for column in table.columns]
+    numbers = [column.text(row.values.get(column.key)) + mark for column, mark in zip(table.columns, marks, strict=True)]
+    return [*numbers, score_text(row.score) + (INCOMPLETE if row.score and row.incomplete else "")]
 
 
 def _escaped(text: str) -> str:

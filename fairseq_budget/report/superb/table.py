@@ -25,6 +25,8 @@ class Row:
     values: Mapping[str, float]
     score: Score | None
     checkpoint: str | None = None
+    incomplete: frozenset[str] = frozenset()
+    """The columns of tasks whose corpus lacked files."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def _own(results: Sequence[Result], scale: Scale) -> Iterator[Row]:
         of_upstream = [result for result in results if (result.upstream, result.checkpoint) == key]
         _refuse_two(name, of_upstream)
         values = {column: number for result in of_upstream for column, number in result.values.items()}
-        yield Row(OWN, name, values, scale.score(values), key[1])
+        partial = frozenset(column for result in of_upstream if result.incomplete for column in result.values)
+        yield Row(OWN, name, values, scale.score(values), key[1], partial)
 
 
 def _refuse_two(name: str, results: Sequence[Result]) -> None:

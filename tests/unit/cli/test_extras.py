@@ -16,7 +16,7 @@ from importlib.abc import MetaPathFinder
 
 ABSENT = {
     "fairseq", "deepspeed", "hydra", "omegaconf", "s3prl", "torchaudio", "transformers", "matplotlib", "pandas", "jinja2",
-    "tensorboardX", "simpleder", "h5py", "catalyst", "librosa", "sentencepiece",
+    "tensorboardX", "pyannote", "h5py", "catalyst", "librosa", "sentencepiece",
 }
 
 class Absent(MetaPathFinder):

@@ -37,11 +37,14 @@ def test_the_table_has_a_line_for_every_task(capsys: pytest.CaptureFixture[str])
 
 def test_what_went_wrong_stands_under_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     cells = [{"lr": 0.1, "error": "ValueError: no trials", "chosen": False, "variant": "fold2"}]
+    partial = {"incomplete": {"missing": 12, "of": 345, "such_as": ["a.wav"]}}
     changed = {"runner.total_steps": 30, "runner.eval_step": 6}
     failed = {"task": "asr", "metric": "wer", "dev": None, "test": None, "step": None, "lr": None, "scores": {}}
     unknown = row(spent={"upstream_flops": None, "head_flops": 1, "device_seconds": 1.0})
-    superb._print([row(cells=cells, sweep={"changed": changed}), {**failed, "error": "NameError: Nothing"}, unknown])
+    remarkable = row(cells=cells, sweep={"changed": changed}, **partial)
+    superb._print([remarkable, {**failed, "error": "NameError: Nothing"}, unknown])
     text = capsys.readouterr().out
     assert "ks, lr 0.1 fold2: ValueError: no trials" in text and "asr: NameError: Nothing" in text
+    assert "ks: incomplete corpus (12 of 345 files missing)" in text
     assert "ks: not the official recipe (runner.total_steps=30, runner.eval_step=6)" in text
     assert [line.split()[-3:] for line in text.splitlines() if "KS_ACC" in line][1] == ["–", "1.0", "s"]

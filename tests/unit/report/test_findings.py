@@ -71,6 +71,15 @@ def test_the_best_test_score_wins_and_others_are_told_beside(study_folder: Study
     )
 
 
+def test_a_score_of_an_incomplete_corpus_does_not_compete(study_folder: StudyFolder) -> None:
+    study_folder.downstream("hubert", "30", 0.5, 0.3)
+    study_folder.downstream("hubert", "slim", 0.9, 0.9, incomplete={"missing": 12, "of": 345})
+    assert best_downstream(study_folder) == (
+        "KS, best test score: HuBERT size 30 (30.0%). HuBERT: size 30 (30.0%) as the only size. "
+        "Of an incomplete corpus, and left out: HuBERT Slim."
+    )
+
+
 def test_downstream_ties_are_all_named_and_errors_count_downwards(study_folder: StudyFolder) -> None:
     for size, error in (("30", 0.2), ("slim", 0.2), ("base", 0.7)):
         study_folder.downstream("hubert", size, error, error, metric="eer", higher_is_better=False)

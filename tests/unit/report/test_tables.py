@@ -32,6 +32,12 @@ def test_downstream_rows(study_folder: StudyFolder) -> None:
     assert table.loc["FBANK", "acc, test"] == "–"
 
 
+def test_a_score_of_an_incomplete_corpus_says_so(study_folder: StudyFolder) -> None:
+    study_folder.downstream("tera", "slim", 0.31, 0.291, incomplete={"missing": 12, "of": 345})
+    table = tables.downstream(read_study(study_folder.out).downstream)
+    assert table.loc[0, "acc, test"] == "29.1%, incomplete corpus (12 of 345 files missing)"
+
+
 @pytest.mark.parametrize(
     ("task", "metric", "factor", "unit", "test", "shown"),
     [

@@ -135,7 +135,7 @@ def test_query_by_example_is_not_trained(tmp_path: Path, monkeypatch: pytest.Mon
 def test_packages_of_query_by_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ready("qbe", tmp_path, monkeypatch)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BudgetError, match="QbE needs the package dtw-python>=1.5: pip install 'dtw-python>=1.5'"):
+    with pytest.raises(BudgetError, match=r"QbE needs the package dtw-python: pip install 'fairseq-budget\[superb\]'"):
         checks.prepare(arguments(downstream="quesst14_dtw", mode="evaluate"), config)
 
 
@@ -169,6 +169,9 @@ def test_diarization_asks_for_its_reference_first(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(der, "require_library", lambda: None)
     with pytest.raises(BudgetError, match="no reference `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
         checks.prepare(arguments(downstream="diarization", mode="evaluate"), config)
+    for split in ("train", "dev", "test"):
+        for name in ("wav.scp", "segments", "utt2spk", "spk2utt", "reco2dur"):
+            (tmp_path / "sd" / split / name).touch()
     checks.prepare(arguments(downstream="diarization"), config)
 
 
@@ -243,6 +246,20 @@ def test_a_later_test_goes_into_the_record(tmp_path: Path) -> None:
     record.add_test(args, config)
     row = json.loads((tmp_path / "record.json").read_text())
     assert (row["dev"], row["test"], row["step"], row["unfrozen"], row["lr"]) == (0.5, 0.45, 5, True, 1e-4)
+
+
+def test_an_incomplete_corpus_stands_in_the_record(tmp_path: Path) -> None:
+    args = arguments(upstream="fbank", upstream_ckpt=None, expdir=str(tmp_path), upstream_trainable=False)
+    config = recipe()
+    note(tmp_path, Score("dev", "acc", 0.5, 5))
+    record.write(args, config, 1.0, "")
+    assert "incomplete" not in json.loads((tmp_path / "record.json").read_text())
+    mark = {"missing": 12, "of": 345, "such_as": ["a.wav"]}
+    record.add_test(args, config | {"incomplete": mark})  # the test's files alone
+    assert json.loads((tmp_path / "record.json").read_text())["incomplete"] == mark
+    record.write(args, config | {"incomplete": mark}, 1.0, "")
+    record.add_test(args, config)
+    assert json.loads((tmp_path / "record.json").read_text())["incomplete"] == mark
 
 
 def test_other_upstreams_and_tasks(tmp_path: Path) -> None:

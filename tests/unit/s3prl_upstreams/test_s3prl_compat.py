@@ -70,7 +70,7 @@ def test_no_torchaudio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_s3prl(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_installed(monkeypatch, {"s3prl": False})
-    with pytest.raises(BudgetError, match="the package s3prl is not installed: pip install"):
+    with pytest.raises(BudgetError, match=r"the package s3prl is not installed: pip install 'fairseq-budget\[superb\]'"):
         compat.apply()
 
 

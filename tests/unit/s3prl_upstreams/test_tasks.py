@@ -49,6 +49,7 @@ def test_every_recipe_is_a_task_that_can_be_prepared_and_checked() -> None:
 def test_a_task_has_an_entry_for_every_aspect(task: Task) -> None:
     """What the other rooms know by a task's name: without it, a user would find out."""
     assert task.paths, "what must be there before it starts"
+    assert task.lists is not None, "what its lists name, to be compared with the files"
     assert OF_TASK[task.name] in CORPORA, "a miniature corpus"
     assert all(metric.column in COLUMNS for metric in task.metrics), "columns of the tables"
     assert all(COLUMNS[metric.column].higher_is_better == metric.higher_is_better for metric in task.metrics)

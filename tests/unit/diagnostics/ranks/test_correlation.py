@@ -81,6 +81,14 @@ def test_fewer_than_three_runs_are_refused(looks: list[Look], tmp_path: Path) ->
         correlations([a_look(tmp_path / f"x{number}.pt", 1.0) for number in range(3)], [tmp_path / "runs"], seed=0)
 
 
+def test_scores_of_incomplete_corpora_are_left_out(looks: list[Look], tmp_path: Path) -> None:
+    """This one would be a second result of its checkpoint otherwise."""
+    more = {"incomplete": {"missing": 1, "of": 2}, "checkpoint": str(looks[1].checkpoint)}
+    before = correlations(looks, [tmp_path / "runs"], seed=0)
+    record(tmp_path / "runs" / "again", "ks", {"KS_ACC": 50.0}, **more)
+    assert correlations(looks, [tmp_path / "runs"], seed=0) == before
+
+
 def test_two_results_of_one_task_are_refused(looks: list[Look], tmp_path: Path) -> None:
     record(tmp_path / "runs" / "again", "ks", {"KS_ACC": 50.0}, checkpoint=str(looks[1].checkpoint))
     with pytest.raises(BudgetError, match=r"two results of `.*1\.pt` on ks, one in `.*`: name one folder"):

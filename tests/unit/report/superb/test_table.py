@@ -86,6 +86,22 @@ def test_what_is_said_of_several_upstreams_is_said_once(tmp_path: Path) -> None:
     assert [remark for remark in remarks if "runner.total_steps" in remark] == [shortened]
 
 
+INCOMPLETE = {"missing": 12, "of": 345, "such_as": ["a.wav"]}
+
+
+def test_a_score_of_an_incomplete_corpus_is_marked_in_every_format(tmp_path: Path) -> None:
+    record(tmp_path / "ks", "ks", {"KS_ACC": 53.0}, incomplete=INCOMPLETE)
+    record(tmp_path / "sid", "sid", {"SID_ACC": 40.0})
+    made = collate(read_results([tmp_path]), (), read_scale())
+    assert "HuBERT Slim, ks: † incomplete corpus (12 of 345 files missing)" in made.remarks
+    own = next(line for line in formats.markdown(made).splitlines() if line.startswith("| HuBERT Slim"))
+    cells = [cell.strip() for cell in own.strip("|").split("|")]
+    assert "53.00†" in cells and "40.00" in cells and cells[-1].endswith("(2)†"), "the score is over an incomplete task"
+    assert "53.00†" in formats.latex(made) and "<td>53.00†</td>" in formats.html(made)
+    rows = list(csv.DictReader(formats.comma_separated(made).splitlines()))
+    assert [row["incomplete"] for row in rows][:2] == ["KS_ACC", ""]
+
+
 def test_two_results_of_one_task_are_refused(tmp_path: Path) -> None:
     for name in "ab":
         record(tmp_path / name, "ks", {"KS_ACC": 90.0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 from rich.console import Console
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.synthetic.keywords import KEYWORDS
+from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.sweep import launch, rows, settings, worker
 from s3prl_upstreams.sweep.settings import Settings
 
@@ -49,6 +52,38 @@ def test_a_checkpoint_of_another_size_is_refused_before_anything_is_made(plan: P
     with pytest.raises(BudgetError, match="the upstream `fbank` has no parameters: leave `.*` out, or"):
         launch.sweep([replace(asked, upstream="fbank")], Console(file=io.StringIO()))
     assert not asked.folder.exists()
+
+
+def test_incomplete_corpora_of_several_tasks_are_told_at_once(
+    plan: Plan, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that is allowed to be is known by its settings, with which its folder goes on."""
+    folder = tmp_path / "superb"
+    shutil.copytree(corpora, folder)
+    monkeypatch.setenv("SUPERB", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (folder / "librispeech" / "train-clean-100" / "1" / "1" / "1-1-0003.flac").unlink()
+    (folder / "speech_commands" / "train" / "validation_list.txt").write_text("no/spk16_nohash_0.wav\nno/x.wav\n")
+    for name in KEYWORDS:
+        (folder / "speech_commands" / "train" / name).mkdir(exist_ok=True)
+        (folder / "speech_commands" / "test" / name).mkdir(exist_ok=True)
+    (folder / "speech_commands" / "test" / "_unknown_").mkdir()
+    both = [plan("ks", "ks"), plan("asr", "asr")]
+    with pytest.raises(IncompleteCorpus, match="of `ks` is incomplete, .*x.wav.*; the corpus of `asr` is .*0003"):
+        launch.sweep(both, Console(file=io.StringIO()))
+    assert not any(asked.folder.exists() for asked in both)
+    allowed = launch._checked([replace(asked, allow_incomplete=True) for asked in both])
+    assert [asked.incomplete["such_as"] for asked in allowed if asked.incomplete] == [
+        ["no/x.wav"],
+        ["train-clean-100/1/1/1-1-0003.flac"],
+    ]
+    for asked in allowed:
+        asked.folder.mkdir(parents=True)
+        (asked.folder / launch.SETTINGS).write_text(settings.to_json(asked))
+    assert launch._checked(allowed) == allowed
+    monkeypatch.setenv("SUPERB", str(corpora))
+    with pytest.raises(BudgetError, match="was begun with `incomplete` {'missing': 1, .*}, and now it is None"):
+        launch._checked(allowed)
 
 
 def test_what_is_done_is_not_done_again(plan: Plan) -> None:
