@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from fairseq_budget import recipes
+
+TRAINING_COMMANDS = ("fairseq-hydra-train", "hydra_train.py")
 
 
 def register() -> None:
@@ -52,6 +55,14 @@ def accept_numbers_as_sizes() -> None:
     OverridesParser.parse_overrides = parse_overrides
 
 
+def take_note_of_early_signals() -> None:
+    """fairseq's command needs seconds before its task exists; a request to stop that comes meanwhile isn't lost."""
+    if Path(sys.argv[0]).name in TRAINING_COMMANDS and "fairseq" in sys.modules:
+        from fairseq_budget.plugin.run.signals import early
+
+        early.watch()
+
+
 class FairseqBudgetPlugin(SearchPathPlugin):
     """Changes no search path.  Hydra's launchers hand its plugins on to the processes that they start; because this is one,
     those import this module before they compose a run."""
@@ -62,3 +73,4 @@ class FairseqBudgetPlugin(SearchPathPlugin):
 
 register()
 accept_numbers_as_sizes()
+take_note_of_early_signals()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from fairseq.distributed import utils as distributed
 
-from fairseq_budget.plugin.run.signals import STOPPING
+from fairseq_budget.plugin.run.signals import STOPPING, early
 
 
 def broadcast_any_object() -> None:
@@ -73,10 +73,12 @@ def _spawn(original: Any) -> Any:
         # ranks inherit the mask: a signal that reaches one before it can handle it waits until then
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
-            ranks = original(fn, args, nprocs, False, **settings)
+            ranks = original(fn, args, nprocs or _cpu_ranks(args), False, **settings)
             handlers = {number: signal.signal(number, _hand_on) for number in STOPPING}
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if early.signal is not None:
+            _hand_on(early.signal, None)
         try:
             while not ranks.join():
                 pass
@@ -87,7 +89,13 @@ def _spawn(original: Any) -> Any:
     return spawn
 
 
+def _cpu_ranks(args: Any) -> int:
+    """fairseq starts a rank for each GPU, and none where there is none; `args` are those of its `distributed_main`."""
+    return int(args[1].distributed_training.distributed_world_size)
+
+
 def _hand_on(number: int, frame: FrameType | None) -> None:
+    early.pass_on(number)
     for rank in multiprocessing.active_children():
         if rank.pid is not None:
             os.kill(rank.pid, number)

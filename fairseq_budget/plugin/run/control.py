@@ -35,12 +35,19 @@ class Control:
         """Updates of the model when the one in progress is done; 0 before the first of this process."""
         self._save_interval: int | None = None
 
+    @property
+    def ending(self) -> bool:
+        """Whether the run ends after the update in progress."""
+        return 0 < self.root.optimization.max_update <= self.updates_done
+
     def start_from(self, origin: Origin) -> None:
         """Let fairseq read what the run starts from; a run's own checkpoint is read whole, whatever its parent's was."""
         if origin.parent is None:
             return
         with open_dict(self.root):
             self.root.checkpoint[origin.way] = str(origin.parent.absolute())
+            if origin.way != "finetune_from_model":  # which forgets them anyway
+                self.root.checkpoint.reset_meters = True  # the parent's averages, and its best validation
             if origin.own:
                 self.root.checkpoint |= {"restore_file": LAST, "finetune_from_model": None, "continue_once": None}
                 self.root.checkpoint |= dict.fromkeys(RESETS, False)

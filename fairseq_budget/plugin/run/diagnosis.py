@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fairseq_budget.plugin.run.data import training_data
 from fairseq_budget.plugin.run.seeds import seed_batch
 
 MOST_FILES = 4
@@ -88,6 +87,6 @@ def _gradient(network: nn.Module) -> str | None:
 
 
 def _files(task: Any, batch: dict[str, Any]) -> str:
-    ids = batch["id"].tolist()
-    named = ", ".join(training_data(task).manifest.where(index) for index in ids[:MOST_FILES])
+    ids, manifest = batch["id"].tolist(), task.datasets[task.root.dataset.train_subset].manifest
+    named = ", ".join(manifest.where(index) for index in ids[:MOST_FILES])
     return named if len(ids) <= MOST_FILES else f"{named} and {len(ids) - MOST_FILES} more"

@@ -55,6 +55,8 @@ class Divergence:
         A norm that is no number becomes 0, and `bad` says that the optimizer must not step.  Every rank must call it.
         """
         update = task.run.control.updates_done
+        if task.root.common.amp:  # torch's scaler of float16 steps over such a gradient itself, and has to see it
+            return norm
         if norm is not None and bool(torch.isfinite(norm).all()):
             self.in_a_row, self.last_good = 0, update
             return norm
@@ -70,7 +72,7 @@ class Divergence:
         return torch.zeros(()) if norm is None else torch.zeros_like(norm)
 
     def _explain(self, update: int, task: Any) -> None:
-        """Say what went bad first, and in which batch; the same forward pass is done once more, with an eye on each layer."""
+        """Say what went bad first, in which batch; the same forward pass is done again, with an eye on each layer."""
         found = [first_bad(task, criterion, batch) for criterion, batch in self._batches]
         places = causes(finding for rank in self.gather(found) for finding in rank)
         logger.error(

@@ -66,18 +66,8 @@ class Generations:
         """
         if self.folder is None or not (last := self.folder / LAST).is_file():
             return
-        self.require(last.stat().st_size)
+        _require(self.folder, last.stat().st_size)
         link_or_copy(last, self.folder / PREVIOUS)
-
-    def require(self, size: int) -> None:
-        """Raises BudgetError if so many bytes are not free."""
-        assert self.folder is not None
-        free = shutil.disk_usage(_existing(self.folder)).free
-        if free < size:
-            raise BudgetError(
-                f"`{self.folder.absolute()}`: a checkpoint takes {size / GIB:.3g} GiB, {free / GIB:.3g} GiB are free: make "
-                "room and give the same command again, it goes on from the last checkpoint"
-            )
 
     def foresee(self, parameters: int, kept: int) -> None:
         """Before training: refuse where not even two generations have room, warn where not all that will be kept has.
@@ -88,7 +78,7 @@ class Generations:
         if self.folder is None or (self.folder / LAST).is_file():
             return
         size = BYTES_PER_PARAMETER * parameters
-        self.require(2 * size)
+        _require(self.folder, 2 * size)
         wanted, free = (AT_ONCE + kept) * size, shutil.disk_usage(_existing(self.folder)).free
         if free < wanted:
             logger.warning(
@@ -105,6 +95,16 @@ def _damage(path: Path) -> str | None:
     except BudgetError as error:
         return str(error)
     return None
+
+
+def _require(folder: Path, size: int) -> None:
+    """Raises BudgetError if so many bytes are not free."""
+    free = shutil.disk_usage(_existing(folder)).free
+    if free < size:
+        raise BudgetError(
+            f"`{folder.absolute()}`: a checkpoint takes {size / GIB:.3g} GiB, {free / GIB:.3g} GiB are free: make room and "
+            "give the same command again, it goes on from the last checkpoint"
+        )
 
 
 def _existing(folder: Path) -> Path:

@@ -35,9 +35,9 @@ class Results:
 
     def entries(self) -> dict[str, Any]:
         """For the record's metrics."""
-        first = self.sets[0] if self.sets else None
-        entries = {"train_loss": self.train_loss, "valid_loss": self.losses.get(first), "valid_set": first, "valid_losses": dict(self.losses)}
-        return entries | ({"best_valid": dict(self.best)} if self.best else {})
+        first = self.sets[0]
+        entries: dict[str, Any] = {"train_loss": self.train_loss, "valid_loss": self.losses.get(first), "valid_set": first}
+        return entries | {"valid_losses": dict(self.losses)} | ({"best_valid": dict(self.best)} if self.best else {})
 
     def state_dict(self) -> dict[str, Any]:
         """At each checkpoint, where fairseq's average of the epoch's training loss is noted, too."""

@@ -41,7 +41,7 @@ class Run:
         """`cfg` is the task's configuration, `root` fairseq's whole one.
 
         Raises:
-            ConfigError: no budget, one in an unknown currency, or an unknown way to handle bad audio or a damaged checkpoint.
+            ConfigError: no budget, one in an unknown currency, or an unknown way to handle bad audio or damage.
             BudgetError: the checkpoint to start from isn't there, or is damaged.
         """
         settings = root.get("checkpoint")
@@ -66,6 +66,11 @@ class Run:
         self.state.listeners.append(self._after_charge)
         if any(self.accounts.gather(self.interruption.asked)):
             self._do_not_start()
+
+    @property
+    def already_spent(self) -> bool:
+        """Whether this process has nothing to train, and keeps the files of the run."""
+        return self.is_master and self.state.progress >= 1 and not self.control.updates_done
 
     def on_master(self, action: Callable[[], None]) -> None:
         """Let one rank do what all wait for.  Every rank must call it; an error of that one is every rank's."""
@@ -147,7 +152,7 @@ class Run:
 
     def _after_reading(self) -> None:
         self.kept.resume(self.state.progress)
-        if self.origin.own and self.is_master:
+        if self.origin.read and self.origin.own and self.is_master:
             self.kept.keep(self.origin.read)
         self.parent.inherit(self.state.ledger)
 

@@ -74,13 +74,12 @@ _terminated: list[int] = []
 
 
 def _in_a_loader_process(number: int) -> None:
-    """A process that loads data inherits the handler.  A signal for the whole job is the rank's affair, which still needs its
-    batches; the second SIGTERM is torch's, when it ends its loaders."""
+    """A process that loads data inherits the handler.  A signal for the whole job is the rank's affair, which still needs
+    its batches; the second SIGTERM is torch's, when it ends its loaders."""
     if number == signal.SIGTERM and _terminated:
         os._exit(128 + number)
     if number == signal.SIGTERM:
         _terminated.append(number)
-
 
 
 class Interruption:

@@ -19,8 +19,8 @@ class StallGuard:
 
     def progress(self) -> None:
         """A batch, a validation step or a save is done: wait as long again for the next."""
-        if self.seconds is not None:
-            with suppress(ValueError, AttributeError, OSError):  # a standard error that is no file
+        if self.seconds is not None and sys.__stderr__ is not None:
+            with suppress(ValueError, OSError):  # a standard error that is no file
                 faulthandler.dump_traceback_later(self.seconds, exit=True, file=sys.__stderr__)
 
     def end(self) -> None:
