@@ -26,6 +26,7 @@ from fairseq_budget.plugin.errors import user_errors
 
 logger = logging.getLogger(__name__)
 
+
 class PretrainingDataset(FairseqDataset):
     """Utterances by index, and batches of them as `data/packing` makes them.
 

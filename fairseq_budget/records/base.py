@@ -21,7 +21,6 @@ SCHEMA_VERSION = 2
 """1 is that of 0.3.1 and earlier, which doesn't stand in the file."""
 
 
-
 def _measured(value: Any) -> float | None:
     """The number as it is: an integer stays one."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):

@@ -29,9 +29,7 @@ class Wav2Vec2(SpeechEncoder):
         super().__init__(config)
         channels = self.model_shape.conv_dim
         width = config.latent_dim or config.final_dim
-        self.quantizer = GumbelQuantizer(
-            channels, config.latent_vars, config.latent_groups, width, config.latent_temp
-        )
+        self.quantizer = GumbelQuantizer(channels, config.latent_vars, config.latent_groups, width, config.latent_temp)
         self.project_q = nn.Linear(width, config.final_dim)
         self.final_proj = nn.Linear(config.encoder_embed_dim, config.final_dim)
 

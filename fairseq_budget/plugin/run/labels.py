@@ -71,7 +71,7 @@ class RunLabels:
                 raise BudgetError(
                     f"`{checkpoint}` was trained on other labels than those in `{self.folder}` ({_told(name, known)} there, "
                     f"{_told(name, value)} here): name its labels as `task.label_dir`, or train in another `hydra.run.dir`; "
-                    "`checkpoint.reset_optimizer=true` begins anew from its weights"
+                    "there, `checkpoint.reset_optimizer=true` begins anew from its weights"
                 )
 
     def entries(self, ledger: Ledger) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def find_origin(settings: Any) -> Origin:
     """What a run reads; `settings` is the section `checkpoint` of fairseq's configuration.
 
     Raises:
-        BudgetError: several settings name a parent, or there is no file where one does.
+        BudgetError: several settings name a parent, there is no file where one does, or the run's own progress would be
+            forgotten.
     """
     if settings is None:
         return Origin()
@@ -53,13 +54,26 @@ def find_origin(settings: Any) -> Origin:
         raise BudgetError(f"a run has one parent: give one of {', '.join(f'`checkpoint.{way}`' for way in named)}")
     own = Path(settings.save_dir, LAST)
     if not named:
-        return Origin(own if own.is_file() else None)
+        return _own_progress(own, settings)
     ((way, name),) = named.items()
     parent = _find(way, name)
-    if own.is_file() and parent.resolve() != own.resolve():
+    if parent.resolve() == own.resolve():
+        return _own_progress(own, settings)
+    if own.is_file():
         logger.info("going on from this run's own %s; `checkpoint.%s` is where it began", own, way)
         return Origin(own, parent, way)
     return Origin(parent, parent, way)
+
+
+def _own_progress(own: Path, settings: Any) -> Origin:
+    """Every restart would begin anew from it, and the ledger forget what it had cost."""
+    reset = [name for name in RESETS[:2] if settings.get(name)]
+    if own.is_file() and reset:
+        raise BudgetError(
+            f"`checkpoint.{reset[0]}` would forget this run's progress at every start: give another `hydra.run.dir`, and "
+            f"`checkpoint.restore_file={own.absolute()}` to begin from its weights"
+        )
+    return Origin(own if own.is_file() else None)
 
 
 def _find(way: str, name: str) -> Path:

@@ -63,7 +63,9 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
 
 def test_an_upstream_needs_no_fairseq(tmp_path: Path) -> None:
     """A model is read from a checkpoint and computes features without any of the extras."""
-    code = WITHOUT_EXTRAS.partition("from fairseq_budget.cli")[0] + """
+    code = (
+        WITHOUT_EXTRAS.partition("from fairseq_budget.cli")[0]
+        + """
 import torch
 from fairseq_budget.objectives import build_model, model_config
 config = model_config("best_rq", {"encoder_layers": 1, "encoder_embed_dim": 32, "encoder_attention_heads": 2})
@@ -72,5 +74,6 @@ torch.save({"model": model.state_dict(), "cfg": {"model": {**vars(config), "_nam
 from s3prl_upstreams.upstreams.hubconf import budget_local
 print(budget_local("c.pt")([torch.randn(16000)])["last_hidden_state"].shape)
 """
+    )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert answer.stdout.strip() == "torch.Size([1, 49, 32])", answer.stderr
