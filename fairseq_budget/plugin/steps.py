@@ -37,9 +37,8 @@ class Steps(FairseqTask):
         elif ignore_grad:
             self.run.accounts.add_stand_in()
         else:
-            self.run.enter_batch(
-                self.network, sample, frames, first_pass=self.datasets[self.root.dataset.train_subset].epoch == 1
-            )
+            epoch = self.datasets[self.root.dataset.train_subset].epoch
+            self.run.enter_batch(self.network, sample, frames, first_pass=epoch == 1)
         return loss, frames, {**logged, TRAINING: 1}
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Any, int, dict[str, Any]]:

@@ -37,5 +37,5 @@ def test_a_run_of_0_3_1_is_continued(tmp_path: Path) -> None:
     for name, value in wanted["model"].items():
         assert_close(found["model"][name], value, tolerance=1e-4)
     print("bit by bit:", all(torch.equal(found["model"][name], value) for name, value in wanted["model"].items()))
-    assert not (checkpoints / "checkpoint_1_of_2.pt").exists(), "the first half was kept by 0.3.1"
-    assert (checkpoints / "checkpoint_2_of_2.pt").is_file()
+    assert not (checkpoints / "checkpoint_at_6_updates.pt").exists(), "the first half was kept by 0.3.1"
+    assert (checkpoints / "checkpoint_at_12_updates.pt").is_file()

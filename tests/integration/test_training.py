@@ -94,7 +94,7 @@ def test_checkpoints_on_the_budgets_clock_and_a_branch_from_one(corpus: Path, tm
     """A trunk at constant rate, kept at each half of its budget; a branch cools down from the first half."""
     trunk = Training(corpus / "data", tmp_path / "trunk", "tera")
     check(trunk.run("schedule=trunk", "task.budget.flops=null", "task.budget.updates=8", "task.checkpoints=2"))
-    kept = trunk.checkpoint.with_name("checkpoint_1_of_2.pt")
+    kept = trunk.checkpoint.with_name("checkpoint_at_4_updates.pt")
     assert ledger_of(torch.load(kept))["updates"] == 4
     assert [line["valid_num_updates"] for line in trunk.logged("valid")] == [4, 8]
     assert trunk.logged("train_inner")[-1]["lr"] == pytest.approx(5e-4)

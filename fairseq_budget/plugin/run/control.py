@@ -13,7 +13,7 @@ import torch
 from omegaconf import open_dict
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.plugin.run.origin import LAST, RESETS, Origin
+from fairseq_budget.plugin.run.origin import LAST, RESETS, WAYS, Origin
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +49,7 @@ class Control:
             if origin.way != "finetune_from_model":  # which forgets them anyway
                 self.root.checkpoint.reset_meters = True  # the parent's averages, and its best validation
             if origin.own:
-                self.root.checkpoint |= {"restore_file": LAST, "finetune_from_model": None, "continue_once": None}
-                self.root.checkpoint |= dict.fromkeys(RESETS, False)
+                self.root.checkpoint.update(dict.fromkeys(WAYS) | {"restore_file": LAST} | dict.fromkeys(RESETS, False))
 
     def do_not_start(self) -> None:
         """Nothing is trained: a lowest learning rate above every other one keeps fairseq from starting."""

@@ -14,6 +14,7 @@ from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 
 from fairseq_budget.plugin import compat
+from fairseq_budget.plugin.compat import repeated
 
 needs_no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="the fix is for machines without a GPU")
 
@@ -75,5 +76,5 @@ def test_no_thread_reads_ahead_when_python_exits(batches_ahead: int) -> None:
     batches = BufferedIterator(batches_ahead, torch.utils.data.DataLoader(range(10_000)))
     next(batches)
     assert batches._consumer.is_alive()
-    compat.end_reading()
+    repeated.end_reading()
     assert not batches._consumer.is_alive()

@@ -102,4 +102,4 @@ def test_a_checkpoint_of_a_share_is_kept_when_fairseq_has_written_it(task: Any, 
     written = tmp_path / "checkpoint_1_2.pt"
     written.write_bytes(b"weights")
     task.post_save(str(written), 2)
-    assert (tmp_path / "checkpoint_1_of_2.pt").read_bytes() == b"weights"
+    assert (tmp_path / "checkpoint_at_2_updates.pt").read_bytes() == b"weights"

@@ -17,7 +17,7 @@ from fairseq_budget.errors import ConfigError
 from fairseq_budget.objectives import get_objective
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.objectives import MODELS
-from fairseq_budget.plugin.run.bad_audio import BadAudio, BadAudioError
+from fairseq_budget.plugin.run.bad_audio import BadAudio, StopRun
 from tests.common import tiny_config
 
 LENGTH = 24_000
@@ -47,9 +47,9 @@ def test_another_mode_is_refused() -> None:
 def test_an_error_names_the_file() -> None:
     tally = BadAudio("error")
     tally.note("train", batch(3))
-    with pytest.raises(BadAudioError, match="no 7; `task.on_bad_audio=skip` would go on without it"):
+    with pytest.raises(StopRun, match="no 7; `task.on_bad_audio=skip` would go on without it"):
         tally.note("train", batch(2, 7))
-    assert issubclass(BadAudioError, RuntimeError), "or else fairseq writes crash.pt"
+    assert issubclass(StopRun, RuntimeError), "or else fairseq writes crash.pt"
 
 
 def test_skipped_utterances_are_counted_and_named_once(caplog: pytest.LogCaptureFixture) -> None:

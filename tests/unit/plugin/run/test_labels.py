@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.labels.features import MFCC39
 from fairseq_budget.labels.rounds import LabelSettings, make_labels
-from fairseq_budget.plugin.run.labels import RunLabels, restored_checkpoint
+from fairseq_budget.plugin.run.labels import RunLabels
 
 MFCC = MFCC39(torch.device("cpu"))
 
@@ -136,19 +135,3 @@ def test_all_rounds_are_counted(folder: Path) -> None:
     }
     edit(folder, rounds=[{"round": 1, "spent": None, "labelling_flops": 0}])
     assert RunLabels(folder, "km", None).entries(Ledger(flops=30))["all_rounds"] is None
-
-
-def test_the_checkpoint_that_fairseq_will_continue_from(tmp_path: Path) -> None:
-    settings = SimpleNamespace(
-        save_dir=str(tmp_path), restore_file="checkpoint_last.pt", reset_optimizer=False, reset_lr_scheduler=False
-    )
-    assert restored_checkpoint(None) is None
-    assert restored_checkpoint(settings) is None
-    (tmp_path / "checkpoint_last.pt").touch()
-    assert restored_checkpoint(settings) == tmp_path / "checkpoint_last.pt"
-    settings.restore_file = str(tmp_path / "trunk.pt")
-    assert restored_checkpoint(settings) is None
-    (tmp_path / "trunk.pt").touch()
-    assert restored_checkpoint(settings) == tmp_path / "trunk.pt"
-    settings.reset_optimizer = True
-    assert restored_checkpoint(settings) is None
