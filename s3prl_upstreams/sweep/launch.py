@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
+from fairseq_budget.locks import alone
 from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.sweep import rows
@@ -97,9 +99,24 @@ def refuse_other_settings(settings: Settings, keys: Sequence[str] = FIXED) -> No
             )
 
 
+def lock_of(settings: Settings) -> Path:
+    """The lock of a task's cells; two processes may train different ones."""
+    return settings.folder / f".lock-{'-'.join(f'{rate:g}' for rate in settings.rates)}"
+
+
 def _run(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str | None:
-    """Run a worker to its end; returns why it failed, if it did."""
+    """Run a worker to its end; returns why it failed, if it did.
+
+    Raises:
+        BudgetError: another process works on these cells, or did so meanwhile with other settings.
+    """
     settings.folder.mkdir(parents=True, exist_ok=True)
+    with alone(lock_of(settings)):
+        refuse_other_settings(settings)
+        return _work(settings, progress, bar, name)
+
+
+def _work(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str | None:
     with atomic(settings.folder / SETTINGS) as partial:
         partial.write_text(to_json(settings) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "s3prl_upstreams.sweep.worker", to_json(settings)]

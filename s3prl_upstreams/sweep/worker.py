@@ -7,7 +7,6 @@ could not end.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -22,7 +21,7 @@ from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.run_downstream import one_line
 from s3prl_upstreams.sweep import layers, protocol, rows
-from s3prl_upstreams.sweep.settings import Settings, from_json
+from s3prl_upstreams.sweep.settings import from_json
 
 OUTPUT = "output.txt"
 _SECONDS_BETWEEN_REPORTS = 0.5
@@ -59,16 +58,6 @@ def main() -> int:
     settings = from_json(sys.argv[1])
     settings.folder.mkdir(parents=True, exist_ok=True)
     reporter = Reporter(_own_output(settings.folder / OUTPUT))
-    with (settings.folder / f".lock-{_key(settings)}").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            reporter.tell(error=f"another process works on `{settings.folder}`: wait for its end, or end it")
-            return 1
-        return _work(settings, reporter)
-
-
-def _work(settings: Settings, reporter: Reporter) -> int:
     try:
         prepare_process()
         (protocol.sweep_task if settings.superb.trains else layers.sweep_layers)(settings, reporter)
@@ -97,11 +86,6 @@ def _own_output(path: Path) -> TextIO:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     return channel
-
-
-def _key(settings: Settings) -> str:
-    """Two processes may train different cells of a task."""
-    return "-".join(f"{rate:g}" for rate in settings.rates)
 
 
 if __name__ == "__main__":

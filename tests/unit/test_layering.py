@@ -21,6 +21,7 @@ LAYERS = (
         "fairseq_budget.errors",
         "fairseq_budget.extras",
         "fairseq_budget.files",
+        "fairseq_budget.locks",
         "fairseq_budget.arithmetic",
         "fairseq_budget.published",
     ),

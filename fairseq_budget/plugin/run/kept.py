@@ -47,7 +47,7 @@ class KeptCheckpoints:
     def name(self, share: int) -> str:
         """File name of the checkpoint at a share: the amounts that are reached there."""
         amounts = (f"{amount * share / self.count:.6g}_{currency}" for currency, amount in sorted(self.budget.items()))
-        return f"checkpoint_at_{'_or_'.join(amounts)}.pt"
+        return f"checkpoint_at_{'_or_'.join(amounts)}.pt".replace("e+", "e")
 
     def _shares(self, progress: float) -> int:
         return int(min(progress, 1.0) * self.count)

@@ -17,7 +17,7 @@ from fairseq_budget.arithmetic.units import hours_from_samples
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.config import budget_amounts
 from fairseq_budget.plugin.errors import StopRun
-from fairseq_budget.plugin.run import state
+from fairseq_budget.plugin.run import folder, state
 from fairseq_budget.plugin.run.accounting import Accounts, Collected, cost_of
 from fairseq_budget.plugin.run.bad_audio import BadAudio
 from fairseq_budget.plugin.run.control import Control
@@ -42,7 +42,7 @@ class Run:
 
         Raises:
             ConfigError: no budget, one in an unknown currency, or an unknown way to handle bad audio or damage.
-            BudgetError: the checkpoint to start from isn't there, or is damaged.
+            BudgetError: the checkpoint to start from isn't there, or is damaged; another process trains in the folder.
         """
         settings = root.get("checkpoint")
         self.state = state.start(Budget(budget_amounts(cfg.budget)))
@@ -50,6 +50,7 @@ class Run:
         self.is_master = distributed.is_master(root.distributed_training)
         self.control = Control(root)
         self.generations = Generations(settings, cfg.on_damaged_checkpoint)
+        self.on_master(lambda: folder.hold(settings))
         self.on_master(self.generations.repair)
         self.origin = find_origin(settings)
         self.control.start_from(self.origin)

@@ -61,7 +61,7 @@ def test_a_resumed_run_keeps_what_was_kept(tmp_path: Path) -> None:
 
 def test_a_name_tells_the_amount_in_every_currency() -> None:
     kept = KeptCheckpoints(4, {"flops": 3e18, "hours_heard": 1000})
-    assert kept.name(3) == "checkpoint_at_2.25e+18_flops_or_750_hours_heard.pt"
+    assert kept.name(3) == "checkpoint_at_2.25e18_flops_or_750_hours_heard.pt"
 
 
 def test_a_larger_budget_leaves_what_was_kept(tmp_path: Path) -> None:

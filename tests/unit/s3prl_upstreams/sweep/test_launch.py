@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from fairseq_budget import locks
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.synthetic.keywords import KEYWORDS
 from s3prl_upstreams.completeness import IncompleteCorpus
@@ -99,16 +99,15 @@ def test_what_is_done_is_not_done_again(plan: Plan) -> None:
     assert not rows.is_final(done, {**row, "error": "broken"}) and not rows.is_final(done, None)
 
 
-def test_two_processes_cannot_work_on_the_same_cells(plan: Plan) -> None:
+def test_two_processes_cannot_work_on_the_same_cells(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused before it writes anything; with another checkpoint it would have read the first one's score."""
+    monkeypatch.setattr(locks, "ENDING", 0)
     asked = plan()
     asked.folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "s3prl_upstreams.sweep.worker", settings.to_json(asked)]
-    with (asked.folder / f".lock-{worker._key(asked)}").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert answer.returncode == 1
-    assert "another process works on" in json.loads(answer.stdout)["error"]
-    assert not (asked.folder / "record.json").exists()
+    with locks.alone(launch.lock_of(asked)):
+        with pytest.raises(BudgetError, match="is in use by process .* since .*: wait for its end, or end it"):
+            launch.sweep([asked], Console(file=io.StringIO()))
+    assert [path.name for path in asked.folder.iterdir()] == [launch.lock_of(asked).name]
 
 
 def test_progress_is_told_at_the_end_of_every_stage() -> None:

@@ -1,0 +1,102 @@
+"""Requests to stop, wherever the ranks were started and whenever they come: a checkpoint and exit code 0."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fairseq_budget.checkpoints.run_state import ledger_of
+from tests.integration.conftest import BIN, Training, check
+from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
+
+pytestmark = pytest.mark.integration
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("localhost", 0))
+        return int(server.getsockname()[1])
+
+
+def spawned() -> tuple[str, ...]:
+    """Two CPU ranks that fairseq's command starts itself, as it starts one for each GPU."""
+    settings = {
+        "world_size": "2",
+        "backend": "gloo",
+        "init_method": f"tcp://localhost:{free_port()}",
+    }
+    return ("device=cpu_torchrun", *(f"distributed_training.distributed_{name}={value}" for name, value in settings.items()))
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """Two spawned ranks that nothing interrupts."""
+    training = Training(corpus / "data", tmp_path_factory.mktemp("whole") / "run", "hubert")
+    check(training.run(*TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1"))
+    return training
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT], ids=lambda n: n.name)
+def test_ranks_of_one_command(corpus: Path, tmp_path: Path, whole: Training, number: signal.Signals) -> None:
+    run = Training(corpus / "data", tmp_path / "run", "hubert")
+    assert run.run_and_signal(4, number, *TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1") == 0
+    stopped = ledger_of(torch.load(run.checkpoint))
+    assert stopped is not None
+    assert stopped["updates"] == run.record["spent"]["updates"] < 12
+    check(run.run(*TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1"))
+    assert_same_end(run, whole)
+
+
+def test_control_c(corpus: Path, tmp_path: Path) -> None:
+    """Once: a checkpoint.  The same command goes on; twice: at once."""
+    run = Training(corpus / "data", tmp_path / "run", "hubert")
+    assert run.run_and_signal(3, signal.SIGINT, *TWELVE_UPDATES) == 0
+    assert run.record["spent"]["updates"] < 12
+    assert run.checkpoint.is_file()
+
+
+def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
+    """An update that would take long: one that waits for its batch, of which the loader is stopped."""
+    run = Training(corpus / "data", tmp_path / "run", "hubert")
+    with started(run, *TWELVE_UPDATES, "task.budget.updates=100000") as process:
+        while process.poll() is None and run.updates_logged() < 2:
+            time.sleep(0.02)
+        for loader in loaders_of(process.pid):
+            os.kill(loader, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        for loader in loaders_of(process.pid):
+            os.kill(loader, signal.SIGCONT)
+        assert process.wait(60) != 0
+
+
+def test_before_training_begins(corpus: Path, tmp_path: Path) -> None:
+    """In the first seconds there is nothing to save, and nothing is lost."""
+    run = Training(corpus / "data", tmp_path / "run", "hubert")
+    with started(run, *TWELVE_UPDATES) as process:
+        log = run.folder / "hydra_train.log"
+        while process.poll() is None and not log.exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+    assert "nothing is lost" in log.read_text() or run.checkpoint.is_file()
+
+
+def started(run: Training, *overrides: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = ["fairseq-hydra-train", *run.command(*overrides)]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=run.folder.parent, env=environment, stdout=quiet, stderr=quiet)
+
+
+def loaders_of(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(child) for child in children]
