@@ -46,11 +46,11 @@ class Generations:
         if self.folder is None:
             return
         last, previous = self.folder / LAST, self.folder / PREVIOUS
-        damage = _damage(last) if last.is_file() else "it is not there" if previous.is_file() else None
+        damage = _damage(last) if last.is_file() or not previous.is_file() else f"`{last}` is not there"
         if damage is None:
             return
         if self.on_damage == "error" or not previous.is_file():
-            raise BudgetError(damage if last.is_file() else f"`{last}`: {damage}, but {PREVIOUS} is: rename it to go on")
+            raise BudgetError(damage)
         if (older := _damage(previous)) is not None:
             raise BudgetError(f"{damage}; and {older}")
         logger.error("%s; going on from %s, the checkpoint before it", damage, previous)
@@ -89,9 +89,10 @@ class Generations:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint, in words; every byte of it is read."""
+    """What is wrong with a checkpoint, in words; every byte of it is read.  Nothing is wrong with one that isn't there."""
     try:
-        safe_load(path)
+        if path.is_file():
+            safe_load(path)
     except BudgetError as error:
         return str(error)
     return None
