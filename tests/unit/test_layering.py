@@ -20,6 +20,7 @@ LAYERS = (
     (
         "fairseq_budget.errors",
         "fairseq_budget.files",
+        "fairseq_budget.nesting",
         "fairseq_budget.arithmetic",
         "fairseq_budget.published",
     ),
