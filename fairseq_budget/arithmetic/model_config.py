@@ -140,8 +140,11 @@ def validate(config: ModelConfig) -> None:
     for name in ("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop", "mask_prob"):
         if not 0 <= getattr(config, name) <= 1:
             problems.append(f"`model.{name}` must lie between 0 and 1, but is {getattr(config, name)}")
-    if not problems and (reach := config.shape().shortest_crop) > LONGEST_FRAME:
-        problems.append(f"`model.conv_feature_layers`: a frame must see {LONGEST_FRAME} samples at most, but sees {reach:,}")
+    reach = 1
+    for _, kernel, stride in reversed(parse_convolutions(config.conv_feature_layers)):
+        reach = (reach - 1) * stride + kernel
+    if reach > LONGEST_FRAME:
+        problems.append(f"`model.conv_feature_layers`: a frame must see {LONGEST_FRAME:,} samples at most, but sees {reach:,}")
     if problems:
         raise ConfigError("; ".join(problems))
 
