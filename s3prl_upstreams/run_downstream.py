@@ -17,6 +17,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import checks, final, record, scores
 from s3prl_upstreams.host import compat, hub
@@ -44,6 +46,14 @@ class Observer:
             if not str(error.filename).endswith(".ckpt"):
                 wanted = "add `-c FILE`, such as `-c recipes/superb/ks.yaml`"
             raise BudgetError(f"no file `{error.filename}`: {wanted}") from error
+        except yaml.YAMLError as error:
+            raise BudgetError(f"the recipe given with `-c` is no YAML: {' '.join(str(error).split())[:200]}") from error
+        except (KeyError, AttributeError, TypeError, AssertionError) as error:
+            raise BudgetError(
+                f"s3prl can't take its settings from this ({type(error).__name__}: {str(error)[:100]}): "
+                "`-e` wants a checkpoint that a run of s3prl has saved, `-o` options such as `config.a.b=1`"
+            ) from error
+        checks.refuse_all_but_data(self.args, self.config)
         checks.prepare(self.args, self.config)
         self.record_scores()
         return self.args, self.config, files
