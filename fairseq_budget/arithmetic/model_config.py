@@ -1,6 +1,7 @@
 """The configuration that models of every objective have: stock fairseq's field names, the published values as defaults."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -103,7 +104,7 @@ def _typed(name: str, default: Any, value: Any) -> Any:
     """A value of the default's type; nothing is made of a value of another one."""
     if isinstance(default, tuple):
         numbers = read_literal(value) if isinstance(value, str) else value
-        if isinstance(numbers, list | tuple) and len(numbers) == len(default):
+        if isinstance(numbers, Sequence) and len(numbers) == len(default):  # fairseq's is omegaconf's
             return tuple(_typed(name, 0.0, number) for number in numbers)
         rule = f"{len(default)} numbers"
     elif isinstance(default, bool):
@@ -144,7 +145,7 @@ def validate(config: ModelConfig) -> None:
     for _, kernel, stride in reversed(parse_convolutions(config.conv_feature_layers)):
         reach = (reach - 1) * stride + kernel
     if reach > LONGEST_FRAME:
-        problems.append(f"`model.conv_feature_layers`: a frame must see {LONGEST_FRAME:,} samples at most, but sees {reach:,}")
+        problems.append(f"`model.conv_feature_layers`: a frame may see {LONGEST_FRAME:,} samples, but sees {reach:,}")
     if problems:
         raise ConfigError("; ".join(problems))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +38,9 @@ STORAGE_BYTES = {
 }
 """Of a number, by torch's name of a kind of storage without ``Storage``."""
 NUMPY_NUMBER_CODES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+
+RUN_PARTS = {"model": dict, "optimizer_history": list, "extra_state": dict}
+"""What fairseq needs to go on from a checkpoint."""
 
 
 class Placeholder:
@@ -93,6 +96,22 @@ def check_file(path: str | os.PathLike[str]) -> frozenset[str]:
     with _readable(path):
         told = path.stat()
         return _check(path, told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns)
+
+
+def checked_state(path: str | os.PathLike[str], load: Callable[[], Any]) -> dict[str, Any]:
+    """What a host's own `load` of a checked file gives: a dictionary, with everything that a run of fairseq continues from.
+
+    Raises:
+        BudgetError: reading fails, the file is no checkpoint of a run, or holds something without end; names the file.
+    """
+    path = Path(path)
+    with _readable(path):
+        state = load()
+        check_nesting(state, _parts)
+        missing = [name for name, kind in RUN_PARTS.items() if not isinstance(state.get(name), kind)]
+    if missing:
+        raise BudgetError(f"`{path}` isn't a checkpoint of a run of fairseq: it has no {', '.join(missing)}")
+    return dict(state)
 
 
 @lru_cache(maxsize=16)

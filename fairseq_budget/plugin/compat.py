@@ -5,17 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import sys
+import types
 from typing import Any
 
 import torch
+from fairseq import checkpoint_utils
 from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
+
+from fairseq_budget.arithmetic.literal import read_literal
+from fairseq_budget.checkpoints.digest import check_digest
+from fairseq_budget.checkpoints.safe_load import check_file, checked_state
+from fairseq_budget.plugin.errors import user_errors
 
 
 def apply() -> None:
     """Apply every fix; calling it again changes nothing."""
     allow_checkpoint_classes()
+    read_checkpoints_as_data()
+    evaluate_literals_only()
     broadcast_any_object()
     gather_without_cuda()
     place_cpu_ranks()
@@ -25,6 +35,36 @@ def apply() -> None:
 def allow_checkpoint_classes() -> None:
     """torch.load reads only listed classes since 2.6; fairseq's checkpoints may hold these, which only store data."""
     torch.serialization.add_safe_globals([argparse.Namespace, Dictionary])
+
+
+def read_checkpoints_as_data() -> None:
+    """fairseq doesn't ask whether a checkpoint is what was written, nor whether reading it ends."""
+    original = checkpoint_utils.load_checkpoint_to_cpu
+    if getattr(original, "as_data", False):
+        return
+
+    def load(path: str, *args: Any, **kwargs: Any) -> Any:
+        with user_errors():
+            local = PathManager.get_local_path(path)
+            check_file(local)
+            state = checked_state(local, lambda: original(path, *args, **kwargs))
+            check_digest(state, path)
+            return state
+
+    load.as_data = True  # type: ignore[attr-defined]
+    checkpoint_utils.load_checkpoint_to_cpu = load
+
+
+def evaluate_literals_only() -> None:
+    """fairseq evaluates betas, convolutions and lines of manifests as code; they only need to be lists of numbers."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("fairseq.") and isinstance(module, types.ModuleType):
+            module.eval = _literal  # type: ignore[attr-defined]
+
+
+def _literal(text: str) -> Any:
+    with user_errors():
+        return read_literal(text)
 
 
 def broadcast_any_object() -> None:

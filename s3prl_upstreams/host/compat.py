@@ -100,7 +100,7 @@ def allow_saved_arguments() -> None:
 
 
 def read_checkpoints_as_data() -> None:
-    """Some of s3prl's upstreams let a checkpoint run code (``weights_only=False``), and none makes sure that reading ends."""
+    """Some of s3prl's upstreams let a checkpoint run code (``weights_only=False``), and none cares whether reading ends."""
     original = torch.load
     if getattr(original, "as_data", False):
         return

@@ -21,6 +21,7 @@ LAYERS = (
         "fairseq_budget.errors",
         "fairseq_budget.files",
         "fairseq_budget.nesting",
+        "fairseq_budget.sealed",
         "fairseq_budget.arithmetic",
         "fairseq_budget.published",
     ),
