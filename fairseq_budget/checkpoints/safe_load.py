@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,8 @@ def plain(value: Any) -> Any:
 
 def _reason(error: Exception) -> str:
     """What was wrong: the first error, as torch wraps it in advice to load the file unsafely."""
-    message = str(error.__context__ or error).strip()
+    first = error.__context__ if isinstance(error, UnpicklingError) and error.__context__ else error
+    message = str(first).strip()
     return (message.splitlines() or [type(error).__name__])[0][:160]
 
 

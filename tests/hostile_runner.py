@@ -1,0 +1,66 @@
+"""Runs commands on hostile files, one after the other in a process of little memory, and tells what became of each.
+
+``python -m tests.hostile_runner`` reads JSON lists of arguments from standard input, a line each; ``run_downstream`` as the
+first argument stands for s3prl's launcher, ``load`` for reading a checkpoint.  A line {"code", "error"} answers each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import resource
+import sys
+import traceback
+
+GIB = 2**30
+MORE_MEMORY = 3 * GIB
+
+
+def main() -> None:
+    """Answer every line."""
+    import torch
+
+    torch.set_num_threads(1)
+    from fairseq_budget import cli
+    from fairseq_budget.checkpoints.pretrained import load_pretrained
+    from fairseq_budget.errors import BudgetError
+
+    def load(path: str) -> int:
+        try:
+            load_pretrained(path)
+        except BudgetError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        return 0
+
+    def downstream() -> int:
+        from s3prl_upstreams import run_downstream
+
+        return run_downstream.main()
+
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MORE_MEMORY, used + MORE_MEMORY))
+    for line in sys.stdin:
+        name, *rest = json.loads(line)
+        sys.argv = [name, *rest]
+        errors, code = io.StringIO(), None
+        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                if name == "load":
+                    code = load(*rest)
+                elif name == "run_downstream":
+                    code = downstream()
+                else:
+                    sys.argv = ["fairseq-budget", name, *rest]
+                    code = cli.main() or 0
+            except SystemExit as stop:
+                code = stop.code
+            except BaseException:
+                traceback.print_exc()
+        print(json.dumps({"code": code, "error": errors.getvalue()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
