@@ -220,6 +220,13 @@ def _deep() -> list[Any]:
     return value
 
 
+def _doubled() -> list[Any]:
+    value: list[Any] = []
+    for _ in range(60):
+        value = [value, value]
+    return value
+
+
 def _stored_elsewhere(key: bytes, elements: int) -> bytes:
     identity = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(key) + text(b"cpu") + number(elements) + b"tQ"
     return b"ctorch._utils\n_rebuild_tensor_v2\n(" + identity + b"K\x00K\x01\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR"
@@ -318,6 +325,7 @@ def pickles() -> dict[str, Writer]:
         "a memo that isn't there": instructions(_PROTOCOL + b"h\x09."),
         "a tensor that is a number": instructions(_in_dict(b"K\x05Q")),
         "a self-referring list": instructions(_in_dict(b"]q\x00h\x00a")),
+        "lists of lists in the settings": save({**honest(), "cfg": {"model": honest()["cfg"]["model"], "task": _doubled()}}),
         "deep lists": save({**honest(), "x": _deep()}),
     }
 

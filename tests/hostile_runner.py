@@ -1,7 +1,8 @@
 """Runs commands on hostile files, one after the other in a process of little memory, and tells what became of each.
 
 ``python -m tests.hostile_runner`` reads JSON lists of arguments from standard input, a line each; ``run_downstream`` as the
-first argument stands for s3prl's launcher, ``load`` for reading a checkpoint.  A line {"code", "error"} answers each.
+first argument stands for s3prl's launcher, ``load`` for reading a checkpoint, and ``restore`` for what fairseq reads when a
+run goes on.  A line {"code", "error"} answers each.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import resource
 import sys
 import traceback
+from collections.abc import Callable
 
 GIB = 2**30
 MORE_MEMORY = 3 * GIB
@@ -26,13 +28,20 @@ def main() -> None:
     from fairseq_budget.checkpoints.pretrained import load_pretrained
     from fairseq_budget.errors import BudgetError
 
-    def load(path: str) -> int:
+    def load(read: Callable[[str], object], path: str) -> int:
         try:
-            load_pretrained(path)
+            read(path)
         except BudgetError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         return 0
+
+    def restore(path: str) -> object:
+        from fairseq import checkpoint_utils
+
+        import fairseq_budget.plugin  # noqa: F401
+
+        return checkpoint_utils.load_checkpoint_to_cpu(path)
 
     def downstream() -> int:
         from s3prl_upstreams import run_downstream
@@ -48,8 +57,8 @@ def main() -> None:
         errors, code = io.StringIO(), None
         with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
             try:
-                if name == "load":
-                    code = load(*rest)
+                if name in ("load", "restore"):
+                    code = load(load_pretrained if name == "load" else restore, *rest)
                 elif name == "run_downstream":
                     code = downstream()
                 else:

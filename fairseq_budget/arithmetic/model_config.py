@@ -103,7 +103,7 @@ def read_config(kind: type[Config], settings: Any) -> Config:
 def _typed(name: str, default: Any, value: Any) -> Any:
     """A value of the default's type; nothing is made of a value of another one."""
     if isinstance(default, tuple):
-        numbers = read_literal(value) if isinstance(value, str) else value
+        numbers = _list(value) if isinstance(value, str) else value
         if isinstance(numbers, Sequence) and len(numbers) == len(default):  # fairseq's is omegaconf's
             return tuple(_typed(name, 0.0, number) for number in numbers)
         rule = f"{len(default)} numbers"
@@ -121,6 +121,13 @@ def _typed(name: str, default: Any, value: Any) -> Any:
         if is_number and math.isfinite(value) and abs(value) < 2**63 and value == type(default)(value):
             return type(default)(value)
     raise ConfigError(f"`model.{name}` must be {rule}, but is `{str(value)[:80]}`")
+
+
+def _list(text: str) -> Any:
+    try:
+        return read_literal(text)
+    except ConfigError:
+        return None
 
 
 def validate(config: ModelConfig) -> None:
@@ -162,10 +169,7 @@ def _beyond_limits(config: ModelConfig) -> list[str]:
 
 def parse_convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
     """Read fairseq's notation, such as ``[(512,10,5)] + [(512,3,2)] * 4``, without evaluating it as code."""
-    try:
-        layers = read_literal(text)
-    except ConfigError:
-        layers = None
+    layers = _list(text)
     if not isinstance(layers, list | tuple) or not layers or not all(_is_convolution(layer) for layer in layers):
         raise ConfigError(
             f"`model.conv_feature_layers` must be a list of (channels, kernel, stride), whole numbers from 1 to {WIDEST:,}, "

@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -77,7 +77,7 @@ def safe_load(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     names = check_file(path)
-    with _readable(path):
+    with readable(path):
         content = _load(path, names)
         check_nesting(content, _parts)
     if not isinstance(content, dict):
@@ -94,25 +94,21 @@ def check_file(path: str | os.PathLike[str]) -> frozenset[str]:
     path = Path(path)
     if not path.is_file():
         raise BudgetError(f"no checkpoint at `{path}`: give the path of a file such as checkpoints/checkpoint_last.pt")
-    with _readable(path):
+    with readable(path):
         told = path.stat()
         return _check(path, told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns)
 
 
-def checked_state(path: str | os.PathLike[str], load: Callable[[], Any]) -> dict[str, Any]:
-    """What a host's own `load` of a checked file gives: a dictionary, with everything that a run of fairseq continues from.
+def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """`safe_load` for a checkpoint that fairseq will continue from.
 
     Raises:
-        BudgetError: reading fails, the file is no checkpoint of a run, or holds something without end; names the file.
+        BudgetError: see `safe_load`; or something is missing that fairseq needs.
     """
-    path = Path(path)
-    with _readable(path):
-        state = load()
-        check_nesting(state, _parts)
-        missing = [name for name, kind in RUN_PARTS.items() if not isinstance(state.get(name), kind)]
-    if missing:
+    state = safe_load(path)
+    if missing := [name for name, kind in RUN_PARTS.items() if not isinstance(state.get(name), kind)]:
         raise BudgetError(f"`{path}` isn't a checkpoint of a run of fairseq: it has no {', '.join(missing)}")
-    return dict(state)
+    return state
 
 
 @lru_cache(maxsize=16)
@@ -158,8 +154,8 @@ def _bytes_of(kind: str) -> int:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """One line for whatever goes wrong: a damaged or hostile file can make its reader fail in any way."""
+def readable(path: Path) -> Iterator[None]:
+    """Make one line, a BudgetError, of whatever goes wrong: a damaged or hostile file can make a reader fail in any way."""
     try:
         yield
     except Exception as error:

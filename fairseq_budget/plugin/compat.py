@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from fairseq.file_io import PathManager
 
 from fairseq_budget.arithmetic.literal import read_literal
 from fairseq_budget.checkpoints.digest import check_digest
-from fairseq_budget.checkpoints.safe_load import check_file, checked_state
+from fairseq_budget.checkpoints.safe_load import load_run, readable
 from fairseq_budget.plugin.errors import user_errors
 
 
@@ -45,11 +46,10 @@ def read_checkpoints_as_data() -> None:
 
     def load(path: str, *args: Any, **kwargs: Any) -> Any:
         with user_errors():
-            local = PathManager.get_local_path(path)
-            check_file(local)
-            state = checked_state(local, lambda: original(path, *args, **kwargs))
-            check_digest(state, path)
-            return state
+            local = Path(PathManager.get_local_path(path))
+            check_digest(load_run(local), local)
+            with readable(local):
+                return original(path, *args, **kwargs)
 
     load.as_data = True  # type: ignore[attr-defined]
     checkpoint_utils.load_checkpoint_to_cpu = load
