@@ -90,7 +90,7 @@ def test_overrides_are_values_or_texts(tmp_path: Path) -> None:
 def test_own_objects_give_their_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("s3prl.made_up")
     module.eval = evaluation.evaluate
-    exec(  # noqa: S102
+    exec(
         "class Thing:\n"
         "    layers = [1, 2]\n"
         "    _own = 3\n"
@@ -112,7 +112,7 @@ def test_s3prl_unpickles_nothing(tmp_path: Path, name: str) -> None:
     files[name](tmp_path / "c.pt")
     reader = types.ModuleType("s3prl.made_up")
     reader.torch = torch
-    exec("def read(path): return torch.load(path, weights_only=False)", vars(reader))  # noqa: S102
+    exec("def read(path): return torch.load(path, weights_only=False)", vars(reader))
     with pytest.raises(BudgetError, match=r"c\.pt"):
         reader.read(str(tmp_path / "c.pt"))
     assert not (tmp_path / "marker").exists()
