@@ -50,7 +50,7 @@ class Observer:
             raise BudgetError(f"the recipe given with `-c` is no YAML: {' '.join(str(error).split())[:200]}") from error
         except (KeyError, AttributeError, TypeError, AssertionError) as error:
             raise BudgetError(
-                f"s3prl can't take its settings from this ({type(error).__name__}: {str(error)[:100]}): "
+                f"s3prl can't take its settings from {_evaluated(sys.argv[1:])} ({type(error).__name__}: {str(error)[:100]}): "
                 "`-e` wants a checkpoint that a run of s3prl has saved, `-o` options such as `config.a.b=1`"
             ) from error
         checks.refuse_all_but_data(self.args, self.config)
@@ -110,6 +110,15 @@ def hide_gpus_from_cpu_runs(arguments: list[str]) -> None:
     parser.add_argument("--device", default="cuda")
     if parser.parse_known_args(arguments)[0].device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def _evaluated(arguments: list[str]) -> str:
+    """What ``-e`` or ``-c`` names, for a message."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-e", "--past_exp")
+    parser.add_argument("-c", "--config")
+    known = parser.parse_known_args(arguments)[0]
+    return f"`{known.past_exp or known.config}`"
 
 
 def one_line(error: BudgetError) -> str:

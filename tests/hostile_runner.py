@@ -10,13 +10,36 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import resource
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 GIB = 2**30
 MORE_MEMORY = 3 * GIB
+SECONDS = 300
+"""For a hundred files; the harm that is tested for would last hours."""
+
+
+def answers(commands: list[list[str]], cwd: Path, seconds: float = SECONDS, **environment: str) -> list[dict[str, Any]]:
+    """What became of commands, one after the other in one process."""
+    given = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cwd / "own")}
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.hostile_runner"],
+        input="\n".join(map(json.dumps, commands)),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        cwd=cwd,
+        env={**os.environ, **given, **environment},
+    )
+    if told.returncode or told.stdout.count("\n") != len(commands):
+        raise AssertionError(f"the process ended before its time: {told.stderr[-2000:]}")
+    return [json.loads(line) for line in told.stdout.splitlines()]
 
 
 def main() -> None:

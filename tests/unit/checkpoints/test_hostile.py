@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from tests import hostile
+from tests.hostile_runner import answers
 
 LOADED = ("a function of a module", "eval", "exec")
 """Calls that stay objects without effect in entries that nobody reads; the model beside them is an honest one."""
-ROOT = Path(__file__).parents[3]
-SECONDS = 240
-"""For a hundred files; the harm that is tested for would last hours."""
-
-
-def answers(commands: list[list[str]], cwd: Path) -> list[dict[str, Any]]:
-    """What became of commands, each run in a process of little memory."""
-    lines = "\n".join(json.dumps(command) for command in commands)
-    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cwd / "own")}
-    told = subprocess.run(
-        [sys.executable, "-m", "tests.hostile_runner"],
-        input=lines,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        cwd=cwd,
-        env={**os.environ, **environment},
-    )
-    assert told.returncode == 0, told.stderr[-2000:]
-    return [json.loads(line) for line in told.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
