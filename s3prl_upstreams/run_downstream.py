@@ -49,8 +49,9 @@ class Observer:
         except yaml.YAMLError as error:
             raise BudgetError(f"the recipe given with `-c` is no YAML: {' '.join(str(error).split())[:200]}") from error
         except (KeyError, AttributeError, TypeError, AssertionError) as error:
+            reason = f"{type(error).__name__}: {str(error)[:100]}"
             raise BudgetError(
-                f"s3prl can't take its settings from {_evaluated(sys.argv[1:])} ({type(error).__name__}: {str(error)[:100]}): "
+                f"s3prl can't take its settings from {_evaluated(sys.argv[1:])} ({reason}): "
                 "`-e` wants a checkpoint that a run of s3prl has saved, `-o` options such as `config.a.b=1`"
             ) from error
         checks.refuse_all_but_data(self.args, self.config)
