@@ -38,6 +38,7 @@ EXTRAS = {
         "sentencepiece",
         "tensorboardX",
         "huggingface-hub<1",
+        "platformdirs",
         "hydra-core==1.3.2",
         "pyyaml",
         # diarisation error rates, which s3prl leaves to a repository of scripts

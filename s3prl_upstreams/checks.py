@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import torch
 
 from fairseq_budget.corpora.superb import places
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.nesting import check_nesting, parts_of
 from s3prl_upstreams import completeness
 from s3prl_upstreams.tasks import Task, task_of
 from s3prl_upstreams.tasks.base import Config
+
+PLAIN = (str, int, float, bool, type(None), dict, list, tuple, date, Path)
 
 
 def prepare(args: Namespace, config: Config, allow_incomplete: bool = False) -> None:
@@ -35,6 +39,42 @@ def prepare(args: Namespace, config: Config, allow_incomplete: bool = False) -> 
         completeness.compare(task, args, config, allow_incomplete)
         for fix in task.fixes:
             fix(config)
+
+
+def refuse_all_but_data(args: Namespace, config: Any) -> None:
+    """Refuse settings, out of a recipe or a checkpoint, that hold more than plain values or that lead s3prl to code.
+
+    Raises BudgetError with what to change.
+    """
+    told = vars(args)
+    saved_by = told.get("past_exp") or told.get("init_ckpt")
+    file = f"`{saved_by or told.get('config')}`"
+    try:
+        for settings in (config, told):
+            check_nesting(settings)
+            _refuse_objects(settings)
+    except ValueError as error:
+        raise BudgetError(f"the configuration in {file} can't be used: {error}") from error
+    if not isinstance(config, dict):
+        raise BudgetError(f"the configuration in {file} must be a dictionary of settings: give another file")
+    if saved_by and _from_elsewhere(told):
+        raise BudgetError(
+            f"{file} asks s3prl to fetch an upstream and run its code, or to publish files: it isn't used; "
+            "train a head of your own"
+        )
+
+
+def _from_elsewhere(args: dict[str, Any]) -> bool:
+    is_url = any("://" in str(args.get(name)) for name in ("upstream_ckpt", "upstream_model_config"))
+    return is_url or args.get("hub") == "huggingface" or bool(args.get("from_hf_hub") or args.get("push_to_hf_hub"))
+
+
+def _refuse_objects(value: Any) -> None:
+    for part in [*parts_of(value), value]:
+        if not isinstance(part, PLAIN):
+            raise ValueError(f"it holds a {type(part).__name__}, not only texts, numbers, lists and dictionaries")
+        if part is not value and isinstance(part, dict | list | tuple):
+            _refuse_objects(part)
 
 
 def expand(value: Any) -> Any:

@@ -18,6 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import checks, completeness, final, record, scores
 from s3prl_upstreams.host import compat, hub
@@ -45,6 +47,15 @@ class Observer:
             if not str(error.filename).endswith(".ckpt"):
                 wanted = "add `-c FILE`, such as `-c recipes/superb/ks.yaml`"
             raise BudgetError(f"no file `{error.filename}`: {wanted}") from error
+        except yaml.YAMLError as error:
+            raise BudgetError(f"the recipe given with `-c` is no YAML: {' '.join(str(error).split())[:200]}") from error
+        except (KeyError, AttributeError, TypeError, AssertionError) as error:
+            reason = f"{type(error).__name__}: {str(error)[:100]}"
+            raise BudgetError(
+                f"s3prl can't take its settings from {_evaluated(sys.argv[1:])} ({reason}): "
+                "`-e` wants a checkpoint that a run of s3prl has saved, `-o` options such as `config.a.b=1`"
+            ) from error
+        checks.refuse_all_but_data(self.args, self.config)
         checks.prepare(self.args, self.config, self.allow_incomplete)
         self.record_scores()
         return self.args, self.config, files
@@ -103,6 +114,15 @@ def hide_gpus_from_cpu_runs(arguments: list[str]) -> None:
     parser.add_argument("--device", default="cuda")
     if parser.parse_known_args(arguments)[0].device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def _evaluated(arguments: list[str]) -> str:
+    """What ``-e`` or ``-c`` names, for a message."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-e", "--past_exp")
+    parser.add_argument("-c", "--config")
+    known = parser.parse_known_args(arguments)[0]
+    return f"`{known.past_exp or known.config}`"
 
 
 def one_line(error: BudgetError) -> str:

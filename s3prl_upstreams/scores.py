@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks import Selection, Task
 
 FILE = "scores.jsonl"
@@ -39,12 +40,23 @@ def read(folder: Path) -> list[Score]:
     path = folder / FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     latest: dict[tuple[Any, ...], Score] = {}
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if not line.endswith("}"):
             continue  # cut off by a kill
-        score = Score(**json.loads(line))
+        score = _parse(path, number, line)
         latest[score.split, score.metric, score.step, score.checkpoint] = score
     return list(latest.values())
+
+
+def _parse(path: Path, number: int, line: str) -> Score:
+    try:
+        score = Score(**json.loads(line))
+        hash((score.split, score.metric, score.step, score.checkpoint))
+        if not isinstance(score.value, int | float) or not isinstance(score.step, int | None):
+            raise ValueError("a number is wanted")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BudgetError(f"`{path}`, line {number}: no score ({str(error)[:80]}): delete the line") from error
+    return score
 
 
 def best(scores: list[Score], selection: Selection) -> Score | None:

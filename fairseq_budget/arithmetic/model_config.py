@@ -1,19 +1,27 @@
 """The configuration that models of every objective have: stock fairseq's field names, the published values as defaults."""
 
-import ast
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 from fairseq_budget.arithmetic.head import Head
+from fairseq_budget.arithmetic.literal import read_literal
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.errors import ConfigError
 
 _PUBLISHED_CONVOLUTIONS = "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"
 
 
-def setting(default: Any, help: str) -> Any:
-    """A field with its help text, which gives unit and source."""
-    return field(default=default, metadata={"help": help})
+WIDEST = 2**16
+"""Of a layer, a kernel or a codebook: whole numbers without limits of their own are from 1 to this."""
+LONGEST_FRAME = 160_000
+"""Samples (10 s) that one frame may see, at most."""
+
+
+def setting(default: Any, help: str, limits: tuple[int, int] | None = None) -> Any:
+    """A field with its help text, which gives unit and source, and the least and the largest value that it may have."""
+    return field(default=default, metadata={"help": help, "limits": limits})
 
 
 @dataclass
@@ -28,7 +36,7 @@ class ModelConfig:
 
     extractor_mode: str = setting("default", "`default`: group norm after the first convolution; `layer_norm`: after all")
     conv_feature_layers: str = setting(_PUBLISHED_CONVOLUTIONS, "convolutions as a list of (channels, kernel, stride)")
-    encoder_layers: int = setting(12, "Transformer layers")
+    encoder_layers: int = setting(12, "Transformer layers", (1, 1_000))
     encoder_embed_dim: int = setting(384, "width of the Transformer")
     encoder_ffn_embed_dim: int = setting(768, "width of the feed-forward layers")
     encoder_attention_heads: int = setting(8, "attention heads")
@@ -87,30 +95,52 @@ def read_config(kind: type[Config], settings: Any) -> Config:
         ConfigError: values that no model can have.
     """
     get = settings.get if hasattr(settings, "get") else lambda name, default: getattr(settings, name, default)
-    config = kind(**{f.name: _typed(f.default, get(f.name, f.default)) for f in fields(kind)})
+    config = kind(**{f.name: _typed(f.name, f.default, get(f.name, f.default)) for f in fields(kind)})
     validate(config)
     return config
 
 
-def _typed(default: Any, value: Any) -> Any:
+def _typed(name: str, default: Any, value: Any) -> Any:
+    """A value of the default's type; nothing is made of a value of another one."""
     if isinstance(default, tuple):
-        return tuple(float(v) for v in (ast.literal_eval(value) if isinstance(value, str) else value))
-    return type(default)(value)
+        numbers = _list(value) if isinstance(value, str) else value
+        if isinstance(numbers, Sequence) and len(numbers) == len(default):  # fairseq's is omegaconf's
+            return tuple(_typed(name, 0.0, number) for number in numbers)
+        rule = f"{len(default)} numbers"
+    elif isinstance(default, bool):
+        if isinstance(value, bool) or value in (0, 1):
+            return bool(value)
+        rule = "true or false"
+    elif isinstance(default, str):
+        if isinstance(value, str):
+            return str(value)
+        rule = "a text"
+    else:
+        rule = "a whole number" if isinstance(default, int) else "a number"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and math.isfinite(value) and abs(value) < 2**63 and value == type(default)(value):
+            return type(default)(value)
+    raise ConfigError(f"`model.{name}` must be {rule}, but is `{str(value)[:80]}`")
+
+
+def _list(text: str) -> Any:
+    try:
+        return read_literal(text)
+    except ConfigError:
+        return None
 
 
 def validate(config: ModelConfig) -> None:
     """Refuse settings that no model can have; every problem is named at once."""
+    if problems := _beyond_limits(config):  # the other rules divide by some of these
+        raise ConfigError("; ".join(problems))
     problems = config.problems()
-    if config.encoder_embed_dim % config.encoder_attention_heads:
-        problems.append(
-            f"`model.encoder_attention_heads` must divide `model.encoder_embed_dim` = {config.encoder_embed_dim}, "
-            f"but is {config.encoder_attention_heads}"
-        )
-    if config.encoder_embed_dim % config.conv_pos_groups:
-        problems.append(
-            f"`model.conv_pos_groups` must divide `model.encoder_embed_dim` = {config.encoder_embed_dim}, "
-            f"but is {config.conv_pos_groups}"
-        )
+    for name in ("encoder_attention_heads", "conv_pos_groups"):
+        if config.encoder_embed_dim % getattr(config, name):
+            problems.append(
+                f"`model.{name}` must divide `model.encoder_embed_dim` = {config.encoder_embed_dim}, "
+                f"but is {getattr(config, name)}"
+            )
     if config.extractor_mode not in ("default", "layer_norm"):
         problems.append(f"`model.extractor_mode` must be `default` or `layer_norm`, but is `{config.extractor_mode}`")
     if config.autocast not in ("none", "bf16"):
@@ -118,24 +148,39 @@ def validate(config: ModelConfig) -> None:
     for name in ("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop", "mask_prob"):
         if not 0 <= getattr(config, name) <= 1:
             problems.append(f"`model.{name}` must lie between 0 and 1, but is {getattr(config, name)}")
+    reach = 1
+    for _, kernel, stride in reversed(parse_convolutions(config.conv_feature_layers)):
+        reach = (reach - 1) * stride + kernel
+    if reach > LONGEST_FRAME:
+        problems.append(f"`model.conv_feature_layers`: a frame may see {LONGEST_FRAME:,} samples, but sees {reach:,}")
     if problems:
         raise ConfigError("; ".join(problems))
 
 
+def _beyond_limits(config: ModelConfig) -> list[str]:
+    problems = []
+    for known in fields(config):
+        value = getattr(config, known.name)
+        least, most = known.metadata["limits"] or (1, WIDEST)
+        if isinstance(value, int) and not isinstance(value, bool) and not least <= value <= most:
+            problems.append(f"`model.{known.name}` must be from {least} to {most:,}, but is {value:,}")
+    return problems
+
+
 def parse_convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
     """Read fairseq's notation, such as ``[(512,10,5)] + [(512,3,2)] * 4``, without evaluating it as code."""
-    try:
-        layers = tuple(_expression(ast.parse(text, mode="eval").body))
-    except (SyntaxError, ValueError, TypeError):
-        layers = ()
-    if not layers or not all(len(layer) == 3 for layer in layers):
-        raise ConfigError(f"`model.conv_feature_layers` must be a list of (channels, kernel, stride), but is `{text}`")
-    return layers
+    layers = _list(text)
+    if not isinstance(layers, list | tuple) or not layers or not all(_is_convolution(layer) for layer in layers):
+        raise ConfigError(
+            f"`model.conv_feature_layers` must be a list of (channels, kernel, stride), whole numbers from 1 to {WIDEST:,}, "
+            f"but is `{text[:80]}`"
+        )
+    return tuple(tuple(layer) for layer in layers)
 
 
-def _expression(node: ast.expr) -> Any:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _expression(node.left) + _expression(node.right)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return _expression(node.left) * _expression(node.right)
-    return ast.literal_eval(node)
+def _is_convolution(layer: Any) -> bool:
+    return (
+        isinstance(layer, list | tuple)
+        and len(layer) == 3
+        and all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= WIDEST for number in layer)
+    )

@@ -8,7 +8,9 @@ from typing import Any
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import Size, find_size
+from fairseq_budget.checkpoints.digest import check_digest
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
+from fairseq_budget.checkpoints.weights import compare, load_weights, numbers_of
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.objectives import build_model, of_model
@@ -35,18 +37,24 @@ def load_pretrained(path: str | Path) -> Pretrained:
     """Read a checkpoint of this project or of stock fairseq's HuBERT and wav2vec 2.0.
 
     Raises:
-        BudgetError: the file is missing or no checkpoint, or its model is of no objective known here.
+        BudgetError: the file is missing or no checkpoint, its model is of no objective known here, or its configuration and
+            its weights don't belong together.
     """
     state = safe_load(path)
     cfg = _configuration(state, path)
-    objective = of_model(str(cfg["model"].get("_name")))
-    weights = dict(state["model"])
-    # the size of HuBERT's dictionary stands in its weights; stock fairseq doesn't store it in the configuration
-    if "label_embs_concat" in weights:
-        cfg["model"]["num_classes"] = weights["label_embs_concat"].size(0)
-    config = objective.model_config(cfg["model"])
-    model = build_model(objective.name, config)
-    _load_weights(model, weights, path)
+    try:
+        objective = of_model(str(cfg["model"].get("_name")))
+        weights = numbers_of(state["model"])
+        check_digest(state, path)
+        # the size of HuBERT's dictionary stands in its weights; stock fairseq doesn't store it in the configuration
+        if weights.get("label_embs_concat") is not None and weights["label_embs_concat"].dim():
+            cfg["model"]["num_classes"] = len(weights["label_embs_concat"])
+        config = objective.model_config(cfg["model"])
+        compare(config, weights)
+        model = build_model(objective.name, config)
+        load_weights(model, weights)
+    except ValueError as error:
+        raise BudgetError(f"{path}: {error}") from error
     normalize = bool(cfg["task"].get("normalize", False))
     return Pretrained(model.eval(), objective.name, find_size(model_size_key(config)), normalize, config)
 
@@ -67,16 +75,7 @@ def _configuration(state: dict[str, Any], path: str | Path) -> dict[str, dict[st
     cfg, args = plain(state.get("cfg")), plain(state.get("args"))
     if isinstance(args, dict) and not isinstance(cfg, dict):
         cfg = {"model": {**args, "_name": args.get("arch")}, "task": args}
-    if not isinstance(state.get("model"), dict) or not isinstance(cfg, dict) or not cfg.get("model"):
+    if not isinstance(state.get("model"), dict) or not isinstance(cfg, dict) or not isinstance(cfg.get("model"), dict):
         raise BudgetError(f"{path} isn't a fairseq pre-training checkpoint: it has no `model` and `cfg.model`")
-    return {"model": dict(cfg["model"]), "task": dict(cfg.get("task") or {})}
-
-
-def _load_weights(model: SpeechEncoder, weights: dict[str, Any], path: str | Path) -> None:
-    # fairseq writes half-precision weights after fp16 training
-    result = model.load_state_dict({name: w.float() for name, w in weights.items()}, strict=False)
-    if result.missing_keys or result.unexpected_keys:
-        raise BudgetError(
-            f"{path}: the weights don't fit the model that its configuration describes "
-            f"(missing: {result.missing_keys[:3]}, unexpected: {result.unexpected_keys[:3]})"
-        )
+    task = cfg.get("task")
+    return {"model": dict(cfg["model"]), "task": dict(task) if isinstance(task, dict) else {}}

@@ -5,27 +5,43 @@ not: it interprets the instructions itself, calls only functions on a list, and 
 that mentions anything else, though, and fairseq's do (dictionaries, settings, enums).  So every unlisted name that the file
 mentions is looked up first, without unpickling, and given to torch as a `Placeholder`: a class that only keeps what it
 was given.  Both steps use torch's public functions; what a pickle may do stays decided by torch.
+
+How much a file may do is decided before (`archive`, `pickles`): reading ends in bounded time and memory, and a file whose
+bytes changed since it was written is refused.
 """
 
 from __future__ import annotations
 
+import io
 import os
-import pickletools
 import zipfile
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 
+from fairseq_budget.checkpoints.archive import check_archive, is_archive
+from fairseq_budget.checkpoints.pickles import MOST_BYTES, Scan
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.nesting import check_nesting, parts_of
 
 # torch.save's format before 1.6 is a sequence of pickles: magic number, version, system, the object, storage keys.
-LEGACY_PICKLES = 4
+LEGACY_PICKLES = 5
+STORAGE_BYTES = {
+    **{"Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "ComplexDouble": 16, "ComplexFloat": 8},
+    **{"Long": 8, "Int": 4, "Short": 2, "Char": 1, "Byte": 1, "Bool": 1, "Untyped": 1},
+    **{"QInt32": 4, "QInt8": 1, "QUInt8": 1, "QUInt4x2": 1, "QUInt2x4": 1},
+}
+"""Of a number, by torch's name of a kind of storage without ``Storage``."""
 NUMPY_NUMBER_CODES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+
+RUN_PARTS = {"model": dict, "optimizer_history": list, "extra_state": dict}
+"""What fairseq needs to go on from a checkpoint."""
 
 
 class Placeholder:
@@ -55,22 +71,98 @@ def safe_load(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Tensors of a file in today's (zip) format are mapped from the disk, so that only those that are used are read.
 
-    Raises BudgetError, naming the file, if it is missing, is no checkpoint, is cut short, or asks for an instruction or a
-    module (``os``, ``sys``) that has no place in one.
+    Raises:
+        BudgetError: the file is missing, is no checkpoint, is cut short or changed, asks for an instruction or a module
+            (``os``, ``sys``) that has no place in one, or for more time or memory than a checkpoint needs; names the file.
+    """
+    path = Path(path)
+    names = check_file(path)
+    with readable(path):
+        content = _load(path, names)
+        check_nesting(content, _parts)
+    if not isinstance(content, dict):
+        raise BudgetError(f"`{path}` holds a {type(content).__name__}, a checkpoint is a dictionary: give another file")
+    return content
+
+
+def check_file(path: str | os.PathLike[str]) -> frozenset[str]:
+    """Check a file that a host will read by ``torch.load``; returns the names that an older format mentions.
+
+    Raises:
+        BudgetError: see `safe_load`.
     """
     path = Path(path)
     if not path.is_file():
         raise BudgetError(f"no checkpoint at `{path}`: give the path of a file such as checkpoints/checkpoint_last.pt")
+    with readable(path):
+        told = path.stat()
+        return _check(path, told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns)
+
+
+def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """`safe_load` for a checkpoint that fairseq will continue from.
+
+    Raises:
+        BudgetError: see `safe_load`; or something is missing that fairseq needs.
+    """
+    state = safe_load(path)
+    if missing := [name for name, kind in RUN_PARTS.items() if not isinstance(state.get(name), kind)]:
+        raise BudgetError(f"`{path}` isn't a checkpoint of a run of fairseq: it has no {', '.join(missing)}")
+    return state
+
+
+@lru_cache(maxsize=16)
+def _check(path: Path, *_: int) -> frozenset[str]:
+    """A file that hasn't changed is checked once: its time and size are among the arguments."""
+    return _check_zip(path) if is_archive(path) else _check_legacy(path)
+
+
+def _check_zip(path: Path) -> frozenset[str]:
+    sizes, scan = check_archive(path), Scan()
+    if sizes.get("data.pkl", MOST_BYTES + 1) > MOST_BYTES:
+        raise ValueError(f"its data.pkl is missing, or has more than {MOST_BYTES:,} bytes")
+    with zipfile.ZipFile(path) as archive:
+        folder = archive.namelist()[0].partition("/")[0]
+        scan.read(io.BytesIO(archive.read(f"{folder}/data.pkl")))
+    for storage in scan.storages:
+        wanted = storage.elements * _bytes_of(storage.kind)
+        if sizes.get(f"data/{storage.key}") != wanted:
+            raise ValueError(
+                f"its member `{folder}/data/{storage.key}` should have {wanted} bytes, but is missing or has not"
+            )
+    return frozenset()
+
+
+def _check_legacy(path: Path) -> frozenset[str]:
+    """torch's own scan for names doesn't read files of before torch 1.6; those that it mentions are returned."""
+    scan = Scan()
+    with path.open("rb") as file:
+        pickles = io.BytesIO(file.read(MOST_BYTES))
+    for _ in range(LEGACY_PICKLES):
+        scan.read(pickles)
+    wanted = sum({storage.key: abs(storage.elements) * _bytes_of(storage.kind) for storage in scan.storages}.values())
+    if wanted > path.stat().st_size:
+        raise ValueError(f"its tensors should have {wanted} bytes, more than the file")
+    return frozenset(scan.names)
+
+
+def _bytes_of(kind: str) -> int:
+    name = kind.rpartition(".")[2].removesuffix("Storage")
+    if name not in STORAGE_BYTES:
+        raise ValueError(f"it has tensors of an unknown kind, {kind}")
+    return STORAGE_BYTES[name]
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Make one line, a BudgetError, of whatever goes wrong: a damaged or hostile file can make a reader fail in any way."""
     try:
-        content = _load(path)
-    except Exception as error:  # a damaged or hostile pickle can make its reader fail in any way
+        yield
+    except Exception as error:
         raise BudgetError(
             f"`{path}` cannot be read as a checkpoint ({_reason(error)}): "
             "it is damaged, cut short, or not written by torch.save; copy or make it again"
         ) from error
-    if not isinstance(content, dict):
-        raise BudgetError(f"`{path}` holds a {type(content).__name__}, a checkpoint is a dictionary: give another file")
-    return content
 
 
 def plain(value: Any) -> Any:
@@ -79,9 +171,10 @@ def plain(value: Any) -> Any:
     Checkpoints of fairseq before 0.10 hold an ``argparse.Namespace``, some later ones omegaconf's nodes.
     """
     if isinstance(value, Placeholder):
-        return _opened(value)
+        inside = _inside(value)
+        return value if inside is value else plain(inside)
     if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
@@ -89,22 +182,33 @@ def plain(value: Any) -> Any:
 
 def _reason(error: Exception) -> str:
     """What was wrong: the first error, as torch wraps it in advice to load the file unsafely."""
-    message = str(error.__context__ or error).strip()
+    first = error.__context__ if isinstance(error, UnpicklingError) and error.__context__ else error
+    message = str(first).strip()
     return (message.splitlines() or [type(error).__name__])[0][:160]
 
 
-def _opened(value: Placeholder) -> Any:
+def _inside(value: Placeholder) -> Any:
+    """What a placeholder stands for: settings, an enum's value, or itself."""
     if isinstance(value.state, dict):
-        return plain(value.state.get("_content", value.state.get("_val", value.state)))
+        return value.state.get("_content", value.state.get("_val", value.state))
     if len(value.args) == 1 and isinstance(value.args[0], str | int | float):  # an enum's member
         return value.args[0]
     return value
 
 
-def _load(path: Path) -> Any:
-    is_zip = zipfile.is_zipfile(path)
+def _parts(value: Any) -> Iterable[Any]:
+    """What `plain` goes through."""
+    if not isinstance(value, Placeholder):
+        return parts_of(value)
+    inside = _inside(value)
+    return () if inside is value else (inside,)
+
+
+def _load(path: Path, names: Iterable[str]) -> Any:
+    is_zip = is_archive(path)
     with _nothing_allowed():
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path) if is_zip else _names_of_legacy(path)
+        if is_zip:
+            names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         torch.serialization.add_safe_globals(_stand_ins(names))
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
 
@@ -124,22 +228,6 @@ def _nothing_allowed() -> Iterator[None]:
 def _stand_ins(names: Iterable[str]) -> list[Any]:
     """(object, name) for every name that the file mentions; torch looks at its own list before this one."""
     return [(BUILT.get(name) or type(name, (Placeholder,), {}), name) for name in sorted(names)]
-
-
-def _names_of_legacy(path: Path) -> set[str]:
-    """The full names of all classes and functions in a file of before torch 1.6, which torch's own scan doesn't read.
-
-    Such a file's pickles have protocol 2, which keeps Python 2's spelling of a name; it is given in Python 3's.
-    """
-    names = set()
-    with path.open("rb") as file:
-        for _ in range(LEGACY_PICKLES):
-            for instruction, argument, _ in pickletools.genops(file):
-                if instruction.name == "GLOBAL" and argument is not None:
-                    module, name = argument.split(" ", 1)
-                    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-                    names.add(f"{module}.{name}")
-    return names
 
 
 def _dictionary(*_: Any) -> dict[Any, Any]:

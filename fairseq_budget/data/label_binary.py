@@ -2,7 +2,8 @@
 
 Reading a large corpus's labels as text takes minutes and would have to be done at every start.  The binary file is a
 copy of the text, made with it or from it, and is never more than that: it holds the size, the time of change and the
-SHA-256 of the text that it was made of, and is made again when the text is another one.
+SHA-256 of the text that it was made of, and is made again when the text is another one.  So it is when its own numbers
+aren't those that were written, whose SHA-256 it holds, too.
 
 Layout, little-endian: a header (``HEADER``), N * F labels in 2 bytes each, fill to a multiple of 8 bytes, N + 1 places
 (8 bytes each) where an utterance's labels begin, the last being the end.
@@ -17,7 +18,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -37,10 +38,13 @@ HEADER = np.dtype(
         ("utterances", "<u8"),
         ("labels", "<u8"),
         ("largest", "<i8"),
+        ("own_sha256", "V32"),
     ]
 )
-_MAGIC = b"FBLABEL1"
+_MAGIC = b"FBLABEL2"
+_TOLD = ("text_sha256", "utterances", "labels", "largest")
 _ALIGNMENT = 8
+_CHUNK = 2**22
 
 
 class Labels:
@@ -98,7 +102,7 @@ class LabelWriter:
 
     def __init__(self, numbers: BinaryIO, lines: BinaryIO | None = None) -> None:
         self._numbers, self._lines = numbers, lines
-        self._hash = hashlib.sha256()
+        self._hash, self._own = hashlib.sha256(), hashlib.sha256()
         self._lengths: list[int] = []
         self._largest = -1
         numbers.write(bytes(HEADER.itemsize))
@@ -112,7 +116,9 @@ class LabelWriter:
         if labels.size:
             self._largest = max(self._largest, int(labels.max()))
         self._lengths.append(len(labels))
-        self._numbers.write(labels.astype("<u2").tobytes())
+        content = labels.astype("<u2").tobytes()
+        self._own.update(content)
+        self._numbers.write(content)
 
     def hash(self, line: bytes) -> None:
         """Take note of a line of a text that is there already."""
@@ -121,14 +127,18 @@ class LabelWriter:
     def finish(self, numbers: BinaryIO, text: Path) -> None:
         """Add the places and the header; `text` is complete."""
         starts = np.cumsum([0, *self._lengths], dtype="<i8")
-        numbers.seek(_places(int(starts[-1])))
-        numbers.write(starts.tobytes())
+        end, places = HEADER.itemsize + 2 * int(starts[-1]), _places(int(starts[-1]))
+        numbers.seek(end)
+        content = bytes(places - end) + starts.tobytes()
+        self._own.update(content)
+        numbers.write(content)
         told = text.stat()
         numbers.seek(0)
         header = np.zeros((), HEADER)
         header["magic"], header["text_size"], header["text_changed_ns"] = _MAGIC, told.st_size, told.st_mtime_ns
         header["text_sha256"] = np.void(self._hash.digest())
         header["utterances"], header["labels"], header["largest"] = len(self._lengths), starts[-1], self._largest
+        header["own_sha256"] = np.void(_with_header(self._own, header))
         numbers.write(header.tobytes())
 
 
@@ -147,7 +157,7 @@ def _usable_header(text: Path) -> np.void | None:
     """The copy's header, if it is a copy of this text.  A text of the same size and time is taken to be the same."""
     header = _read_header(binary_path(text))
     told = text.stat()
-    if header is None or header["text_size"] != told.st_size:
+    if header is None or header["text_size"] != told.st_size or not _is_whole(binary_path(text), header):
         return None
     if header["text_changed_ns"] != told.st_mtime_ns:
         with text.open("rb") as file:
@@ -158,6 +168,23 @@ def _usable_header(text: Path) -> np.void | None:
         with suppress(OSError), binary_path(text).open("r+b") as file:
             file.write(header.tobytes())
     return header
+
+
+def _with_header(own: Any, header: np.void) -> bytes:
+    """The digest of the numbers, already in `own`, and of what the header tells of them and of the text."""
+    for name in _TOLD:
+        own.update(header[name].tobytes())
+    return bytes(own.digest())
+
+
+def _is_whole(path: Path, header: np.void) -> bool:
+    """Whether the numbers are those that were written."""
+    own = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(HEADER.itemsize)
+        while content := file.read(_CHUNK):
+            own.update(content)
+    return _with_header(own, header) == bytes(header["own_sha256"])
 
 
 def _read_header(path: Path) -> np.void | None:

@@ -7,12 +7,14 @@ record for every split, and in every checkpoint that was trained on them.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
+from fairseq_budget.sealed import sealed, unsealed
 
 RECORD_NAME = "labels.json"
 _REMAKE = "make the labels again with `fairseq-budget labels`"
@@ -42,9 +44,18 @@ def read_record(folder: Path) -> LabelRecord | None:
     if not path.exists():
         return None
     try:
-        record = LabelRecord(path, dict(json.loads(path.read_text(encoding="utf-8"))))
-        record.splits, record.rate, record.round, record.content["fit_split"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        record = LabelRecord(path, unsealed(dict(json.loads(path.read_text(encoding="utf-8")))))
+        (
+            record.splits,
+            record.rate,
+            record.round,
+            int(record.content.get("clusters", 0)),
+            record.forward_flops,
+            record.content["fit_split"],
+        )
+        if not 0 < record.rate < math.inf:
+            raise ValueError(f"label_rate is {record.rate}")
+    except (OSError, ArithmeticError, AttributeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BudgetError(f"`{path}` is not a record of labels ({error!r}): delete it and {_REMAKE}") from error
     return record
 
@@ -59,7 +70,7 @@ class LabelRecord:
     def write(self) -> None:
         """Write it, all or nothing."""
         with atomic(self.path) as partial:
-            partial.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(sealed(self.content), indent=1) + "\n", encoding="utf-8")
 
     @property
     def rate(self) -> float:

@@ -21,6 +21,7 @@ from rich.console import Console
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
+from fairseq_budget.data.arrays import read_array
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.progress import tracked
 from fairseq_budget.errors import BudgetError
@@ -106,9 +107,21 @@ def save(folder: Path, model: MiniBatchKMeans) -> None:
 
 
 def load(folder: Path, device: torch.device) -> Codebook | None:
-    """The codebook that was saved in a folder, or None."""
+    """The codebook that was saved in a folder, or None.
+
+    Raises:
+        BudgetError: the file isn't one.
+    """
     path = folder / CENTRES_NAME
-    return Codebook(np.load(path), device) if path.is_file() else None
+    return Codebook(_read_centres(path), device) if path.is_file() else None
+
+
+def _read_centres(path: Path) -> np.ndarray:
+    """Shape: -> (K, D) float32"""
+    centres = read_array(path)
+    if centres.ndim != 2 or centres.dtype != np.dtype("<f4") or not centres.size or not np.isfinite(centres).all():
+        raise BudgetError(f"`{path}` is no codebook, a table of numbers: delete it, and the labels are made again")
+    return centres
 
 
 def _collect(utterances: Utterances, chosen: np.ndarray, settings: FitSettings, features: Features) -> np.ndarray:

@@ -19,6 +19,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from fairseq_budget.data.arrays import read_sealed, write_sealed
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.progress import tracked
 from fairseq_budget.errors import BudgetError
@@ -53,16 +54,16 @@ class Parts:
         for number in mine:
             rows = list(islice(told, len(self._members(number))))
             with atomic(self._path(number)) as partial, partial.open("wb") as file:
-                np.save(file, np.concatenate(rows).astype("<u2"))
+                write_sealed(file, np.concatenate(rows).astype("<u2"))
 
     def read(self) -> Iterator[np.ndarray]:
         """The labels of every utterance in order, once no part is missing.  Shape: yields (F,) uint16"""
         for number in range(self._count):
-            values, end = np.load(self._path(number)), 0
+            values, end = read_sealed(self._path(number)), 0
             for index in self._members(number).tolist():
                 start, end = end, end + self._features.frames(int(self._utterances.frames[index]))
                 yield values[start:end]
-            if end != len(values):
+            if (values.ndim, end) != (1, values.size):
                 raise BudgetError(f"`{self._path(number)}` is damaged: delete it and start again")
 
     def remove(self) -> None:

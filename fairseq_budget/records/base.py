@@ -14,6 +14,7 @@ from fairseq_budget.arithmetic.currencies import with_current_names
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.records.provenance import git_revision
+from fairseq_budget.sealed import sealed, unsealed
 
 FILE = "record.json"
 """The name of a record's file, in the folder of its run."""
@@ -117,7 +118,7 @@ class Record(Entries):
         """Write the record, all or nothing; what wasn't set isn't written."""
         content = self.model_dump(exclude_unset=True, warnings=False)
         with atomic(path) as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(sealed(content), indent=1) + "\n", encoding="utf-8")
         return path
 
 
@@ -132,7 +133,8 @@ def kind_of(path: Path) -> str | None:
 
 def _values(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return unsealed(values) if isinstance(values, dict) else values
     except (OSError, ValueError, RecursionError) as error:
         raise BudgetError(
             f"{path}: not a readable record ({error}); resume the run to write it again, or move its folder away"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import shutil
 import sys
 import types
@@ -17,9 +18,10 @@ from typing import Any
 
 import torch
 
+from fairseq_budget.checkpoints.safe_load import check_file
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.extras import install
-from s3prl_upstreams.host import sox
+from s3prl_upstreams.host import evaluation, sox
 
 
 def apply() -> None:
@@ -31,6 +33,8 @@ def apply() -> None:
     provide_sox_effects()
     load_audio_with_soundfile()
     allow_saved_arguments()
+    read_checkpoints_as_data()
+    evaluation.guard()
     provide_hub_names()
     provide_unused_imports()
     provide_edit_distance()
@@ -94,6 +98,30 @@ def allow_saved_arguments() -> None:
     """s3prl saves its arguments (a Namespace, which is plain data) in checkpoints, which torch >= 2.6 refuses to read."""
     if hasattr(torch.serialization, "add_safe_globals"):
         torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def read_checkpoints_as_data() -> None:
+    """Some of s3prl's upstreams let a checkpoint run code (``weights_only=False``), and none cares whether reading ends."""
+    original = torch.load
+    if getattr(original, "as_data", False):
+        return
+
+    def load(f: Any, *args: Any, **kwargs: Any) -> Any:
+        if not sys._getframe(1).f_globals.get("__name__", "").startswith(("s3prl.", "fairseq.")):
+            return original(f, *args, **kwargs)
+        path = str(f if isinstance(f, str | os.PathLike) else getattr(f, "name", ""))
+        if os.path.isfile(path):
+            check_file(path)
+        try:
+            return original(f, *args, **{**kwargs, "weights_only": True})
+        except OSError:
+            raise
+        except Exception as error:  # whatever is in it
+            reason = (str(error.__context__ or error).splitlines() or [""])[0][:160]
+            raise BudgetError(f"`{path}` holds more than tensors and plain values ({reason}): it isn't read") from error
+
+    load.as_data = True
+    torch.load = load
 
 
 def provide_hub_names() -> None:

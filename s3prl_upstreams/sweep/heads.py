@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler
 
+from fairseq_budget.checkpoints.safe_load import check_file
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import scores
 from s3prl_upstreams.sweep import randomness
@@ -171,5 +172,6 @@ def loader(heads: Iterable[Head], split: str, epoch: int | None = None) -> DataL
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint in s3prl's form, on the CPU."""
+    """A checkpoint in s3prl's form, on the CPU; BudgetError for a file that isn't one."""
+    check_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)

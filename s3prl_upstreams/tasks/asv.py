@@ -31,7 +31,7 @@ def measure_lengths_of_this_corpus(config: Config) -> None:
     dataset = importlib.import_module("s3prl.downstream.sv_voxceleb1.dataset")
     wavs = Path(datarc["file_path"], "dev", "wav")
     speakers = "\n".join(sorted(entry.name for entry in wavs.iterdir()))
-    folder = corpus_cache(Path(datarc["test_meta_data"]).parent, str(wavs), speakers.encode())
+    folder = corpus_cache(str(wavs), speakers.encode())
     dataset.__file__ = str(folder / "dataset.py")  # its lengths lie in a folder beside it
     importlib.import_module("joblib").parallel_config(backend="threading")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
+import types
 from argparse import Namespace
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks.accuracy import accuracy_task
@@ -26,11 +29,28 @@ def _speakers_of_voxceleb1(args: Namespace, expert: Config) -> None:
 
 
 def list_files_of_this_corpus(config: Config) -> None:
-    """SID: the list of files, with absolute paths, is kept inside s3prl's package and used for every later corpus."""
+    """SID: the list of files, with absolute paths, is kept inside s3prl's package and used for every later corpus.
+
+    It is a pickle there, and JSON here: whoever can write to it could run code.
+    """
     datarc = config["downstream_expert"]["datarc"]
     dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
-    lists = Path(datarc["meta_data"])
-    dataset.CACHE_PATH = str(corpus_cache(lists.parent, datarc["file_path"], lists.read_bytes()))
+    dataset.CACHE_PATH = str(corpus_cache(datarc["file_path"], Path(datarc["meta_data"]).read_bytes()))
+    dataset.pickle = types.SimpleNamespace(load=_load, dump=_dump)
+
+
+def _dump(files: list[str], cache: BinaryIO) -> None:
+    cache.write(json.dumps(files).encode())
+
+
+def _load(cache: BinaryIO) -> list[str]:
+    try:
+        files = json.loads(cache.read())
+        if isinstance(files, list) and all(isinstance(name, str) for name in files):
+            return files
+    except (ValueError, RecursionError):
+        pass
+    raise BudgetError(f"`{cache.name}` is no list of files: delete it, and it is made again")
 
 
 def _lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:

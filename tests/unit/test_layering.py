@@ -22,6 +22,8 @@ LAYERS = (
         "fairseq_budget.extras",
         "fairseq_budget.files",
         "fairseq_budget.locks",
+        "fairseq_budget.nesting",
+        "fairseq_budget.sealed",
         "fairseq_budget.arithmetic",
         "fairseq_budget.published",
     ),

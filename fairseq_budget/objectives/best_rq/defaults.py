@@ -9,6 +9,9 @@ from fairseq_budget.objectives.best_rq.cost import BestRQHead
 from fairseq_budget.objectives.hubert.defaults import OBJECTIVE as HUBERT
 from fairseq_budget.objectives.objective import Objective
 
+LARGEST_CODEBOOK = 2**24
+"""Numbers of the frozen codebook; the published one has 2^17."""
+
 
 @dataclass
 class BestRQConfig(ModelConfig):
@@ -19,14 +22,18 @@ class BestRQConfig(ModelConfig):
     codes: int = setting(8192, "vectors of the one codebook")
     code_dim: int = setting(16, "width of a code vector")
     mels: int = setting(80, "mel bands of a target frame, of which two are stacked")
-    quantizer_seed: int = setting(0, "seed of projection and codebook: models with the same one predict the same codes")
+    quantizer_seed: int = setting(
+        0, "seed of projection and codebook: models with the same one predict the same codes", (0, 2**63 - 1)
+    )
 
     def head(self) -> Head:
         return BestRQHead(self.codes, self.code_dim, self.mels)
 
     def problems(self) -> list[str]:
-        wrong = [name for name in ("codes", "code_dim", "mels") if getattr(self, name) < 1]
-        return [f"`model.{name}` must be at least 1, but is {getattr(self, name)}" for name in wrong]
+        if self.codes * self.code_dim <= LARGEST_CODEBOOK:
+            return []
+        sizes = f"{self.codes:,} x {self.code_dim:,}"
+        return [f"`model.codes` x `model.code_dim` must be at most {LARGEST_CODEBOOK:,} numbers, but is {sizes}"]
 
 
 OBJECTIVE = Objective(

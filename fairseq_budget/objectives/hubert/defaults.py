@@ -15,7 +15,9 @@ class HubertConfig(ModelConfig):
 
     objective: ClassVar[str] = "hubert"
 
-    num_classes: int = setting(504, "symbols of the dictionary with fairseq's four special ones; set by the task")
+    num_classes: int = setting(
+        504, "symbols of the dictionary with fairseq's four special ones; set by the task", (1, 2**20)
+    )
     label_rate: float = setting(50.0, "labels per second; the task sets it")
 
     def head(self) -> Head:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fairseq_budget.arithmetic.head import Head
-from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.arithmetic.model_config import WIDEST, ModelConfig, setting
 from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
 from fairseq_budget.objectives.wav2vec2.cost import Wav2Vec2Head
 
@@ -18,9 +18,9 @@ class Wav2Vec2Config(ModelConfig):
     mask_prob: float = setting(0.65, "masked spans x span / frames")
     latent_vars: int = setting(320, "entries of a codebook")
     latent_groups: int = setting(2, "codebooks")
-    latent_dim: int = setting(0, "width of a quantised target; 0 means final_dim")
+    latent_dim: int = setting(0, "width of a quantised target; 0 means final_dim", (0, WIDEST))
     latent_temp: tuple[float, float, float] = setting((2.0, 0.5, 0.999995), "Gumbel temperature: first, last, decay")
-    num_negatives: int = setting(100, "distractors, drawn from the same utterance")
+    num_negatives: int = setting(100, "distractors, drawn from the same utterance", (0, WIDEST))
 
     def head(self) -> Head:
         return Wav2Vec2Head(self.latent_groups, self.latent_vars, self.latent_dim, self.num_negatives)

@@ -3,12 +3,14 @@ where it isn't needed."""
 
 from __future__ import annotations
 
-from fairseq_budget.plugin.compat import gradients, ranks, repeated, saving
+from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving
 
 
 def apply() -> None:
     """Apply every fix; calling it again changes nothing."""
-    saving.allow_checkpoint_classes()
+    reading.allow_checkpoint_classes()
+    reading.read_checkpoints_as_data()
+    reading.evaluate_literals_only()
     saving.copy_checkpoints_whole()
     saving.rename_what_is_on_the_disk()
     saving.say_why_a_save_failed()

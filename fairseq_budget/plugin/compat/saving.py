@@ -1,28 +1,20 @@
-"""fairseq's checkpoints: read by current torch, written whole, on the disk before they have their name."""
+"""fairseq's checkpoints: written whole, on the disk before they have their name."""
 
 from __future__ import annotations
 
-import argparse
 import functools
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from fairseq import checkpoint_utils
-from fairseq.data import Dictionary
 from fairseq.file_io import PathManager
 
 from fairseq_budget.files import copy_whole, sync
 from fairseq_budget.plugin.errors import UserError
 
 logger = logging.getLogger(__name__)
-
-
-def allow_checkpoint_classes() -> None:
-    """torch.load reads only listed classes since 2.6; fairseq's checkpoints may hold these, which only store data."""
-    torch.serialization.add_safe_globals([argparse.Namespace, Dictionary])
 
 
 def copy_checkpoints_whole() -> None:

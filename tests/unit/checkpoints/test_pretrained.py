@@ -58,7 +58,7 @@ def test_the_size_is_told_from_the_shape(tmp_path: Path) -> None:
     [
         ({"model": {}}, "isn't a fairseq pre-training checkpoint"),
         ({"model": {}, "cfg": {"model": {"_name": "transformer_lm"}}}, "no model called `transformer_lm`"),
-        ({"model": {}, "cfg": {"model": {"_name": "hubert"}}}, "the weights don't fit the model"),
+        ({"model": {}, "cfg": {"model": {"_name": "hubert"}}}, "describes 12 layers, but it has weights of 0"),
     ],
 )
 def test_what_is_no_pretrained_model_is_refused(tmp_path: Path, state: dict, message: str) -> None:

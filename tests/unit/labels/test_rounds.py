@@ -19,6 +19,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
+from fairseq_budget.data.arrays import write_sealed
 from fairseq_budget.data.label_record import read_record
 from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile
 from fairseq_budget.data.manifest import Manifest
@@ -238,8 +239,15 @@ def test_refuses_a_damaged_part(data: Path, tmp_path: Path) -> None:
     assert make_labels(data, settings, MFCC, tmp_path / "out")[0] is not None, "one part a split: shard 0 has it"
     make_labels(data, LabelSettings(clusters=8, n_init=2, shards=2, shard=1), MFCC, tmp_path / "other")
     [folder] = [path for path in (tmp_path / "other").iterdir() if path.name.startswith(".train")]
-    np.save(folder / "000000.npy", np.zeros(7, np.uint16))
+    part = folder / "000000.npy"
+    with part.open("wb") as file:
+        write_sealed(file, np.zeros(7, np.uint16))
     with pytest.raises(BudgetError, match=r"000000\.npy` is damaged: delete it and start again"):
+        make_labels(data, SETTINGS, MFCC, tmp_path / "other")
+    flipped = bytearray(part.read_bytes())
+    flipped[-40] ^= 1
+    part.write_bytes(flipped)
+    with pytest.raises(BudgetError, match=r"000000\.npy` has changed since it was written: delete it"):
         make_labels(data, SETTINGS, MFCC, tmp_path / "other")
 
 

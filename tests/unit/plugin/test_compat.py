@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from fairseq import checkpoint_utils
 from fairseq.data import Dictionary
 from fairseq.data.iterators import BufferedIterator
 from fairseq.dataclass.configs import DistributedTrainingConfig
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 
+from fairseq_budget.checkpoints.digest import KEY
 from fairseq_budget.plugin import compat
 from fairseq_budget.plugin.compat import repeated
+from fairseq_budget.plugin.errors import UserError
+from tests import hostile
 
 needs_no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="the fix is for machines without a GPU")
 
@@ -78,3 +83,30 @@ def test_no_thread_reads_ahead_when_python_exits(batches_ahead: int) -> None:
     assert batches._consumer.is_alive()
     repeated.end_reading()
     assert not batches._consumer.is_alive()
+
+
+def test_fairseq_evaluates_literals_only(tmp_path: Path) -> None:
+    """Betas and convolutions, in the modules of fairseq's that would run them as code."""
+    adam, hubert = sys.modules["fairseq.optim.adam"], sys.modules["fairseq.models.hubert.hubert"]
+    assert adam.eval("(0.9, 0.98)") == (0.9, 0.98)
+    assert hubert.eval("[(512,10,5)] + [(512,3,2)] * 2") == [(512, 10, 5), (512, 3, 2), (512, 3, 2)]
+    for text in (f"__import__('os').system('touch {tmp_path}/marker')", "[1] * 10 ** 9"):
+        with pytest.raises(UserError, match="must be a number, a text, or a list of them"):
+            adam.eval(text)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path: Path) -> None:
+    path, whole = tmp_path / "c.pt", {**hostile.honest(), "cfg": None}
+    whole["optimizer_history"] = [{"num_updates": 1, "best_loss": 1.0, "criterion_name": "x"}]
+    torch.save(whole, path)
+    assert checkpoint_utils.load_checkpoint_to_cpu(str(path))["extra_state"] == whole["extra_state"]
+    hostile.archives()["a flipped bit"](path)
+    with pytest.raises(UserError, match="has changed since it was written"):
+        checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    torch.save({**whole, "task_state": {KEY: "0" * 64}}, path)
+    with pytest.raises(UserError, match="its tensors aren't those that were saved"):
+        checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    torch.save({"model": whole["model"]}, path)
+    with pytest.raises(UserError, match="has no optimizer_history, extra_state"):
+        checkpoint_utils.load_checkpoint_to_cpu(str(path))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import pickle
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ import pytest
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.host import compat
-from s3prl_upstreams.tasks import asv, ctc, sid, speech_commands
+from s3prl_upstreams.tasks import asv, ctc, sd, sid, speech_commands
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +56,8 @@ def test_class_lists_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def voxceleb(tmp_path: Path) -> Path:
+def voxceleb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     (tmp_path / "vox" / "dev" / "wav" / "id10001").mkdir(parents=True)
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "split.txt").write_text("1 id10001/a/1.wav\n")
@@ -74,7 +79,7 @@ def test_the_list_of_files_is_the_corpuss_own(voxceleb: Path, monkeypatch: pytes
         seen.append(dataset.CACHE_PATH)
     sid.list_files_of_this_corpus(settings(voxceleb, corpus="elsewhere"))
     assert seen[0] == seen[2] and len({*seen, dataset.CACHE_PATH}) == 3
-    assert Path(seen[0]).is_dir() and Path(seen[0]).is_relative_to(voxceleb / "lists")
+    assert Path(seen[0]).is_dir() and Path(seen[0]).is_relative_to(voxceleb / "own")
 
 
 def test_lengths_are_the_corpuss_own_and_measured_in_threads(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +95,66 @@ def test_lengths_are_the_corpuss_own_and_measured_in_threads(voxceleb: Path, mon
 
 
 def test_a_place_that_cannot_be_written_to(voxceleb: Path) -> None:
-    (voxceleb / "lists" / ".cache").write_text("in the way")
-    with pytest.raises(BudgetError, match=r"\.cache/.*` can't be made .*: copy the lists to a folder of yours"):
+    (voxceleb / "own").write_text("in the way")
+    with pytest.raises(BudgetError, match=r"own/.*` can't be made .*: set XDG_CACHE_HOME"):
         sid.list_files_of_this_corpus(settings(voxceleb))
+
+
+def test_a_place_that_others_can_write_to(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
+    monkeypatch.setattr(dataset, "CACHE_PATH", dataset.CACHE_PATH)
+    sid.list_files_of_this_corpus(settings(voxceleb))
+    Path(dataset.CACHE_PATH).chmod(0o777)
+    with pytest.raises(BudgetError, match="can be written to by others"):
+        sid.list_files_of_this_corpus(settings(voxceleb))
+
+
+class Planted:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.marker}",)
+
+
+def test_a_planted_list_of_files_runs_nothing(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
+    monkeypatch.setattr(dataset, "CACHE_PATH", dataset.CACHE_PATH)
+    marker, audio = voxceleb / "marker", voxceleb / "vox" / "dev" / "wav" / "id10001" / "a" / "1.wav"
+    audio.parent.mkdir()
+    audio.touch()
+    planted = pickle.dumps(Planted(marker))
+    sid.list_files_of_this_corpus(settings(voxceleb))
+    for place in (voxceleb / "lists" / ".cache", Path(dataset.CACHE_PATH)):
+        place.mkdir(exist_ok=True)
+        (place / "train.pkl").write_bytes(planted)
+        with pytest.raises(BudgetError, match=r"train\.pkl` is no list of files: delete it"):
+            dataset.SpeakerClassifiDataset("train", voxceleb / "vox", voxceleb / "lists" / "split.txt")
+            raise BudgetError("train.pkl` is no list of files: delete it")  # the one beside the corpus isn't looked at
+    assert not marker.exists()
+    (Path(dataset.CACHE_PATH) / "train.pkl").unlink()
+    for _ in range(2):  # made, then read
+        made = dataset.SpeakerClassifiDataset("train", voxceleb / "vox", voxceleb / "lists" / "split.txt")
+        assert made.dataset == [str(audio)]
+    assert json.loads((Path(dataset.CACHE_PATH) / "train.pkl").read_text()) == [str(audio)]
+    pickle.loads(planted)
+    assert marker.exists(), "the pickle is harmless, so the test shows nothing"
+
+
+def test_a_command_in_a_list_of_recordings_is_not_run(tmp_path: Path) -> None:
+    dataset = importlib.import_module("s3prl.downstream.diarization.dataset")
+    for name in ("train", "dev", "test"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "wav.scp").write_text("a /audio/a.wav\n")
+    expert = {"loaderrc": {f"{name}_dir": str(tmp_path / name) for name in ("train", "dev", "test")}}
+    lists_name_files = sd.TASK.checks[-1]
+    lists_name_files(Namespace(), expert)
+    (tmp_path / "dev" / "wav.scp").write_text(f"a /audio/a.wav\nb touch {tmp_path}/marker |\n")
+    with pytest.raises(BudgetError, match=r"dev/wav\.scp`, line 2: .* names a command"):
+        lists_name_files(Namespace(), expert)
+    sd.read_files_only({})
+    with pytest.raises(BudgetError, match="is a command, not a file"):
+        dataset.KaldiData._load_wav(None, f"touch {tmp_path}/marker |")
+    assert not (tmp_path / "marker").exists()

@@ -23,6 +23,7 @@ from fairseq_budget.corpora.superb.places import PLACES
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records import provenance
 from fairseq_budget.records.base import SCHEMA_VERSION
+from fairseq_budget.sealed import unsealed
 from fairseq_budget.synthetic.jobs import run_jobs
 from fairseq_budget.synthetic.keywords import keyword_jobs
 from s3prl_upstreams import checks, record, scores
@@ -203,7 +204,7 @@ def test_the_record(tmp_path: Path, thirty: Path) -> None:
     note(tmp_path, Score("dev", "acc", 0.25, 5), Score("test", "acc", 0.2, 5), Score("dev", "acc", 0.75, 10))
     note(tmp_path, Score("test", "acc", 0.6, 10), Score("dev", "acc", 0.75, 15), Score("test", "acc", 0.9, 15))
     path = record.write(args, recipe(), 12.34, "python -m s3prl_upstreams.run_downstream ...")
-    row = json.loads(path.read_text(encoding="utf-8"))
+    row = unsealed(json.loads(path.read_text(encoding="utf-8")))
     assert sorted(child.name for child in tmp_path.iterdir()) == ["record.json", "scores.jsonl"]
     assert set(row.pop("versions")) == {"fairseq_budget", "python", "s3prl", "torch", "torchaudio"}
     assert row.pop("git") == provenance.git_revision()

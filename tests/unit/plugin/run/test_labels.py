@@ -18,6 +18,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.labels.features import MFCC39
 from fairseq_budget.labels.rounds import LabelSettings, make_labels
 from fairseq_budget.plugin.run.labels import RunLabels
+from fairseq_budget.sealed import sealed
 
 MFCC = MFCC39(torch.device("cpu"))
 
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 def edit(folder: Path, **changes: Any) -> None:
     path = folder / "labels.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | changes)))
 
 
 def manifest(folder: Path, split: str) -> Manifest:
