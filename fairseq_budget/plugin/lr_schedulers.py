@@ -50,7 +50,8 @@ class _ProgressScheduler(FairseqLRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         # before 0.4.0 the parts of the run's state lay beside the schedule's own
-        self.run_state.load_state_dict(state_dict.get("run", state_dict))
+        with user_errors():
+            self.run_state.load_state_dict(state_dict.get("run", state_dict))
 
 
 @register_lr_scheduler("budget_polynomial", dataclass=PolynomialConfig)

@@ -8,8 +8,8 @@ from typing import Any
 from fairseq.tasks import FairseqTask
 
 from fairseq_budget.arithmetic.parameters import count_parameters
+from fairseq_budget.checkpoints import digest
 from fairseq_budget.objectives import Objective
-from fairseq_budget.plugin.compat.repeated import begin_afresh
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.run.data import open_split
 from fairseq_budget.plugin.run.labels import run_labels
@@ -26,7 +26,6 @@ class BudgetTask(Steps, FairseqTask):
 
     def __init__(self, cfg: Any) -> None:
         super().__init__(cfg)
-        begin_afresh()
         self.root = cfg._get_root()
         self.network: Any = None
         self.record: RunRecord | None = None
@@ -80,10 +79,12 @@ class BudgetTask(Steps, FairseqTask):
 
     def state_dict(self) -> dict[str, Any]:
         """At each checkpoint, whose ledger is in the schedule's state (see `lr_schedulers.py`): what was trained on what."""
-        if self.run.is_master:
-            with user_errors():
-                self.run.before_save()
-        return {"objective": self.objective.name} | ({} if self.labels is None else {"labels": self.labels.state()})
+        told = {"objective": self.objective.name} | ({} if self.labels is None else {"labels": self.labels.state()})
+        if not self.run.is_master:
+            return told
+        with user_errors():
+            self.run.before_save()
+        return told | {digest.KEY: digest.tensor_digest(self.network.state_dict())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Nothing: the run's state comes back with the schedule."""

@@ -19,6 +19,7 @@ def apply() -> None:
     ranks.place_cpu_ranks()
     ranks.hand_signals_to_spawned_ranks()
     gradients.ask_the_task()
+    repeated.begin_each_run_afresh()
     repeated.open_a_log_once()
     repeated.load_data_in_joblibs_processes()
     repeated.end_reading_at_exit()

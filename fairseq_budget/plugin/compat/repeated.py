@@ -18,29 +18,42 @@ from typing import Any
 
 from fairseq import checkpoint_utils
 from fairseq.data.iterators import BackgroundConsumer
+from fairseq.distributed import utils as distributed
 from fairseq.logging import progress_bar
 
 
-def begin_afresh() -> None:
-    """Called when a run begins.  Without it the run's log also gets what later runs log, its TensorBoard events go to the
-    first run's folder, and its best checkpoint is one that beats the best of all runs before."""
+def begin_each_run_afresh() -> None:
+    """Without it a run's log also gets what later runs log, its TensorBoard events go to the first run's folder, and its
+    best checkpoint is one that beats the best of all runs before."""
+    if not hasattr(distributed.call_main, "__wrapped__"):
+        distributed.call_main = _afresh(distributed.call_main)
+
+
+def _afresh(original: Any) -> Any:
+    @functools.wraps(original)
+    def call_main(*args: Any, **settings: Any) -> Any:
+        _forget_runs_before()
+        return original(*args, **settings)
+
+    return call_main
+
+
+def _forget_runs_before() -> None:
     end_reading()
-    _close_log_files(progress_bar.logger, keep=0)
+    _close_log_files(progress_bar.logger)
     for writer in progress_bar._tensorboard_writers.values():
         writer.close()
     progress_bar._tensorboard_writers.clear()
     vars(checkpoint_utils.save_checkpoint).pop("best", None)
     train = sys.modules.get("fairseq_cli.train")  # the command; importing it would set up logging
     if train is not None:
-        _close_log_files(train.logger, keep=1)
+        _close_log_files(train.logger)
         for name in ("best", "num_runs"):
             vars(train.should_stop_early).pop(name, None)
 
 
-def _close_log_files(logger: logging.Logger, keep: int) -> None:
-    """Take a logger's files away but for the newest so many."""
-    files = [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
-    for handler in files[: len(files) - keep]:
+def _close_log_files(logger: logging.Logger) -> None:
+    for handler in [handler for handler in logger.handlers if isinstance(handler, logging.FileHandler)]:
         logger.removeHandler(handler)
         handler.close()
 
@@ -55,7 +68,7 @@ def _with_one_file(original: Any) -> Any:
     @functools.wraps(original)
     def make(*args: Any, log_file: str | None = None, **settings: Any) -> Any:
         if log_file is not None:
-            _close_log_files(progress_bar.logger, keep=0)
+            _close_log_files(progress_bar.logger)
         return original(*args, log_file=log_file, **settings)
 
     return make
