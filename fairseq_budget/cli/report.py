@@ -9,7 +9,7 @@ import typer
 
 
 def report(
-    out: Annotated[Path, typer.Argument(help="Folder of the study: holds pretrain/ and downstream/.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the study; runs below it are found at any depth.")],
     to: Annotated[Path | None, typer.Option(help="Folder to write the page to; OUT/report if not given.")] = None,
 ) -> None:
     """Tables and plots of every run under OUT as one HTML page that needs no network, the paper's figures beside ours."""

@@ -131,6 +131,11 @@ def kind_of(path: Path) -> str | None:
     return values.get("kind") if isinstance(values, dict) else None
 
 
+def find_records(folder: Path) -> dict[Path, str | None]:
+    """Every record below a folder, at any depth, by path; with its kind, or None where that can't be told."""
+    return {path: kind_of(path) for path in sorted(folder.rglob(FILE))}
+
+
 def _values(path: Path) -> Any:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
-from fairseq_budget.records.base import FILE, kind_of
+from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.names import size_of_upstream, upstream_name
 from fairseq_budget.records.pretraining import PretrainingRecord
@@ -41,17 +41,17 @@ def read_results(folders: Iterable[Path]) -> list[Result]:
     for folder in folders:
         if not folder.is_dir():
             raise BudgetError(f"no folder `{folder}`: name one of downstream runs, such as `superb --out`")
-        paths = sorted(folder.rglob(FILE))
-        here = {path.resolve(): result for path in paths if (result := _read(path)) is not None}
+        records = find_records(folder)
+        here = {path.resolve(): result for path, kind in records.items() if (result := _read(path, kind)) is not None}
         if not here:
             raise BudgetError(f"no downstream result below `{folder}`: there is no {FILE} of a finished task")
         found |= here
     return list(found.values())
 
 
-def _read(path: Path) -> Result | None:
+def _read(path: Path, kind: str | None) -> Result | None:
     """The result in a record; None for one of another kind, and for a trial of a sweep."""
-    if kind_of(path) == PretrainingRecord.KIND:
+    if kind == PretrainingRecord.KIND:
         return None
     record = DownstreamRecord.read(path)
     if record.is_trial:

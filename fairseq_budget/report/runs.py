@@ -1,4 +1,4 @@
-"""A study's runs as rows: one per record of OUT/pretrain/* and OUT/downstream/*/*."""
+"""A study's runs as rows, one for each record."""
 
 from __future__ import annotations
 
@@ -118,9 +118,11 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
     )
 
 
-def read_downstream_run(folder: Path) -> DownstreamRun:
-    """The run in an s3prl experiment folder with a record."""
+def read_downstream_run(folder: Path) -> DownstreamRun | None:
+    """The run in an s3prl experiment folder with a record; None for a trial of a sweep, whose task has its own."""
     record = DownstreamRecord.read(folder / FILE)
+    if record.is_trial:
+        return None
     factor, unit = record.in_units
     return DownstreamRun(
         name=folder.name,
@@ -170,4 +172,7 @@ def _origin(record: Record) -> Origin:
 def _read_history(log: Path, spent: Mapping[str, float]) -> History | None:
     if not log.is_file():
         return None
-    return place_on_flops(read_train_log(log), spent["updates"], spent["flops"])
+    history = read_train_log(log)
+    if history.mixed_with is not None:
+        return History(mixed_with=history.mixed_with)
+    return place_on_flops(history, spent["updates"], spent["flops"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairseq_budget.arithmetic.numbers import percent
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.records.base import FILE
+from fairseq_budget.records.base import FILE, find_records
+from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.report.runs import (
     DownstreamRun,
     PretrainRun,
@@ -47,35 +48,41 @@ class Study:
 
 
 def read_study(out: Path) -> Study:
-    """Every run under `out`.
+    """Every run under `out`, at any depth: a folder of run.sh's, of a multirun, or one that holds several.
 
     Raises:
         BudgetError: there is no run at all, or a record cannot be read.
     """
-    pretrain_folders, downstream_folders = _folders(out, "pretrain/*"), _folders(out, "downstream/*/*")
-    pretrain = [read_pretrain_run(folder) for folder in pretrain_folders if (folder / FILE).is_file()]
-    downstream = [read_downstream_run(folder) for folder in downstream_folders if (folder / FILE).is_file()]
+    records = find_records(out)
+    scored = [path.parent for path, kind in records.items() if kind == DownstreamRecord.KIND]
+    trained = [path.parent for path, kind in records.items() if kind != DownstreamRecord.KIND]
+    pretrain = [replace(read_pretrain_run(folder), name=_name(folder, trained, out)) for folder in trained]
+    downstream = [run for folder in scored if (run := read_downstream_run(folder)) is not None]
     if not pretrain and not downstream:
         raise BudgetError(
-            f"no run to report: `{out}` has neither pretrain/*/{FILE} nor downstream/*/*/{FILE}; "
+            f"no run to report: there is no {FILE} below `{out}`; "
             f"run `./run.sh --out {out}`, or give the folder that it wrote (a run has a record once it has a checkpoint)"
         )
     pretrain.sort(key=lambda run: order(run.objective, run.size, run.params))
     params = {run.name: run.params for run in pretrain}
     downstream.sort(key=lambda run: (run.task, *order(run.objective, run.size, params.get(run.name, math.inf))))
-    missing = [*_without_record(out, pretrain_folders, downstream_folders), *_gaps(pretrain, downstream)]
+    missing = [*_without_record(out), *_gaps(pretrain, downstream)]
     return Study(tuple(pretrain), tuple(downstream), tuple(missing))
 
 
-def _folders(out: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in out.glob(pattern) if path.is_dir())
+def _name(folder: Path, others: Sequence[Path], out: Path) -> str:
+    """A run's folder; with those above it where another run's has the same name."""
+    alike = [other for other in others if other.name == folder.name]
+    return folder.name if len(alike) == 1 else str(folder.relative_to(out))
 
 
-def _without_record(out: Path, pretrain: list[Path], downstream: list[Path]) -> Iterator[str]:
-    for folder in pretrain:
+def _without_record(out: Path) -> Iterator[str]:
+    """Folders in which training began, and those of run.sh that wait for it."""
+    begun = {path.parent for path in out.rglob("train.log")} | {path for path in out.glob("pretrain/*") if path.is_dir()}
+    for folder in sorted(begun):
         if not (folder / FILE).is_file():
             yield f"{folder.relative_to(out)}: no {FILE} (the run has not reached its first checkpoint)."
-    for folder in downstream:
+    for folder in sorted(path for path in out.glob("downstream/*/*") if path.is_dir()):
         if not (folder / FILE).is_file():
             yield f"{folder.relative_to(out)}: no {FILE} (the downstream run has not ended)."
 
@@ -102,6 +109,11 @@ def _gaps_of(run: PretrainRun) -> Iterator[str]:
         )
     if run.history is None:
         yield f"{run.name}: its train.log is missing, so its loss curve is."
+    elif run.history.mixed_with is not None:
+        yield (
+            f"{run.name}: its train.log also holds the run whose log is `{run.history.mixed_with}` "
+            "(multiruns of 0.3.1 mixed them), so its loss curve is left out."
+        )
     elif not run.history.train and not run.history.valid:
         yield f"{run.name}: its train.log holds no JSON line (is common.log_format=json?), so its loss curve is missing."
     if not math.isfinite(run.valid_loss):

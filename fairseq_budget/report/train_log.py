@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+_LOG_FILE = re.compile(r"'filename': '([^']*)'")
+"""Hydra's own log file, in the configuration that fairseq logs when it starts: another file is another run's."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class History:
 
     train: list[Point] = field(default_factory=list)
     valid: list[Point] = field(default_factory=list)
+    mixed_with: str | None = None
+    """The log file of another run whose lines are among these; no curve can be drawn from them."""
 
 
 def read_train_log(path: Path) -> History:
@@ -45,13 +51,23 @@ def parse_train_log(lines: Iterable[str]) -> History:
     """
     train: dict[int, Point] = {}
     valid: dict[int, Point] = {}
+    own, begun = "", dict[str, int]()
     for line in lines:
+        if line.startswith("{'_name'") and (told := _LOG_FILE.search(line)):
+            own = told[1]
         stats = _stats(line)
         for target, updates_key, loss_key in ((train, "num_updates", "loss"), (valid, "valid_num_updates", "valid_loss")):
             point = _point(stats, updates_key, loss_key)
             if point is not None:
                 target[point.updates] = point
-    return History(_by_updates(train), _by_updates(valid))
+                begun.setdefault(own, point.updates)
+    return History(_by_updates(train), _by_updates(valid), _another(begun))
+
+
+def _another(begun: dict[str, int]) -> str | None:
+    """Of the first updates by log file, the file of a run that began as early as the first; one that was moved goes on."""
+    names = list(begun)
+    return next((name for name in names[1:] if begun[name] <= begun[names[0]]), None)
 
 
 def _stats(line: str) -> dict[str, Any]:
@@ -104,7 +120,8 @@ def place_on_flops(history: History, updates: float, flops: float) -> History:
     valid = [point for point in history.valid if point.updates <= updates]
     known = {0: 0.0, int(updates): flops} | {point.updates: point.flops for point in train if point.flops is not None}
     anchors = sorted(known.items())
-    return History([_placed(point, anchors) for point in train], [_placed(point, anchors) for point in valid])
+    placed = ([_placed(point, anchors) for point in points] for points in (train, valid))
+    return History(*placed, history.mixed_with)
 
 
 def _placed(point: Point, anchors: list[tuple[int, float]]) -> Point:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.records.base import FILE
+from fairseq_budget.records.base import FILE, find_records
+from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 
 SAME_BUDGET = 1.03
@@ -92,9 +93,9 @@ def _read(path: Path, measure: str, objective: str | None) -> Iterator[Point]:
     if path.is_file() and path.suffix == ".csv":
         yield from _read_table(path, measure, objective)
         return
-    records = [path / FILE] if (path / FILE).is_file() else sorted(path.glob(f"*/{FILE}"))
+    records = [record for record, kind in find_records(path).items() if kind != DownstreamRecord.KIND]
     if not records:
-        raise BudgetError(f"{path}: neither a CSV file nor a folder with */{FILE}; give the folder that holds the runs")
+        raise BudgetError(f"{path}: neither a CSV file nor a folder with a {FILE} below it; give that of the runs")
     for record in records:
         read = PretrainingRecord.read(record)
         if objective in (None, read.objective):

@@ -83,7 +83,7 @@ def test_one_objective_is_chosen_before_anything_is_checked(tmp_path: Path) -> N
         ({"spent": {"flops": 2e12, "updates": 8}}, "b/record.json: unfinished, 66.7% of its budget is spent; resume"),
         ({"metrics": {"valid_loss": None}}, "`metrics.valid_loss` must be a finite number"),
         ({"metrics": {"valid_loss": -0.5}}, "`metrics.valid_loss` must be positive and finite, but is -0.5; leave"),
-        ({"kind": "downstream"}, "must be a JSON object with"),
+        ({"kind": "labels"}, "must be a JSON object with"),
     ],
 )
 def test_records_that_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,45 @@ def test_a_run_has_the_numbers_of_its_record_and_log(study_folder: StudyFolder) 
 def test_of_several_currencies_the_one_nearest_its_end_is_the_share(study_folder: StudyFolder) -> None:
     study_folder.pretrain("hubert", "slim", budget={"flops": 3.06e13, "updates": 24, "hours_heard": None})
     assert read_study(study_folder.out).pretrain[0].share == 0.5
+
+
+def test_runs_are_found_at_any_depth(study_folder: StudyFolder, tmp_path: Path) -> None:
+    """A multirun's folders; two that have one name are told apart by those above them."""
+    for seed in ("seed1", "seed2"):
+        study_folder.pretrain("hubert", "slim").rename(tmp_path / "elsewhere")
+        (study_folder.out / seed).mkdir(exist_ok=True)
+        (tmp_path / "elsewhere").rename(study_folder.out / seed / "hubert-slim-0")
+    study_folder.pretrain("tera", "30").rename(study_folder.out / "tera-30-1")
+    study = read_study(study_folder.out)
+    assert sorted(run.name for run in study.pretrain) == ["seed1/hubert-slim-0", "seed2/hubert-slim-0", "tera-30-1"]
+
+
+def test_a_log_that_holds_two_runs_is_refused(study_folder: StudyFolder) -> None:
+    """As multiruns of 0.3.1 left it: the second run's lines, too, from its first update."""
+    log = [
+        *(start("/study/a/hydra_train.log"), train_line(1, 9.0), train_line(2, 8.0)),
+        *(start("/study/b/hydra_train.log"), train_line(1, 7.0), train_line(2, 6.0)),
+    ]
+    study_folder.pretrain("hubert", "slim", log)
+    study = read_study(study_folder.out)
+    assert study.pretrain[0].history is not None
+    assert study.pretrain[0].history.train == []
+    assert "hubert-slim: its train.log also holds the run whose log is `/study/b/hydra_train.log`" in "\n".join(
+        study.missing
+    )
+
+
+def test_a_run_that_was_moved_and_resumed_is_one(study_folder: StudyFolder) -> None:
+    log = [start("/old/hydra_train.log"), train_line(1, 9.0), train_line(2, 8.0), start("/new/hydra_train.log")]
+    study_folder.pretrain("hubert", "slim", [*log, train_line(2, 8.0), train_line(3, 7.0)])
+    history = read_study(study_folder.out).pretrain[0].history
+    assert history is not None
+    assert [point.updates for point in history.train] == [1, 2, 3]
+
+
+def start(log_file: str) -> str:
+    """What fairseq logs first: its configuration."""
+    return str({"_name": None, "job_logging_cfg": {"handlers": {"file": {"filename": log_file}}}})
 
 
 def test_a_shape_of_ones_own_is_placed_by_its_parameters(study_folder: StudyFolder) -> None:
