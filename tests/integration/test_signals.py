@@ -43,7 +43,14 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
     return training
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)),
+    ],
+    ids=lambda number: number.name,
+)
 def test_ranks_of_one_command(corpus: Path, tmp_path: Path, whole: Training, number: signal.Signals) -> None:
     run = Training(corpus / "data", tmp_path / "run", "hubert")
     assert run.run_and_signal(4, number, *TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1") == 0
