@@ -19,6 +19,9 @@ from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
 pytestmark = pytest.mark.integration
 
 
+OTHERS = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)]
+
+
 def free_port() -> int:
     with socket.socket() as server:
         server.bind(("localhost", 0))
@@ -43,14 +46,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
     return training
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)),
-    ],
-    ids=lambda number: number.name,
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, *OTHERS], ids=lambda number: number.name)
 def test_ranks_of_one_command(corpus: Path, tmp_path: Path, whole: Training, number: signal.Signals) -> None:
     run = Training(corpus / "data", tmp_path / "run", "hubert")
     assert run.run_and_signal(4, number, *TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1") == 0
