@@ -4,11 +4,10 @@ import ast
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
+from fairseq_budget.arithmetic.frontend import FrontendCost
 from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.errors import ConfigError
-
-_PUBLISHED_CONVOLUTIONS = "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"
 
 
 def setting(default: Any, help: str) -> Any:
@@ -26,8 +25,6 @@ class ModelConfig:
 
     objective: ClassVar[str]
 
-    extractor_mode: str = setting("default", "`default`: group norm after the first convolution; `layer_norm`: after all")
-    conv_feature_layers: str = setting(_PUBLISHED_CONVOLUTIONS, "convolutions as a list of (channels, kernel, stride)")
     encoder_layers: int = setting(12, "Transformer layers")
     encoder_embed_dim: int = setting(384, "width of the Transformer")
     encoder_ffn_embed_dim: int = setting(768, "width of the feed-forward layers")
@@ -42,7 +39,7 @@ class ModelConfig:
     dropout_input: float = setting(0.1, "dropout on the encoder's input (A)")
     dropout_features: float = setting(0.1, "dropout on wav2vec 2.0's unquantised targets (A)")
     encoder_layerdrop: float = setting(0.05, "probability of skipping a layer in training (A)")
-    feature_grad_mult: float = setting(0.1, "scale of the gradient that reaches the convolutions (A)")
+    feature_grad_mult: float = setting(0.1, "scale of the gradient that reaches the front end (A)")
     mask_prob: float = setting(0.8, "masked spans x span / frames (A: 0.80; wav2vec 2.0: 0.65)")
     mask_length: int = setting(10, "frames in a masked span (A)")
     logit_temp: float = setting(0.1, "temperature of the cosine similarities")
@@ -54,8 +51,12 @@ class ModelConfig:
         """What the objective adds, for counting it."""
         raise NotImplementedError
 
+    def frontend_cost(self) -> FrontendCost:
+        """The front end that the encoder reads, for counting it (:mod:`fairseq_budget.frontends.config`)."""
+        raise NotImplementedError
+
     def problems(self) -> list[str]:
-        """What is wrong with the objective's own settings."""
+        """What is wrong with settings beside the encoder's: those of the front end and of the objective."""
         return []
 
     def shape(self) -> ModelShape:
@@ -63,13 +64,12 @@ class ModelConfig:
         return ModelShape(
             self.objective,
             self.head(),
+            self.frontend_cost(),
             self.encoder_layers,
             self.encoder_embed_dim,
             self.encoder_ffn_embed_dim,
             self.encoder_attention_heads,
             self.final_dim,
-            conv_layers=parse_convolutions(self.conv_feature_layers),
-            layer_norm_extractor=self.extractor_mode == "layer_norm",
             pos_kernel=self.conv_pos,
             pos_groups=self.conv_pos_groups,
             mask_prob=self.mask_prob,
@@ -111,8 +111,6 @@ def validate(config: ModelConfig) -> None:
             f"`model.conv_pos_groups` must divide `model.encoder_embed_dim` = {config.encoder_embed_dim}, "
             f"but is {config.conv_pos_groups}"
         )
-    if config.extractor_mode not in ("default", "layer_norm"):
-        problems.append(f"`model.extractor_mode` must be `default` or `layer_norm`, but is `{config.extractor_mode}`")
     if config.autocast not in ("none", "bf16"):
         problems.append(f"`model.autocast` must be `none` or `bf16`, but is `{config.autocast}`")
     for name in ("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop", "mask_prob"):
@@ -120,22 +118,3 @@ def validate(config: ModelConfig) -> None:
             problems.append(f"`model.{name}` must lie between 0 and 1, but is {getattr(config, name)}")
     if problems:
         raise ConfigError("; ".join(problems))
-
-
-def parse_convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
-    """Read fairseq's notation, such as ``[(512,10,5)] + [(512,3,2)] * 4``, without evaluating it as code."""
-    try:
-        layers = tuple(_expression(ast.parse(text, mode="eval").body))
-    except (SyntaxError, ValueError, TypeError):
-        layers = ()
-    if not layers or not all(len(layer) == 3 for layer in layers):
-        raise ConfigError(f"`model.conv_feature_layers` must be a list of (channels, kernel, stride), but is `{text}`")
-    return layers
-
-
-def _expression(node: ast.expr) -> Any:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _expression(node.left) + _expression(node.right)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return _expression(node.left) * _expression(node.right)
-    return ast.literal_eval(node)

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 from fairseq_budget.errors import unknown_name
 
-CONV_LAYERS: tuple[tuple[int, int, int], ...] = ((512, 10, 5), *[(512, 3, 2)] * 4, *[(512, 2, 2)] * 2)
-"""Convolutional encoder as (channels, kernel, stride); 320 samples a frame, 50 Hz (papers A, B and C)."""
-
 
 @dataclass(frozen=True)
 class Size:

@@ -15,6 +15,7 @@ from fairseq_budget.plugin.run.labels import run_labels
 from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
 from fairseq_budget.plugin.run.seeds import seed_batch
+from fairseq_budget.plugin.run.statistics import measure_statistics
 from fairseq_budget.plugin.run.waiting import WatchedEpochs
 
 TRAINING = "training_batches"  # in what a batch logs: tells training from validation, where both are reduced
@@ -50,6 +51,9 @@ class BudgetTask(FairseqTask):
         others = {name: data.manifest for name, data in self.datasets.items() if name != split}
         with user_errors():
             self.datasets[split] = open_split(self.cfg, split, self.labels, others)
+            # fairseq loads the training split last: by then a checkpoint's model is there
+            if split == "train" and self.network is not None:
+                measure_statistics(self.network, self.datasets[split], self.cfg.on_bad_audio == "skip")
 
     def get_batch_iterator(self, dataset: Any, **options: Any) -> WatchedEpochs:
         # fairseq would leave out what is longer than `dataset.max_tokens` with a warning; the dataset refuses instead

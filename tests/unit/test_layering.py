@@ -24,7 +24,13 @@ LAYERS = (
         "fairseq_budget.published",
     ),
     ("fairseq_budget.data", "fairseq_budget.corpora", "fairseq_budget.synthetic"),
-    ("fairseq_budget.kernels", "fairseq_budget.modules", "fairseq_budget.objectives", "fairseq_budget.checkpoints"),
+    (
+        "fairseq_budget.kernels",
+        "fairseq_budget.modules",
+        "fairseq_budget.frontends",
+        "fairseq_budget.objectives",
+        "fairseq_budget.checkpoints",
+    ),
     ("fairseq_budget.records", "fairseq_budget.recipes"),
     ("fairseq_budget.labels", "fairseq_budget.planning", "fairseq_budget.diagnostics"),
     ("fairseq_budget.report",),
@@ -94,7 +100,7 @@ def test_files_and_functions_are_short() -> None:
 
 
 def test_forward_passes_tell_their_shapes() -> None:
-    for path in (path for room in ("kernels", "modules", "objectives") for path in (PACKAGE / room).rglob("*.py")):
+    for path in (path for room in ("kernels", "modules", "frontends", "objectives") for path in (PACKAGE / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in ("forward", "extract", "encode_masked"):
                 assert "Shape:" in (ast.get_docstring(node) or ""), f"{path.name}:{node.lineno} {node.name}"
