@@ -15,11 +15,12 @@ from fairseq_budget.arithmetic.model_config import ModelConfig, read_config
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size
+from fairseq_budget.frontends import DEFAULT
 
 
 @dataclass(frozen=True)
 class Regularisation:
-    """Dropout, LayerDrop and the scale of the gradient that reaches the convolutions."""
+    """Dropout, LayerDrop and the scale of the gradient that reaches the front end."""
 
     dropout: float
     encoder_layerdrop: float
@@ -79,13 +80,19 @@ class Objective:
         share = math.log(params / few) / math.log(many / few)
         return float(f"{low ** (1 - share) * high**share:.2g}")
 
-    def percent(self, size: Size) -> int:
-        """Parameters relative to Slim's, in percent, as published where the study has the size."""
-        return self.percents.get(size.name) or round(100 * self.params(size) / self.params(SIZES["slim"]))
+    def percent(self, size: Size, frontend: str = DEFAULT) -> float:
+        """Parameters relative to the published Slim's, in percent, as published where the study has the size.
 
-    def params(self, size: Size) -> int:
+        From another front end than the study's they are counted; below 10% to two digits.
+        """
+        if frontend == DEFAULT and size.name in self.percents:
+            return self.percents[size.name]
+        share = 100 * self.params(size, frontend) / self.params(SIZES["slim"])
+        return round(share) if share >= 10 else float(f"{share:.2g}")
+
+    def params(self, size: Size, frontend: str = DEFAULT) -> int:
         """Parameters of a size, the head included."""
-        return count_parameters(self.shape(size))
+        return count_parameters(self.shape(size, frontend=frontend))
 
     def published_curve(self) -> list[published.Row]:
         """Losses and scores by size at 1.33e18 FLOPs (Liu et al. 2024, figure 2); empty where nobody has published any."""

@@ -23,6 +23,7 @@ from fairseq_budget.arithmetic.plan import PlannedRun
 from fairseq_budget.arithmetic.sizes import SIZES, Size
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.frontends import DEFAULT, get_frontend
 from fairseq_budget.objectives import OBJECTIVES, get_objective, shape_of
 
 PUBLISHED_FLOPS = 1.33e18
@@ -82,9 +83,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class NoChoice:
-    """What stands in the place of a choice for an objective whose curves nobody has published."""
+    """What stands in the place of a choice where nobody has published curves: of an objective, or from a front end."""
 
     objective: str
+    frontend: str = DEFAULT
     name: None = None
     confidence: str = "none"
 
@@ -93,9 +95,11 @@ class NoChoice:
         """Why no size is chosen, and what to do instead."""
         curves = [other for other in OBJECTIVES.values() if other.published_curve()]
         optima = [100 * _centre(other.name) / other.params(SIZES["slim"]) for other in curves]
+        of = f"for {get_objective(self.objective).title}"
+        if self.frontend != DEFAULT:
+            of = f"{of} from {get_frontend(self.frontend).title} frames"
         return (
-            f"No size is chosen: for {get_objective(self.objective).title} nobody has published losses or scores against "
-            f"sizes. At {human_flops(PUBLISHED_FLOPS)} the optima of {', '.join(other.title for other in curves)} lie at "
+            f"No size is chosen: {of} nobody has published losses or scores against sizes. At {human_flops(PUBLISHED_FLOPS)} the optima of {', '.join(other.title for other in curves)} on convolutions lie at "
             f"{min(optima):.0f} to {max(optima):.0f}% of Slim (Liu et al. 2024, figure 2); whether that holds here is "
             "untested: train three sizes or more on a small budget and fit them with `fairseq-budget analyse isoflop`."
         )
@@ -157,14 +161,16 @@ def published_interval(objective: str) -> tuple[float, float]:
     return min(minima), max(minima)
 
 
-def choose(objective: str, runs: Sequence[PlannedRun]) -> Choice | NoChoice:
+def choose(objective: str, runs: Sequence[PlannedRun], frontend: str = DEFAULT) -> Choice | NoChoice:
     """The planned run whose size is nearest to the optimum at the FLOPs that it spends, if curves of the objective exist.
+
+    They were measured on convolutions: for another front end nothing is chosen.
 
     On a budget in FLOPs all runs spend the same.  In another currency a larger model spends more FLOPs; the chosen size is
     then the one for which this amount is neither too much nor too little.
     """
-    if not get_objective(objective).published_curve():
-        return NoChoice(objective)
+    if frontend != DEFAULT or not get_objective(objective).published_curve():
+        return NoChoice(objective, frontend)
     centre = _centre(objective)
     candidates = [run for run in runs if run.name != OFF_CURVE] or list(runs)
     best = min(candidates, key=lambda run: abs(math.log(run.params / (centre * _scale(run.flops)))))
