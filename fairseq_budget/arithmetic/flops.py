@@ -93,8 +93,9 @@ def hardware_flops(
     """FLOPs that a training step executes on rows of so many samples each, padding included.
 
     Unlike model FLOPs: Transformer layers that LayerDrop skipped don't count; components that are recomputed in the backward
-    pass (activation checkpointing) count four times; of the front end's backward pass only what is executed counts, and
-    nothing where no gradient reaches it (`feature_grad_mult` = 0).
+    pass (activation checkpointing) count four times; of the front end's backward pass only what is executed counts.  Where it
+    isn't trained, or no gradient reaches it (`feature_grad_mult` = 0), nothing of it does, and the products with its frames
+    have one product in their backward pass.
 
     Args:
         samples: of each row, with padding.
@@ -112,7 +113,8 @@ def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str],
     others = {name: flops for name, flops in components.items() if name != frontend.component}
     total = sum((passes(shape, name) + (name in recomputed)) * flops for name, flops in others.items())
     total += components[frontend.component]
-    if not frontend_learns:
-        return total
+    if not (frontend_learns and frontend.learns):
+        masked = masked_frames(frontend.frames(samples), shape.mask_prob, shape.mask_length)
+        return total - components["projection"] - shape.head.flops_on_frames(shape, masked)
     again = components[frontend.component] if frontend.component in recomputed else 0
     return total + frontend.backward_flops(samples) + again

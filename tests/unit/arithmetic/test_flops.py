@@ -42,7 +42,7 @@ def test_hardware_flops_are_what_runs() -> None:
         plain + parts["linear"] + parts["convolutions"]
     )
     assert hardware_flops(shape, [32_000], shape.layers, frontend_learns=False) == (
-        training_flops(shape, [32_000]) - 2 * parts["convolutions"]
+        training_flops(shape, [32_000]) - 2 * parts["convolutions"] - parts["projection"]
     )
 
 
