@@ -93,9 +93,9 @@ def hardware_flops(
     """FLOPs that a training step executes on rows of so many samples each, padding included.
 
     Unlike model FLOPs: Transformer layers that LayerDrop skipped don't count; components that are recomputed in the backward
-    pass (activation checkpointing) count four times; of the front end's backward pass only what is executed counts.  Where it
-    isn't trained, or no gradient reaches it (`feature_grad_mult` = 0), nothing of it does, and the products with its frames
-    have one product in their backward pass.
+    pass (activation checkpointing) count four times; of the front end's backward pass only what is executed counts.  Where
+    it isn't trained, or no gradient reaches it (`feature_grad_mult` = 0), nothing of it does, and the products with its
+    frames have one product in their backward pass.
 
     Args:
         samples: of each row, with padding.

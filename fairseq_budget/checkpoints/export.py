@@ -30,7 +30,7 @@ def read_source(checkpoint: Path, out: Path) -> Pretrained:
     frontend = pretrained.model.model_shape.frontend.name
     if frontend != DEFAULT:
         raise BudgetError(
-            f"`{checkpoint}` reads frames of the front end `{frontend}`, for which neither transformers nor s3prl has a model: "
+            f"`{checkpoint}` reads frames of the front end `{frontend}`, which no model of transformers or s3prl does: "
             f"use it in s3prl with `-u budget_local -k {checkpoint}`"
         )
     return pretrained

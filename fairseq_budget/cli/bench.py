@@ -167,7 +167,7 @@ def flops(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """FLOPs of an utterance by the closed form, beside torch's counter and DeepSpeed's profiler, which watch a real model."""
+    """FLOPs of an utterance by the closed form, beside torch's counter and DeepSpeed's profiler, which watch a model."""
     from fairseq_budget.bench.witnesses import count
     from fairseq_budget.cli.bench_tables import print_flops
 

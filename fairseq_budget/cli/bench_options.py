@@ -60,9 +60,7 @@ def case_of(
     from fairseq_budget.planning.machine import open_device
 
     there = str(open_device(device))
-    return Case(
-        objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()), frontend=frontend
-    )
+    return Case(objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()), frontend=frontend)
 
 
 def check_repeats(repeats: int) -> None:

@@ -174,13 +174,14 @@ def print_flops(console: Console, case: Case, found: Witnesses) -> None:
     gaps = [_gap(sum(counts.values()) - total, total) for counts in (found.torch, found.deepspeed)]
     table.add_row("forward", human_flops(total), *gaps, end_section=True)
     table.add_row("a training step", human_flops(found.training), "", "")
-    table.add_row("of it executed", human_flops(found.executed), _gap(found.torch_executed - found.executed, found.executed), "")
+    seen = _gap(found.torch_executed - found.executed, found.executed)
+    table.add_row("of it executed", human_flops(found.executed), seen, "")
     console.print(table)
     _footnote(
         console,
-        f"{case.objective}, {case.frontend}, {case.size}, {numbers.params(count_parameters(case.shape))} parameters, an utterance "
-        f"of {case.samples / SAMPLE_RATE:g} s. {CONVENTION}. Right: how far the witnesses are from the closed form, in percent "
-        "of the whole; DeepSpeed includes norms and activations.",
+        f"{case.objective}, {case.frontend}, {case.size}, {numbers.params(count_parameters(case.shape))} parameters, an "
+        f"utterance of {case.samples / SAMPLE_RATE:g} s. {CONVENTION}. Right: how far the witnesses are from the closed "
+        "form, in percent of the whole; DeepSpeed includes norms and activations.",
     )
 
 

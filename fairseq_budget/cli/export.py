@@ -28,9 +28,9 @@ def export(
     """
     # torch and transformers take seconds to import; other commands must not wait for them
     if to is Toolkit.S3PRL:
-        from fairseq_budget.checkpoints import s3prl_checkpoint
+        from fairseq_budget.checkpoints import s3prl
 
-        upstream = s3prl_checkpoint.export(checkpoint, out)
+        upstream = s3prl.export(checkpoint, out)
         typer.echo(f"{out}: use it in s3prl with `-u {upstream} -k {out}`")
         return
     from fairseq_budget.checkpoints import huggingface

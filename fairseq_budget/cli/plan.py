@@ -21,7 +21,7 @@ from fairseq_budget.cli.budget_options import one_currency, with_budget_options
 from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.frontends import DEFAULT, get_frontend
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
 
@@ -71,15 +71,13 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs."""
-    get_frontend(frontend)
     amounts = one_currency(budget, {"flops": PUBLISHED_FLOPS})
     setting = Setting(ranks, samples_per_batch, accumulation, crop, packing, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
-    probed = None
-    if probe:
-        if step_seconds is not None:
-            raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
-        probed = run_probe(objective, planned, setting, device, precision, probe_batch, probe_seconds, frontend)
+    if probe and step_seconds is not None:
+        raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
+    measured = (setting, device, precision, probe_batch, probe_seconds, frontend)
+    probed = run_probe(objective, planned, *measured) if probe else None
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     runs = [
         plan_run(size.name, shape_of(objective, size, frontend=frontend), amounts, setting, seconds)

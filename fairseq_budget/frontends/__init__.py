@@ -1,8 +1,8 @@
 """What turns a waveform into frames: a folder for each front end, found by itself.
 
-A folder has three files: ``defaults.py`` (settings; a `FRONTEND`), ``cost.py`` (frames, parameters and FLOPs) and ``model.py``
-(a `MODEL`, a subclass of :class:`~fairseq_budget.frontends.module.FrontendModule`).  The first two need the standard library
-alone, and so does this registry: torch is imported when a model is asked for.
+A folder has three files: ``defaults.py`` (settings; a `FRONTEND`), ``cost.py`` (frames, parameters and FLOPs) and
+``model.py`` (a `MODEL`, a subclass of :class:`~fairseq_budget.frontends.module.FrontendModule`).  The first two need the
+standard library alone, and so does this registry: torch is imported when a model is asked for.
 """
 
 from __future__ import annotations

@@ -98,10 +98,12 @@ class NoChoice:
         of = f"for {get_objective(self.objective).title}"
         if self.frontend != DEFAULT:
             of = f"{of} from {get_frontend(self.frontend).title} frames"
+        others = ", ".join(other.title for other in curves)
         return (
-            f"No size is chosen: {of} nobody has published losses or scores against sizes. At {human_flops(PUBLISHED_FLOPS)} the optima of {', '.join(other.title for other in curves)} on convolutions lie at "
-            f"{min(optima):.0f} to {max(optima):.0f}% of Slim (Liu et al. 2024, figure 2); whether that holds here is "
-            "untested: train three sizes or more on a small budget and fit them with `fairseq-budget analyse isoflop`."
+            f"No size is chosen: {of} nobody has published losses or scores against sizes. At "
+            f"{human_flops(PUBLISHED_FLOPS)} the optima of {others} on convolutions lie at {min(optima):.0f} to "
+            f"{max(optima):.0f}% of Slim (Liu et al. 2024, figure 2); whether that holds here is untested: train three "
+            "sizes or more on a small budget and fit them with `fairseq-budget analyse isoflop`."
         )
 
 

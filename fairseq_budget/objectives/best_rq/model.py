@@ -2,8 +2,8 @@
 
 Unlike the paper, which masks and encodes log-mel frames with a Conformer, masking, front end and Transformer are those of
 the study (Liu et al. 2024), so that objectives compare: only what is predicted is BEST-RQ's.  Targets are two stacked
-log-mel frames of 10 ms for each frame of 20 ms; the paper stacks four for its 40 ms.  A model that reads fixed frames predicts
-the codes of those, as the paper's does.
+log-mel frames of 10 ms for each frame of 20 ms; the paper stacks four for its 40 ms.  A model that reads fixed frames
+predicts the codes of those, as the paper's does.
 
 Letters: B utterances, S samples, F frames, M masked frames of each utterance, V codes.
 """

@@ -15,7 +15,7 @@ class TeraConfig(SpeechConfig):
 
     objective: ClassVar[str] = "tera"
 
-    target_dim: int = setting(78, "values of two stacked frames of 39 MFCC values; a front end of fixed frames predicts those")
+    target_dim: int = setting(78, "values of two stacked frames of 39 MFCC values; a front end's fixed frames replace them")
 
     def head(self) -> TeraHead:
         return TeraHead(self.target_dim)

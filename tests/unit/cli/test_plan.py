@@ -41,6 +41,15 @@ def test_json_of_the_papers_setting() -> None:
     assert "nearest to the optimum" in answer["choice"]["explanation"]
 
 
+def test_a_plan_from_mel_frames() -> None:
+    rows = {frontend: plan("--frontend", frontend, "--sizes", "slim")["rows"][0] for frontend in ("conv", "mel")}
+    assert rows["mel"]["updates"] > 2.5 * rows["conv"]["updates"], "the convolutions are two thirds of Slim"
+    assert rows["conv"]["params"] - rows["mel"]["params"] == 4_200_448 + 1024 + (512 - 160) * 384
+    choice = plan("--frontend", "mel")["choice"]
+    assert (choice["name"], choice["frontend"]) == (None, "mel")
+    assert "unknown front end `wav`: choose one of conv, mel" in refused("--frontend", "wav")
+
+
 def test_table_names_the_choice() -> None:
     output = call().output
     assert "200 *" in output

@@ -136,6 +136,12 @@ def test_unknown_objective() -> None:
         choose("bert", [])
 
 
+def test_published_curves_are_of_convolutions() -> None:
+    choice = choose("hubert", [], "mel")
+    assert (choice.name, choice.frontend, choice.confidence) == (None, "mel", "none")
+    assert choice.explanation.startswith("No size is chosen: for HuBERT from log-mel frames nobody has published losses")
+
+
 def test_without_published_curves_nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """An honest sentence with what is known of the others, instead of an error or a guess."""
     monkeypatch.setitem(OBJECTIVES, "own", replace(OBJECTIVES["tera"], name="own", title="Own"))

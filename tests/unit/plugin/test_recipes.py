@@ -60,11 +60,12 @@ def composed(objective: str, *overrides: str) -> Any:
 
 def test_every_choice_of_every_group_composes(objective: str) -> None:
     """A size touches no key of another group: every choice is met once, not the whole product."""
-    groups = {"size": list(SIZES)} | {name: group(name) for name in ("budget", "data", "schedule", "device")}
+    groups = {"size": list(SIZES)} | {name: group(name) for name in ("frontend", "budget", "data", "schedule", "device")}
     for turn in range(max(map(len, groups.values()))):
         chosen = {name: choices[turn % len(choices)] for name, choices in groups.items()}
         cfg = composed(objective, *(f"{name}={choice}" for name, choice in chosen.items()))
         assert cfg.optimization.lr == [LEARNING_RATES[chosen["size"]].get(objective, cfg.optimization.lr[0])]
+        assert cfg.model.frontend == chosen["frontend"]
         assert cfg.model.encoder_layers == SIZES[chosen["size"]].encoder_layers
         assert cfg.lr_scheduler._name == f"budget_{chosen['schedule']}".replace("trunk", "cooldown")
 
@@ -73,6 +74,7 @@ def test_published_values(objective: str) -> None:
     """Liu et al. 2024 and its released configurations."""
     cfg = composed(objective)
     assert cfg.task.budget.flops == 1.33e18
+    assert cfg.model.frontend == "conv"
     workers = cfg.distributed_training.distributed_world_size
     assert cfg.dataset.max_tokens * workers * cfg.optimization.update_freq[0] == 2 * 1_400_000
     assert (cfg.task.min_sample_size, cfg.task.max_sample_size) == (32_000, 250_000)
