@@ -94,7 +94,7 @@ def _rows(fit: BudgetFit) -> Iterator[tuple[str, ...]]:
 
 def _cells(optimum: Optimum) -> Iterator[str]:
     yield numbers.params(optimum.params)
-    yield numbers.NOTHING if optimum.percent_of_slim is None else f"{optimum.percent_of_slim:.0f}%"
+    yield numbers.NOTHING if optimum.percent_of_slim is None else f"{numbers.of_slim(optimum.percent_of_slim)}%"
     ends = optimum.interval and [numbers.params(end) for end in optimum.interval]
     yield f"{ends[0].removesuffix(' M')} to {ends[1]}" if ends else numbers.NOTHING
 

@@ -31,6 +31,14 @@ class Regularisation:
 REGULARISED = Regularisation(dropout=0.1, encoder_layerdrop=0.05, feature_grad_mult=0.1)
 UNREGULARISED = Regularisation(dropout=0.0, encoder_layerdrop=0.0, feature_grad_mult=1.0)
 
+MINI_LEARNING_RATE = 1e-3
+"""Highest rate of a mini size 256 wide; others have it times ``sqrt(256 / width)``.
+
+With it HuBERT left the plateau of guessing at every width from 32 to 384 (mel frames, batches of 8 x 4 s, 5e11 to 3.2e13
+FLOPs); no sweep has been made.
+"""
+MINI_WIDTH = 256
+
 LARGE_AS_THE_OTHERS: Mapping[str, Any] = {"layer_norm_first": False, "extractor_mode": "default", "normalize": False}
 """Norms of an encoder that is Base's in every size: after the blocks, and group norm after the first convolution."""
 
@@ -54,6 +62,8 @@ class Objective:
     """What losses are logged in: a key of :data:`fairseq_budget.objectives.loss.UNITS`."""
     learning_rates: Mapping[str, float]
     """Highest learning rate by size; of other sizes see :meth:`learning_rate`."""
+    mini_learning_rate: float = MINI_LEARNING_RATE
+    """The same of a mini size that is 256 wide."""
     percents: Mapping[str, int] = field(default_factory=dict)
     """Published size relative to Slim, in percent of parameters; of other sizes see :meth:`percent`."""
     needs_labels: bool = False
@@ -61,16 +71,19 @@ class Objective:
     stock_names: tuple[str, ...] = ()
     """What stock fairseq calls its model; checkpoints of it are read."""
     unregularised: Mapping[str, Any] = field(default_factory=lambda: LARGE_AS_THE_OTHERS)
-    """Settings of sizes that train without regularisation (Large), where they differ between objectives."""
+    """Settings of Large, which trains without regularisation, where they differ between objectives."""
 
     def learning_rate(self, size: Size) -> float:
         """The highest learning rate of a size.
 
-        A size without a published one has a value between those of its neighbours, linear in the logarithms of rate and
-        parameters; beyond the smallest and the largest of the table, theirs.
+        A mini size has one by its width, ``rate * sqrt(256 / width)``.  Another size without a published one has a value
+        between those of its neighbours, linear in the logarithms of rate and parameters; beyond the smallest and the largest
+        of the published ones, theirs.
         """
         if size.name in self.learning_rates:
             return self.learning_rates[size.name]
+        if size.mini:
+            return float(f"{self.mini_learning_rate * math.sqrt(MINI_WIDTH / size.encoder_embed_dim):.2g}")
         known = sorted((self.params(SIZES[name]), rate) for name, rate in self.learning_rates.items())
         params = self.params(size)
         if not known[0][0] < params < known[-1][0]:
@@ -101,7 +114,7 @@ class Objective:
     def settings(self, size: Size) -> dict[str, Any]:
         """Every setting of a model that the size decides; keys are fields of :attr:`config`, and `normalize`."""
         regular = REGULARISED if size.regularised else UNREGULARISED
-        norms = LARGE_AS_THE_OTHERS if size.regularised else self.unregularised
+        norms = LARGE_AS_THE_OTHERS if size.regularised or size.mini else self.unregularised
         return {
             "encoder_layers": size.encoder_layers,
             "encoder_embed_dim": size.encoder_embed_dim,

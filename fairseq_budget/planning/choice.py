@@ -61,7 +61,8 @@ class Choice:
     by_measure: dict[str, int]
     """The optimum by each of :data:`MEASURES` alone."""
     confidence: str
-    """`published`: at the paper's budget; `scaled`: by the assumption on budgets; `guess`: far from anything measured."""
+    """`published`: at the paper's budget; `scaled`: by the assumption on budgets; `guess`: far from anything measured, in
+    budget or in size."""
 
     @property
     def explanation(self) -> str:
@@ -113,8 +114,11 @@ def _cautions(choice: Choice) -> Iterator[str]:
             f"Scaled from {human_flops(PUBLISHED_FLOPS)} to {human_flops(choice.flops)} by N_opt ~ C^{EXPONENT:g} (Hoffmann "
             f"et al. 2022, on text; {EXPONENT_LOW:g} to {EXPONENT_HIGH:g} in the interval), which is untested on speech"
         )
-    if choice.confidence == "guess":
+    if _factor(choice.flops) > FARTHEST:
         yield f"This is a guess: the budget is {_factor(choice.flops):,.0f} times away from the one that was measured"
+    smallest, largest = _measured_sizes(choice.objective)
+    if not smallest <= choice.params <= largest:
+        yield f"No published curve reaches this size: they go from {_millions(smallest)} to {_millions(largest)}"
     if not 0.5 < choice.params / choice.optimum_params < 2:
         yield "No size of this plan lies within a factor of 2 of the optimum"
 
@@ -144,7 +148,15 @@ def published_optimum(objective: str, measure: str, left_out: int | None = None)
 
 def _size(objective: str, percent: object) -> Size:
     of = get_objective(objective)
-    return next(size for size in SIZES.values() if of.percent(size) == percent and size.name != OFF_CURVE)
+    published_sizes = (size for size in SIZES.values() if not size.mini and size.name != OFF_CURVE)
+    return next(size for size in published_sizes if of.percent(size) == percent)
+
+
+def _measured_sizes(objective: str) -> tuple[int, int]:
+    """Parameters of the smallest and of the largest size on an objective's curves."""
+    rows = get_objective(objective).published_curve()
+    params = [_params(objective, _size(objective, row["percent_of_slim"])) for row in rows]
+    return min(params), max(params)
 
 
 def _params(objective: str, size: Size) -> int:
@@ -186,7 +198,7 @@ def choose(objective: str, runs: Sequence[PlannedRun], frontend: str = DEFAULT) 
         within_interval=[run.name for run in candidates if low <= run.params <= high],
         flops=best.flops,
         by_measure={measure: round(published_optimum(objective, measure) * _scale(best.flops)) for measure in MEASURES},
-        confidence=_confidence(best.flops),
+        confidence=_confidence(objective, best),
     )
 
 
@@ -206,8 +218,10 @@ def _scaled_interval(objective: str, flops: float) -> tuple[float, float]:
     return low * min(scales), high * max(scales)
 
 
-def _confidence(flops: float) -> str:
-    factor = _factor(flops)
+def _confidence(objective: str, run: PlannedRun) -> str:
+    factor, (smallest, largest) = _factor(run.flops), _measured_sizes(objective)
+    if not smallest <= run.params <= largest:
+        return "guess"
     return "published" if factor <= SAME_BUDGET else "scaled" if factor <= FARTHEST else "guess"
 
 

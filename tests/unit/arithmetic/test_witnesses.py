@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -25,23 +26,19 @@ from fairseq_budget.recipes import model_settings
 TORCH_GAP, DEEPSPEED_GAP = 0.002, 0.01
 """Relative, of the total.  torch differs by the rows that convolutions compute past the end of an utterance (0.08% of the
 shortest crop) and TERA's targets (0.03%).
-DeepSpeed adds norms and activations, mostly the convolutions' (0.2%)."""
+DeepSpeed adds norms and activations, mostly the convolutions' (0.2%), and more where products are small: see below."""
 EXACT = 1e-12
 """From mel frames torch sees what the closed form says, FLOP by FLOP."""
 
 SHORTEST, MIDDLE, MEDIAN = 32_000, 80_000, 222_000
 """Samples: the shortest crop of the paper, 5 s, and the crop that stands for all in a plan."""
 
-FAST = ("30", "slim")
-CASES = [
-    *((size, samples) for size in FAST for samples in (SHORTEST, MIDDLE)),
-    *(
-        pytest.param(size, samples, marks=pytest.mark.slow)
-        for size in SIZES
-        for samples in (SHORTEST, MIDDLE, MEDIAN)
-        if (size not in FAST and samples != MEDIAN) or (size == "slim" and samples == MEDIAN)
-    ),
-]
+FAST = {
+    *product(("conv",), ("30", "slim"), (SHORTEST, MIDDLE)),
+    *product(("mel",), ("0.05", "0.5", "5", "30"), (SHORTEST,)),
+}
+ALL = {*product(FRONTENDS, SIZES, (SHORTEST, MIDDLE)), *product(FRONTENDS, ("slim",), (MEDIAN,))}
+CASES = [*sorted(FAST), *(pytest.param(*case, marks=pytest.mark.slow) for case in sorted(ALL - FAST))]
 
 
 def recipe(objective: str, size: str, frontend: str) -> ModelConfig:
@@ -58,8 +55,7 @@ def all_pairs(config: ModelConfig, samples: int) -> int:
     return 2 * masked * (masked - 1 - config.num_negatives) * config.final_dim
 
 
-@pytest.mark.parametrize(("size", "samples"), CASES)
-@pytest.mark.parametrize("frontend", FRONTENDS)
+@pytest.mark.parametrize(("frontend", "size", "samples"), CASES)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_closed_form_has_two_witnesses(objective: str, frontend: str, size: str, samples: int) -> None:
     config = recipe(objective, size, frontend)
@@ -68,7 +64,9 @@ def test_the_closed_form_has_two_witnesses(objective: str, frontend: str, size: 
     total, gap = sum(found.closed_form.values()), TORCH_GAP if frontend == "conv" else EXACT
     assert sum(found.torch.values()) == pytest.approx(total + more, rel=gap)
     assert found.torch_executed == pytest.approx(found.executed + 3 * more, rel=gap)
-    assert sum(found.deepspeed.values()) == pytest.approx(total, rel=DEEPSPEED_GAP)
+    # norms and activations are some values of each frame and layer, products d times as many
+    added = DEEPSPEED_GAP if frontend == "conv" else 1.5 / SIZES[size].encoder_embed_dim
+    assert total + more <= sum(found.deepspeed.values()) <= (1 + added) * (total + more)
 
 
 def test_torch_forgets_the_groups() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError
 
@@ -32,9 +33,9 @@ def refused(*arguments: str) -> str:
 def test_json_of_the_papers_setting() -> None:
     answer = plan()
     assert set(answer) == {"rows", "choice"}
-    assert [row["name"] for row in answer["rows"]] == ["30", "50", "70", "small", "slim", "200", "base", "large"]
+    assert [row["name"] for row in answer["rows"]] == list(SIZES)
     assert {"params", "flops_per_update", "updates", "epochs", "hours_heard", "price"} <= set(answer["rows"][0])
-    slim = answer["rows"][4]
+    slim = next(row for row in answer["rows"] if row["name"] == "slim")
     assert slim["updates"] == pytest.approx(400_000, rel=0.015)
     assert slim["price"] is None
     assert answer["choice"]["name"] == "200"

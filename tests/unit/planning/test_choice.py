@@ -64,7 +64,7 @@ def test_curves_without_a_minimum_are_refused() -> None:
 def test_the_curve_has_seven_sizes_of_each_objective() -> None:
     for objective in STUDIED:
         rows = [row for row in published.u_curve() if row["objective"] == objective]
-        sizes = [get_objective(objective).percent(size) for name, size in SIZES.items() if name != "small"]
+        sizes = [get_objective(objective).percent(size) for name, size in SIZES.items() if name != "small" and not size.mini]
         assert [row["percent_of_slim"] for row in rows] == sizes
 
 
@@ -107,6 +107,13 @@ def test_beyond_a_factor_of_100_it_is_called_a_guess(flops: float) -> None:
     choice = chosen(flops=flops)
     assert choice.confidence == "guess"
     assert "This is a guess: the budget is 200 times away" in choice.explanation
+
+
+def test_no_published_curve_reaches_a_mini_size() -> None:
+    mini = chosen(names=("0.05", "5"))
+    assert (mini.name, mini.confidence) == ("5", "guess")
+    assert "No published curve reaches this size: they go from 5.86 M to 317 M" in mini.explanation
+    assert "reaches this size" not in chosen(names=("30", "large")).explanation
 
 
 def test_a_plan_without_a_suitable_size_says_so() -> None:
