@@ -48,7 +48,7 @@ def hours(value: float) -> str:
 
 
 def params(value: float) -> str:
-    """Parameters in millions with one decimal, as the paper prints them: ``20.0 M``; below one with two digits: ``0.031 M``."""
+    """Parameters in millions with one decimal, as the paper prints them: ``20.0 M``; below one, two digits: ``0.031 M``."""
     return f"{value / 1e6:,.1f} M" if value >= 1e6 else f"{value / 1e6:.2g} M"
 
 
