@@ -1,13 +1,14 @@
 """What was recorded of earlier versions, and how it is made again.
 
-``python -m tests.recorded`` writes the losses of 10 updates of every objective to tests/assets/losses; do it where numbers
-are meant to change, and say so in CHANGELOG.md.
+``python -m tests.recorded`` writes the losses of 10 updates of every objective and front end to tests/assets/losses; do it
+where numbers are meant to change, and say so in CHANGELOG.md.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,14 +16,16 @@ import numpy as np
 import soundfile
 import torch
 
+from fairseq_budget.frontends import DEFAULT, FRONTENDS
 from fairseq_budget.objectives import OBJECTIVES, get_objective
 
 ASSETS = Path(__file__).parent / "assets"
 UPDATES = 10
 CLUSTERS = 5
 UTTERANCES, SAMPLES = 8, 24_000
+NARROW = {"conv": ("model.conv_feature_layers='[(16,10,5)] + [(16,3,2)] * 4 + [(16,2,2)] * 2'",)}
+"""Of a front end that would outweigh the rest."""
 SHAPE = (
-    "model.conv_feature_layers='[(16,10,5)] + [(16,3,2)] * 4 + [(16,2,2)] * 2'",
     "model.encoder_layers=1",
     "model.encoder_embed_dim=16",
     "model.encoder_ffn_embed_dim=16",
@@ -60,13 +63,19 @@ def make_corpus(folder: Path) -> Path:
     return folder
 
 
-def losses_of(objective: str, data: Path) -> list[float]:
+def recorded_losses(objective: str, frontend: str) -> Path:
+    """Where they lie; without a name of the front end, those of the papers' convolutions."""
+    return ASSETS / "losses" / f"{objective if frontend == DEFAULT else f'{objective}-{frontend}'}.json"
+
+
+def losses_of(objective: str, data: Path, frontend: str = DEFAULT) -> list[float]:
     """Training losses, as logged, of the first updates through fairseq's own trainer on one CPU rank."""
     from fairseq_budget.bench.training import build_run
 
     labels = ("task.label_rate=50",) if get_objective(objective).needs_labels else ()
     torch.manual_seed(1)
-    run = build_run(objective, "30", (*SHAPE, *BATCHES, *labels, f"task.data={data}", "optimization.lr=[1e-3]"), "cpu")
+    choices = (f"frontend={frontend}", *labels, f"task.data={data}", "optimization.lr=[1e-3]")
+    run = build_run(objective, "30", (*NARROW.get(frontend, ()), *SHAPE, *BATCHES, *choices), "cpu")
     run.task.load_dataset("train")
     found: list[float] = []
     for epoch in range(1, UPDATES):
@@ -85,9 +94,9 @@ def main(objectives: list[str]) -> None:
     """Write the losses of the objectives."""
     with TemporaryDirectory() as folder:
         data = make_corpus(Path(folder) / "data")
-        for objective in objectives:
-            path = ASSETS / "losses" / f"{objective}.json"
-            path.write_text(json.dumps(losses_of(objective, data)) + "\n")
+        for objective, frontend in product(objectives, FRONTENDS):
+            path = recorded_losses(objective, frontend)
+            path.write_text(json.dumps(losses_of(objective, data, frontend)) + "\n")
             print(path.name, path.read_text(), end="")
 
 

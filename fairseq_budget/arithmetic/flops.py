@@ -6,8 +6,8 @@ three times its forward pass.  This is Chinchilla's (Hoffmann et al. 2022, appen
 published update counts it reproduces (tested in ``tests/unit/arithmetic/test_plan.py``).  **Hardware FLOPs** are those
 executed, as in a machine's utilisation (Chowdhery et al. 2022, "PaLM", appendix B, draw the same line).
 
-Each component has a phase: what is trained runs forward and backward, what only makes targets (a frozen quantizer, a
-teacher) runs forward once.
+Each component has a phase: what is trained runs forward and backward; a front end that isn't trained (mel filters) and what
+only makes targets (a frozen quantizer, a teacher) run forward once.
 
 Letters: T frames, d model width, f feed-forward width, M masked frames.
 """
@@ -23,15 +23,14 @@ from fairseq_budget.arithmetic.shape import ModelShape
 CONVENTION = "2xMAC, matrix products and convolutions, forward x 3"
 BACKWARD_AND_FORWARD = 3
 """The backward pass of a matrix product is two of the same size."""
-FORWARD_ONLY = frozenset({"targets"})
-"""Components of :func:`forward_flops` without a backward pass."""
-ENCODER = ("convolutions", "projection", "positional", "linear", "attention")
-"""Components that a frozen upstream runs: all but the objective's."""
+OF_THE_OBJECTIVE = frozenset({"head", "targets"})
+"""Components of :func:`forward_flops` that a frozen upstream doesn't run."""
 
 
-def passes(component: str) -> int:
+def passes(shape: ModelShape, component: str) -> int:
     """How often a training step pays for a component's forward pass."""
-    return 1 if component in FORWARD_ONLY else BACKWARD_AND_FORWARD
+    fixed = component == "targets" or (component == shape.frontend.component and not shape.frontend.learns)
+    return 1 if fixed else BACKWARD_AND_FORWARD
 
 
 def masked_frames(frames: int, mask_prob: float, mask_length: int) -> int:
@@ -52,24 +51,20 @@ def masked_frames(frames: int, mask_prob: float, mask_length: int) -> int:
 def forward_flops(shape: ModelShape, samples: int) -> dict[str, int]:
     """FLOPs of one utterance's forward pass, by component.
 
-    - `convolutions`: ``2 * T_l * C_out * C_in * K`` for each layer l
-    - `projection`: ``2 * T * 512 * d``
+    - `convolutions` or `filters`: the front end's (``cost.py`` in its folder)
+    - `projection`: ``2 * T * w * d`` for frames of w values
     - `positional`: ``2 * T * d * (d / groups) * kernel``
     - `linear`: for each layer the four attention projections and the feed-forward, ``2 * T * (4 d d + 2 d f)``
     - `attention`: for each layer the two products, ``2 * 2 * T * T * d``
     - `head`: what the objective adds on the M masked frames
     - `targets`: what it computes to have something to predict
     """
-    convolutions, channels_in, steps = 0, 1, samples
-    for channels, kernel, stride in shape.conv_layers:
-        steps = (steps - kernel) // stride + 1
-        convolutions += 2 * max(steps, 0) * channels * channels_in * kernel
-        channels_in = channels
-    frames, dim = max(steps, 0), shape.dim
+    frontend, dim = shape.frontend, shape.dim
+    frames = frontend.frames(samples)
     masked = masked_frames(frames, shape.mask_prob, shape.mask_length)
     return {
-        "convolutions": convolutions,
-        "projection": 2 * frames * shape.conv_dim * dim if shape.conv_dim != dim else 0,
+        frontend.component: frontend.flops(samples),
+        "projection": 2 * frames * frontend.width * dim if frontend.width != dim else 0,
         "positional": 2 * frames * dim * (dim // shape.pos_groups) * shape.pos_kernel,
         "linear": shape.layers * 2 * frames * (4 * dim * dim + 2 * dim * shape.ffn),
         "attention": shape.layers * 4 * frames * frames * dim,
@@ -80,13 +75,12 @@ def forward_flops(shape: ModelShape, samples: int) -> dict[str, int]:
 
 def training_flops(shape: ModelShape, samples: Iterable[int]) -> int:
     """Model FLOPs of a training step on utterances of so many samples each (after cropping, without padding)."""
-    return sum(passes(name) * flops for length in samples for name, flops in forward_flops(shape, length).items())
+    return sum(passes(shape, name) * flops for length in samples for name, flops in forward_flops(shape, length).items())
 
 
 def encoder_flops(shape: ModelShape, samples: int) -> int:
     """FLOPs of one utterance's forward pass through the encoder alone, as an upstream runs it."""
-    components = forward_flops(shape, samples)
-    return sum(components[name] for name in ENCODER)
+    return sum(flops for name, flops in forward_flops(shape, samples).items() if name not in OF_THE_OBJECTIVE)
 
 
 def hardware_flops(
@@ -94,32 +88,33 @@ def hardware_flops(
     samples: Iterable[int],
     layers_run: int,
     recomputed: Collection[str] = (),
-    convolutions_learn: bool = True,
+    frontend_learns: bool = True,
 ) -> int:
     """FLOPs that a training step executes on rows of so many samples each, padding included.
 
     Unlike model FLOPs: Transformer layers that LayerDrop skipped don't count; components that are recomputed in the backward
-    pass (activation checkpointing) count four times; the waveform needs no gradient, so the backward pass of the first
-    convolution is one product, and with group norm (`kernels/first_convolution.py`) its output once more; convolutions that
-    don't learn (`feature_grad_mult` = 0) have no backward pass.
+    pass (activation checkpointing) count four times; of the front end's backward pass only what is executed counts.  Where
+    it isn't trained, or no gradient reaches it (`feature_grad_mult` = 0), nothing of it does, and the products with its
+    frames have one product in their backward pass.
 
     Args:
         samples: of each row, with padding.
         layers_run: Transformer layers that were run.
         recomputed: names of components of :func:`forward_flops`.
-        convolutions_learn: whether gradients reach the convolutions.
+        frontend_learns: whether gradients reach the front end.
     """
     executed = replace(shape, layers=layers_run)
-    return sum(_executed_flops(executed, length, frozenset(recomputed), convolutions_learn) for length in samples)
+    return sum(_executed_flops(executed, length, frozenset(recomputed), frontend_learns) for length in samples)
 
 
 @lru_cache(maxsize=65536)
-def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str], convolutions_learn: bool) -> int:
-    components = forward_flops(shape, samples)
-    total = sum((passes(name) + (name in recomputed)) * flops for name, flops in components.items())
-    if not convolutions_learn:
-        return total - (BACKWARD_AND_FORWARD - 1 + ("convolutions" in recomputed)) * components["convolutions"]
-    if not shape.layer_norm_extractor:
-        return total
-    channels, kernel, stride = shape.conv_layers[0]
-    return total - 2 * ((samples - kernel) // stride + 1) * channels * kernel
+def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str], frontend_learns: bool) -> int:
+    frontend, components = shape.frontend, forward_flops(shape, samples)
+    others = {name: flops for name, flops in components.items() if name != frontend.component}
+    total = sum((passes(shape, name) + (name in recomputed)) * flops for name, flops in others.items())
+    total += components[frontend.component]
+    if not (frontend_learns and frontend.learns):
+        masked = masked_frames(frontend.frames(samples), shape.mask_prob, shape.mask_length)
+        return total - components["projection"] - shape.head.flops_on_frames(shape, masked)
+    again = components[frontend.component] if frontend.component in recomputed else 0
+    return total + frontend.backward_flops(samples) + again

@@ -35,6 +35,10 @@ class Head(ABC):
     def flops(self, encoder: ModelShape, masked: int) -> int:
         """FLOPs of the head's forward pass over `masked` frames; its backward pass costs twice as many."""
 
+    def flops_on_frames(self, encoder: ModelShape, masked: int) -> int:
+        """The part of :meth:`flops` that multiplies the front end's own frames; 0 by default."""
+        return 0
+
     def target_flops(self, encoder: ModelShape, samples: int, masked: int) -> int:
         """FLOPs of making the targets of an utterance of `samples` samples, which have no backward pass; 0 by default."""
         return 0

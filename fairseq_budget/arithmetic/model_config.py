@@ -5,18 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
+from fairseq_budget.arithmetic.frontend import FrontendCost
 from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.literal import read_literal
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.errors import ConfigError
 
-_PUBLISHED_CONVOLUTIONS = "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"
-
-
 WIDEST = 2**16
 """Of a layer, a kernel or a codebook: whole numbers without limits of their own are from 1 to this."""
-LONGEST_FRAME = 160_000
-"""Samples (10 s) that one frame may see, at most."""
 
 
 def setting(default: Any, help: str, limits: tuple[int, int] | None = None) -> Any:
@@ -34,8 +30,6 @@ class ModelConfig:
 
     objective: ClassVar[str]
 
-    extractor_mode: str = setting("default", "`default`: group norm after the first convolution; `layer_norm`: after all")
-    conv_feature_layers: str = setting(_PUBLISHED_CONVOLUTIONS, "convolutions as a list of (channels, kernel, stride)")
     encoder_layers: int = setting(12, "Transformer layers", (1, 1_000))
     encoder_embed_dim: int = setting(384, "width of the Transformer")
     encoder_ffn_embed_dim: int = setting(768, "width of the feed-forward layers")
@@ -50,7 +44,7 @@ class ModelConfig:
     dropout_input: float = setting(0.1, "dropout on the encoder's input (A)")
     dropout_features: float = setting(0.1, "dropout on wav2vec 2.0's unquantised targets (A)")
     encoder_layerdrop: float = setting(0.05, "probability of skipping a layer in training (A)")
-    feature_grad_mult: float = setting(0.1, "scale of the gradient that reaches the convolutions (A)")
+    feature_grad_mult: float = setting(0.1, "scale of the gradient that reaches the front end (A)")
     mask_prob: float = setting(0.8, "masked spans x span / frames (A: 0.80; wav2vec 2.0: 0.65)")
     mask_length: int = setting(10, "frames in a masked span (A)")
     logit_temp: float = setting(0.1, "temperature of the cosine similarities")
@@ -62,8 +56,12 @@ class ModelConfig:
         """What the objective adds, for counting it."""
         raise NotImplementedError
 
+    def frontend_cost(self) -> FrontendCost:
+        """The front end that the encoder reads, for counting it (:mod:`fairseq_budget.frontends.config`)."""
+        raise NotImplementedError
+
     def problems(self) -> list[str]:
-        """What is wrong with the objective's own settings."""
+        """What is wrong with settings beside the encoder's: those of the front end and of the objective."""
         return []
 
     def shape(self) -> ModelShape:
@@ -71,13 +69,12 @@ class ModelConfig:
         return ModelShape(
             self.objective,
             self.head(),
+            self.frontend_cost(),
             self.encoder_layers,
             self.encoder_embed_dim,
             self.encoder_ffn_embed_dim,
             self.encoder_attention_heads,
             self.final_dim,
-            conv_layers=parse_convolutions(self.conv_feature_layers),
-            layer_norm_extractor=self.extractor_mode == "layer_norm",
             pos_kernel=self.conv_pos,
             pos_groups=self.conv_pos_groups,
             mask_prob=self.mask_prob,
@@ -141,18 +138,11 @@ def validate(config: ModelConfig) -> None:
                 f"`model.{name}` must divide `model.encoder_embed_dim` = {config.encoder_embed_dim}, "
                 f"but is {getattr(config, name)}"
             )
-    if config.extractor_mode not in ("default", "layer_norm"):
-        problems.append(f"`model.extractor_mode` must be `default` or `layer_norm`, but is `{config.extractor_mode}`")
     if config.autocast not in ("none", "bf16"):
         problems.append(f"`model.autocast` must be `none` or `bf16`, but is `{config.autocast}`")
     for name in ("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop", "mask_prob"):
         if not 0 <= getattr(config, name) <= 1:
             problems.append(f"`model.{name}` must lie between 0 and 1, but is {getattr(config, name)}")
-    reach = 1
-    for _, kernel, stride in reversed(parse_convolutions(config.conv_feature_layers)):
-        reach = (reach - 1) * stride + kernel
-    if reach > LONGEST_FRAME:
-        problems.append(f"`model.conv_feature_layers`: a frame may see {LONGEST_FRAME:,} samples, but sees {reach:,}")
     if problems:
         raise ConfigError("; ".join(problems))
 
@@ -165,22 +155,3 @@ def _beyond_limits(config: ModelConfig) -> list[str]:
         if isinstance(value, int) and not isinstance(value, bool) and not least <= value <= most:
             problems.append(f"`model.{known.name}` must be from {least} to {most:,}, but is {value:,}")
     return problems
-
-
-def parse_convolutions(text: str) -> tuple[tuple[int, int, int], ...]:
-    """Read fairseq's notation, such as ``[(512,10,5)] + [(512,3,2)] * 4``, without evaluating it as code."""
-    layers = _list(text)
-    if not isinstance(layers, list | tuple) or not layers or not all(_is_convolution(layer) for layer in layers):
-        raise ConfigError(
-            f"`model.conv_feature_layers` must be a list of (channels, kernel, stride), whole numbers from 1 to {WIDEST:,}, "
-            f"but is `{text[:80]}`"
-        )
-    return tuple(tuple(layer) for layer in layers)
-
-
-def _is_convolution(layer: Any) -> bool:
-    return (
-        isinstance(layer, list | tuple)
-        and len(layer) == 3
-        and all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= WIDEST for number in layer)
-    )

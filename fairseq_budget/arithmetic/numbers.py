@@ -48,8 +48,13 @@ def hours(value: float) -> str:
 
 
 def params(value: float) -> str:
-    """Parameters in millions with one decimal, as the paper prints them: ``20.0 M``."""
-    return f"{value / 1e6:,.1f} M"
+    """Parameters in millions with one decimal, as the paper prints them: ``20.0 M``; below one, two digits: ``0.031 M``."""
+    return f"{value / 1e6:,.1f} M" if value >= 1e6 else f"{value / 1e6:.2g} M"
+
+
+def of_slim(percent: float) -> str:
+    """Percent of Slim's parameters, whole from 10 on, below with two digits: ``473``, ``0.15``."""
+    return f"{percent:.0f}" if percent >= 10 or math.isnan(percent) else f"{percent:.2g}"
 
 
 def flops_rate(per_second: float) -> str:

@@ -11,22 +11,13 @@ from fairseq_budget.arithmetic.shape import ModelShape
 
 
 def count_parameters(shape: ModelShape) -> int:
-    """All parameters of a model as it is pre-trained: encoder, mask embedding and the objective's head."""
-    return _convolutions(shape) + _transformer(shape) + shape.head.parameters(shape)
-
-
-def _convolutions(shape: ModelShape) -> int:
-    total, channels_in = 0, 1
-    for index, (channels, kernel, _) in enumerate(shape.conv_layers):
-        total += channels * channels_in * kernel
-        total += 2 * channels if shape.layer_norm_extractor or index == 0 else 0
-        channels_in = channels
-    return total
+    """All parameters of a model as it is pre-trained: front end, encoder, mask embedding and the objective's head."""
+    return shape.frontend.parameters() + _transformer(shape) + shape.head.parameters(shape)
 
 
 def _transformer(shape: ModelShape) -> int:
-    dim = shape.dim
-    projection = 2 * shape.conv_dim + (linear(shape.conv_dim, dim) if shape.conv_dim != dim else 0)
+    dim, width = shape.dim, shape.frontend.width
+    projection = linear(width, dim) if width != dim else 0
     # weight norm keeps one gain for each tap of the kernel
     positional = dim * (dim // shape.pos_groups) * shape.pos_kernel + shape.pos_kernel + dim
     layer = 4 * linear(dim, dim) + linear(dim, shape.ffn) + linear(shape.ffn, dim) + 4 * dim

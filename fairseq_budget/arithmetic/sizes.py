@@ -1,7 +1,8 @@
 """The one table of model sizes.
 
 Source: Liu et al. 2024, "Efficient Training of Self-Supervised Speech Foundation Models on a Compute Budget", table 4
-(shapes) and the configurations its authors released (regularisation of Large).  Models, recipes, planner, upstream names,
+(shapes) and the configurations its authors released (regularisation of Large).  The mini sizes, from 0.01 to 7 million
+parameters, are this project's: what a laptop trains in minutes from mel frames.  Models, recipes, planner, upstream names,
 reports and tests read this table; to add a size is to add a row.  Learning rates are each objective's affair.
 """
 
@@ -10,9 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairseq_budget.errors import unknown_name
-
-CONV_LAYERS: tuple[tuple[int, int, int], ...] = ((512, 10, 5), *[(512, 3, 2)] * 4, *[(512, 2, 2)] * 2)
-"""Convolutional encoder as (channels, kernel, stride); 320 samples a frame, 50 Hz (papers A, B and C)."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class Size:
     final_dim: int
     regularised: bool = True
     """Dropout and LayerDrop as published; Large trains without either, and with unscaled gradients to its convolutions."""
+    mini: bool = False
+    """Below the published sizes: no curve that anybody has published reaches it."""
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
@@ -40,9 +40,28 @@ class Size:
         )
 
 
+def _mini(name: str, layers: int, width: int, heads: int, final_dim: int) -> Size:
+    """Too small, and trained too shortly, to need dropout; a feed-forward of 4 x the width, as in Base and Large.
+
+    Named as the published ones: percent of Slim's parameters, here of HuBERT from mel frames with 100 clusters.  The
+    convolutions alone would be 21%.
+    """
+    return Size(name, layers, width, 4 * width, heads, final_dim, regularised=False, mini=True)
+
+
 SIZES: dict[str, Size] = {
     size.name: size
     for size in (
+        _mini("0.05", 1, 16, 1, 16),
+        _mini("0.15", 1, 32, 1, 32),
+        _mini("0.2", 2, 32, 1, 32),
+        _mini("0.5", 2, 48, 1, 48),
+        _mini("1", 3, 64, 1, 64),
+        _mini("2", 3, 96, 2, 96),
+        _mini("5", 4, 128, 2, 128),
+        _mini("10", 4, 192, 3, 192),
+        _mini("20", 4, 256, 4, 256),
+        _mini("35", 5, 320, 5, 256),
         Size("30", 4, 192, 320, 4, 256),
         Size("50", 5, 320, 768, 8, 256),
         Size("70", 7, 384, 768, 8, 256),

@@ -18,6 +18,7 @@ from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import get_size
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import DEFAULT, get_frontend
 from fairseq_budget.objectives import get_objective, model_config
 from fairseq_budget.planning.machine import check_precision, open_device
 from fairseq_budget.planning.steps import Batch, noise_batch
@@ -41,6 +42,7 @@ class Case:
     overrides: tuple[str, ...] = ()
     """Of the recipe, as on the command line of fairseq-hydra-train."""
     seed: int = 0
+    frontend: str = DEFAULT
 
     def validate(self) -> Case:
         """The case itself.
@@ -50,6 +52,7 @@ class Case:
         """
         get_objective(self.objective)
         get_size(self.size)
+        get_frontend(self.frontend)
         check_precision(self.precision, self.device)
         if self.utterances < 1 or self.shape.frames(self.samples) < 1:
             raise ConfigError(
@@ -68,7 +71,7 @@ class Case:
 
     @property
     def recipe(self) -> DictConfig:
-        return compose_recipe(self.objective, self.size, self.overrides)
+        return compose_recipe(self.objective, self.size, (f"frontend={self.frontend}", *self.overrides))
 
     @property
     def model(self) -> ModelConfig:

@@ -100,7 +100,7 @@ def _wav2vec2(config: OurWav2Vec2Config) -> nn.Module:
 def _settings(config: ModelConfig) -> dict[str, Any]:
     """What both configurations have in common."""
     masking = {"mask_time_prob": config.mask_prob, "mask_time_length": config.mask_length}
-    return architecture(config, config.shape().conv_layers) | masking
+    return architecture(config, config.shape().frontend.layers) | masking
 
 
 _BUILDERS: dict[str, Callable[[Any], nn.Module]] = {"hubert": HubertWithHead, "wav2vec2": _wav2vec2}

@@ -13,6 +13,7 @@ from fairseq.data import iterators
 
 from fairseq_budget.bench.training import Run, build_run
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.frontends import DEFAULT
 
 WARM_UP = 2
 """Updates that aren't counted: processes start, and the first batches are waited for in any case."""
@@ -33,7 +34,14 @@ class Waiting:
 
 
 def measure_waiting(
-    data: Path, objective: str, size: str, device: torch.device, batch_samples: int, updates: int, workers: int
+    data: Path,
+    objective: str,
+    size: str,
+    device: torch.device,
+    batch_samples: int,
+    updates: int,
+    workers: int,
+    frontend: str = DEFAULT,
 ) -> Waiting:
     """Train on `data` for some updates with so many loader processes.
 
@@ -41,6 +49,7 @@ def measure_waiting(
         BudgetError: the data set gives fewer batches.
     """
     overrides = (
+        f"frontend={frontend}",
         f"task.data={data.absolute()}",
         f"dataset.max_tokens={batch_samples}",
         f"dataset.num_workers={workers}",

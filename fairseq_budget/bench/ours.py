@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.subject import Subject
+from fairseq_budget.frontends import FRONTENDS
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.planning.steps import Batch, inputs_of
 from fairseq_budget.plugin.objectives import MODELS
@@ -16,6 +17,7 @@ class Ours(Subject):
 
     name = "fairseq-budget"
     objectives = tuple(OBJECTIVES)
+    frontends = tuple(FRONTENDS)
 
     @property
     def casts(self) -> bool:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from fairseq_budget.bench.case import Case
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.planning.machine import PRECISIONS
 from fairseq_budget.planning.steps import Batch, Phases, autocast, timed_step
 
@@ -26,6 +27,7 @@ class Subject(ABC):
 
     name: ClassVar[str]
     objectives: ClassVar[tuple[str, ...]]
+    frontends: ClassVar[tuple[str, ...]] = (DEFAULT,)
 
     def __init__(self, case: Case) -> None:
         torch.manual_seed(case.seed)

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from fairseq_budget.bench.subject import Subject
 from fairseq_budget.errors import BudgetError, unknown_name
+from fairseq_budget.frontends import DEFAULT
 
 OURS = "fairseq-budget"
 _CLASSES = {
@@ -33,7 +34,7 @@ def subject_class(name: str) -> type[Subject]:
     return getattr(import_module(f"fairseq_budget.bench.{module}"), kind)
 
 
-def peers_of(objective: str) -> list[str]:
-    """The peers that have this objective and are installed."""
-    installed = [name for name in PEERS if find_spec(name) is not None]
-    return [name for name in installed if objective in subject_class(name).objectives]
+def peers_of(objective: str, frontend: str = DEFAULT) -> list[str]:
+    """The peers that have this objective on this front end, and are installed."""
+    installed = {name: subject_class(name) for name in PEERS if find_spec(name) is not None}
+    return [name for name, kind in installed.items() if objective in kind.objectives and frontend in kind.frontends]

@@ -31,7 +31,7 @@ class TorchAudio(Subject):
         config = case.model
         return import_torchaudio().models.hubert_pretrain_model(
             extractor_mode="layer_norm" if config.extractor_mode == "layer_norm" else "group_norm",
-            extractor_conv_layer_config=list(case.shape.conv_layers),
+            extractor_conv_layer_config=list(case.shape.frontend.layers),
             extractor_conv_bias=False,
             encoder_embed_dim=config.encoder_embed_dim,
             encoder_projection_dropout=config.dropout_input,

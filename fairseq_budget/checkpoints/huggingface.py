@@ -88,7 +88,7 @@ def export(checkpoint: Path, out: Path) -> float:
 def convert(pretrained: Pretrained) -> PreTrainedModel:
     """The same encoder as a model of transformers, in eval mode."""
     config_class, model_class = CLASSES[pretrained.objective]
-    model = model_class(config_class(**architecture(pretrained.config, pretrained.model.model_shape.conv_layers)))
+    model = model_class(config_class(**architecture(pretrained.config, pretrained.model.model_shape.frontend.layers)))
     weights = {_name(name): value for name, value in pretrained.model.state_dict().items() if name.startswith(_ENCODER)}
     if pretrained.model.post_extract_proj is None:  # transformers always has a projection
         width = pretrained.config.encoder_embed_dim

@@ -43,7 +43,7 @@ def export(checkpoint: Path, out: Path) -> str:
 def content(pretrained: Pretrained) -> dict[str, Any]:
     """What the file holds; s3prl leaves out settings that it doesn't know."""
     config = pretrained.config
-    settings = asdict(config) | {"conv_feature_layers": str(list(pretrained.model.model_shape.conv_layers))}
+    settings = asdict(config) | {"conv_feature_layers": str(list(pretrained.model.model_shape.frontend.layers))}
     state: dict[str, Any] = {
         "task_cfg": {"normalize": pretrained.normalize, "sample_rate": SAMPLE_RATE},
         "model_cfg": settings,

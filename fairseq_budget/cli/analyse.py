@@ -17,6 +17,7 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import packing
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import FRONTENDS, get_frontend
 from fairseq_budget.objectives import get_objective
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def analyse() -> None:
 def isoflop(
     runs: Annotated[list[Path], typer.Argument(help="Folders that hold runs (*/record.json), or CSV files.")],
     objective: Annotated[str | None, typer.Option(help="The one to analyse, where there are several.")] = None,
+    frontend: Annotated[str | None, typer.Option(help=f"The same of front ends: {' or '.join(FRONTENDS)}.")] = None,
     measure: Annotated[
         str, typer.Option(help="What to minimise: a metric of the records (valid_loss, train_loss), or a column of the CSV.")
     ] = "valid_loss",
@@ -46,7 +48,7 @@ def isoflop(
     """The optimal size for each budget, from runs at several sizes: by parabolas and by a parametric fit, with intervals.
 
     A CSV has the columns objective, budget_flops (spent), params, one for each measure (less is better: valid_loss,
-    asr_wer, ...) and, if known, hours_heard.  Runs whose spent FLOPs are within 3% share a budget.
+    asr_wer, ...) and, if known, hours_heard and frontend.  Runs whose spent FLOPs are within 3% share a budget.
     """
     # scipy and matplotlib take a second to import; other commands must not wait for them
     from fairseq_budget.planning.isoflop.analysis import analyse
@@ -56,7 +58,9 @@ def isoflop(
 
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
-    points = read_points(runs, measure, objective and get_objective(objective).name)
+    points = read_points(
+        runs, measure, objective and get_objective(objective).name, frontend and get_frontend(frontend).name
+    )
     analysis = analyse(points, measure, resamples, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     save(isoflop_figure(analysis), out)
@@ -90,7 +94,7 @@ def _rows(fit: BudgetFit) -> Iterator[tuple[str, ...]]:
 
 def _cells(optimum: Optimum) -> Iterator[str]:
     yield numbers.params(optimum.params)
-    yield numbers.NOTHING if optimum.percent_of_slim is None else f"{optimum.percent_of_slim:.0f}%"
+    yield numbers.NOTHING if optimum.percent_of_slim is None else f"{numbers.of_slim(optimum.percent_of_slim)}%"
     ends = optimum.interval and [numbers.params(end) for end in optimum.interval]
     yield f"{ends[0].removesuffix(' M')} to {ends[1]}" if ends else numbers.NOTHING
 

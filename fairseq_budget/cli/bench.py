@@ -22,13 +22,15 @@ from fairseq_budget.cli.bench_options import (
     reporter,
     samples_of,
 )
-from fairseq_budget.cli.objectives import objective_names
+from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import DEFAULT
 
 app = typer.Typer(help="Time training steps: beside stock fairseq and other libraries, over lengths and batches.")
 
 Objective = Annotated[str, typer.Option(help=objective_names())]
 SizeName = Annotated[str, typer.Option(help="A row of the size table.")]
+FrontendName = Annotated[str, typer.Option("--frontend", help=frontend_names())]
 Precisions = Annotated[str | None, typer.Option(help="fp32, bf16, fp16; several comma-separated (default: fp32).")]
 Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (default: fp32).")]
 Seconds = Annotated[float, typer.Option(help="Of each utterance.")]
@@ -44,6 +46,7 @@ def bench(
     context: typer.Context,
     objective: Objective = "hubert",
     size: SizeName = "slim",
+    frontend: FrontendName = DEFAULT,
     precision: Precisions = None,
     seconds: Seconds = 10.0,
     batch: Utterances = 2,
@@ -70,11 +73,11 @@ def bench(
 
     check_repeats(repeats)
     precisions = listed(precision or "fp32")
-    case = case_of(objective, size, precisions[0], batch, seconds, device, settings)
+    case = case_of(objective, size, precisions[0], batch, seconds, device, settings, frontend)
     cases = [case.within(name).validate() for name in precisions]
-    names = [OURS, *(peers_of(objective) if peers is None else chosen(peers))]
+    names = [OURS, *(peers_of(objective, frontend) if peers is None else chosen(peers))]
     for name in names:
-        check_has(name, objective)
+        check_has(name, objective, frontend)
     comparison = compare([Entry(name, there) for name in names for there in cases], repeats, in_turns, reporter())
     if as_json:
         print(json.dumps({**description(case), **asdict(comparison)}, indent=2))
@@ -86,6 +89,7 @@ def bench(
 def grid(
     objective: Objective = "wav2vec2",
     size: SizeName = "base",
+    frontend: FrontendName = DEFAULT,
     precision: Precisions = None,
     lengths: Annotated[str, typer.Option(help="Seconds of an utterance, comma-separated.")] = "1,5,10,15",
     batches: Annotated[str, typer.Option(help="Utterances in a batch, comma-separated.")] = "1,2,4,8,12",
@@ -111,9 +115,9 @@ def grid(
     check_repeats(repeats)
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
-    check_has(subject, objective)
+    check_has(subject, objective, frontend)
     precisions, limit = listed(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
-    case = case_of(objective, size, precisions[0], 1, 1.0, device, settings)
+    case = case_of(objective, size, precisions[0], 1, 1.0, device, settings, frontend)
     axes = numbers_of("--lengths", lengths, float), numbers_of("--batches", batches, int)
     cells = list(cells_of(subject, case, *axes, precisions, repeats, limit, reporter()))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +134,7 @@ def grid(
 def profile(
     objective: Objective = "hubert",
     size: SizeName = "slim",
+    frontend: FrontendName = DEFAULT,
     precision: Precision = None,
     seconds: Seconds = 10.0,
     batch: Utterances = 2,
@@ -144,8 +149,8 @@ def profile(
     from fairseq_budget.cli.bench_tables import print_profile
 
     check_repeats(repeats)
-    check_has(subject, objective)
-    case = case_of(objective, size, precision or "fp32", batch, seconds, device, settings).validate()
+    check_has(subject, objective, frontend)
+    case = case_of(objective, size, precision or "fp32", batch, seconds, device, settings, frontend).validate()
     found = watch(subject, case, repeats, reporter())
     if as_json:
         print(json.dumps({**description(case), "subject": subject, "precision": case.precision, **asdict(found)}, indent=2))
@@ -154,10 +159,32 @@ def profile(
 
 
 @app.command()
+def flops(
+    objective: Objective = "hubert",
+    size: SizeName = "slim",
+    frontend: FrontendName = DEFAULT,
+    seconds: Annotated[float, typer.Option(help="Of the utterance.")] = 5.0,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """FLOPs of an utterance by the closed form, beside torch's counter and DeepSpeed's profiler, which watch a model."""
+    from fairseq_budget.bench.witnesses import count
+    from fairseq_budget.cli.bench_tables import print_flops
+
+    case = case_of(objective, size, "fp32", 1, seconds, "cpu", settings, frontend).validate()
+    found = count(case.model, case.samples)
+    if as_json:
+        print(json.dumps({**description(case), **asdict(found)}, indent=2))
+    else:
+        print_flops(Console(), case, found)
+
+
+@app.command()
 def loader(
     data: Annotated[Path, typer.Argument(help="Folder with train.tsv (`fairseq-budget manifest`).")],
     objective: Objective = "wav2vec2",
     size: SizeName = "slim",
+    frontend: FrontendName = DEFAULT,
     workers: Annotated[str, typer.Option(help="Numbers of loader processes, comma-separated.")] = "0,1,2,4",
     batch_seconds: Annotated[float, typer.Option(help="Audio in a batch at most.")] = 20.0,
     updates: Annotated[int, typer.Option(help="Updates that are timed, after two to warm up.")] = 8,
@@ -172,7 +199,7 @@ def loader(
     there, report, rows = open_device(device), reporter(), []
     for count in numbers_of("--workers", workers, int):
         report(f"{count} loader processes")
-        rows.append(measure_waiting(data, objective, size, there, samples_of(batch_seconds), updates, count))
+        rows.append(measure_waiting(data, objective, size, there, samples_of(batch_seconds), updates, count, frontend))
     if as_json:
         answer = [{**asdict(row), "share": row.share} for row in rows]
         print(json.dumps({"device": device_name(there), "objective": objective, "size": size, "rows": answer}, indent=2))
@@ -184,6 +211,7 @@ def loader(
 def ledger(
     objective: Objective = "hubert",
     size: SizeName = "slim",
+    frontend: FrontendName = DEFAULT,
     precision: Precision = None,
     seconds: Seconds = 10.0,
     batch: Utterances = 2,
@@ -195,7 +223,7 @@ def ledger(
     from fairseq_budget.arithmetic import numbers
     from fairseq_budget.bench.bookkeeping import measure_bookkeeping
 
-    case = case_of(objective, size, precision or "fp32", batch, seconds, device).validate()
+    case = case_of(objective, size, precision or "fp32", batch, seconds, device, frontend=frontend).validate()
     cost = measure_bookkeeping(case, repeats)
     if as_json:
         print(json.dumps({**description(case), **asdict(cost), "share": cost.share}, indent=2))

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import DEFAULT
 
 if TYPE_CHECKING:
     from fairseq_budget.bench.case import Case
@@ -52,13 +53,14 @@ def case_of(
     seconds: float,
     device: str | None,
     settings: list[str] | None = None,
+    frontend: str = DEFAULT,
 ) -> Case:
     """What is timed, of options as they are given; the device is checked, the rest isn't yet."""
     from fairseq_budget.bench.case import Case
     from fairseq_budget.planning.machine import open_device
 
     there = str(open_device(device))
-    return Case(objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()))
+    return Case(objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()), frontend=frontend)
 
 
 def check_repeats(repeats: int) -> None:
@@ -67,12 +69,14 @@ def check_repeats(repeats: int) -> None:
         raise ConfigError(f"`--repeats` must be at least 1, but is {repeats}")
 
 
-def check_has(subject: str, objective: str) -> None:
-    """Raises ConfigError if that subject has no such objective."""
+def check_has(subject: str, objective: str, frontend: str) -> None:
+    """Raises ConfigError if that subject has no such objective or front end."""
     from fairseq_budget.bench.subjects import subject_class
 
-    if objective not in subject_class(subject).objectives:
-        raise ConfigError(f"{subject} has no objective `{objective}`: choose another, or do without {subject}")
+    kind = subject_class(subject)
+    for what, name, known in (("objective", objective, kind.objectives), ("front end", frontend, kind.frontends)):
+        if name not in known:
+            raise ConfigError(f"{subject} has no {what} `{name}`: choose another, or do without {subject}")
 
 
 def samples_of(seconds: float) -> int:

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from fairseq_budget import published
 from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.flops import CONVENTION
+from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
 from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Ratio, Row
@@ -21,6 +23,7 @@ from fairseq_budget.bench.grid import Cell
 from fairseq_budget.bench.loader import Waiting
 from fairseq_budget.bench.profile import Kind, Profile
 from fairseq_budget.bench.subjects import OURS
+from fairseq_budget.bench.witnesses import Witnesses
 from fairseq_budget.planning.machine import device_name
 
 GIB = 2**30
@@ -159,6 +162,31 @@ def _kind_cells(kind: Kind, profile: Profile) -> Iterator[str]:
     yield numbers.NOTHING if math.isnan(rate) else f"{rate / 1e9:,.0f}"
     yield numbers.percent(rate / profile.matmul_flops_per_second)
     yield f"{kind.bytes / 1e9:,.2f}" if kind.bytes else numbers.NOTHING
+
+
+def print_flops(console: Console, case: Case, found: Witnesses) -> None:
+    """A row for each component of a forward pass, and one for all; the witnesses as percent of the whole."""
+    table = _table("component", "closed form", "torch", "DeepSpeed", left=1)
+    total = sum(found.closed_form.values())
+    for name, own in found.closed_form.items():
+        gaps = [_gap(counts.get(name, 0) - own, total) for counts in (found.torch, found.deepspeed)]
+        table.add_row(name, human_flops(own), *gaps)
+    gaps = [_gap(sum(counts.values()) - total, total) for counts in (found.torch, found.deepspeed)]
+    table.add_row("forward", human_flops(total), *gaps, end_section=True)
+    table.add_row("a training step", human_flops(found.training), "", "")
+    seen = _gap(found.torch_executed - found.executed, found.executed)
+    table.add_row("of it executed", human_flops(found.executed), seen, "")
+    console.print(table)
+    _footnote(
+        console,
+        f"{case.objective}, {case.frontend}, {case.size}, {numbers.params(count_parameters(case.shape))} parameters, an "
+        f"utterance of {case.samples / SAMPLE_RATE:g} s. {CONVENTION}. Right: how far the witnesses are from the closed "
+        "form, in percent of the whole; DeepSpeed includes norms and activations.",
+    )
+
+
+def _gap(difference: int, total: int) -> str:
+    return f"{100 * difference / total:+.3f}%"
 
 
 def print_waiting(console: Console, rows: Sequence[Waiting]) -> None:

@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_budget.frontends import FRONTENDS
 from fairseq_budget.objectives import OBJECTIVES, Objective
 
 
@@ -17,6 +18,11 @@ def objective_names() -> str:
     """The help text of an option that takes an objective."""
     first, last = list(OBJECTIVES)[:-1], list(OBJECTIVES)[-1]
     return f"{', '.join(first)} or {last}."
+
+
+def frontend_names() -> str:
+    """The help text of an option that takes a front end."""
+    return f"What turns audio into frames: {' or '.join(FRONTENDS)}."
 
 
 def objectives(

@@ -18,9 +18,10 @@ from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_
 from fairseq_budget.arithmetic.sizes import SIZES, Size, get_size
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli.budget_options import one_currency, with_budget_options
-from fairseq_budget.cli.objectives import objective_names
+from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
 
@@ -32,6 +33,7 @@ _PROBE_BATCH_HELP = f"Utterances x seconds that are probed (default: {SMALL_BATC
 def plan(
     objective: Annotated[str, typer.Option(help=objective_names())],
     budget: dict[str, float],
+    frontend: Annotated[str, typer.Option(help=frontend_names())] = DEFAULT,
     sizes: Annotated[str | None, typer.Option(help="Sizes, comma-separated (default: all).")] = None,
     layers: Annotated[int | None, typer.Option(help="A shape of your own: Transformer layers,")] = None,
     dim: Annotated[int | None, typer.Option(help="its width,")] = None,
@@ -72,19 +74,18 @@ def plan(
     amounts = one_currency(budget, {"flops": PUBLISHED_FLOPS})
     setting = Setting(ranks, samples_per_batch, accumulation, crop, packing, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
-    probed = None
-    if probe:
-        if step_seconds is not None:
-            raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
-        probed = run_probe(objective, planned, setting, device, precision, probe_batch, probe_seconds)
+    if probe and step_seconds is not None:
+        raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
+    measured = (setting, device, precision, probe_batch, probe_seconds, frontend)
+    probed = run_probe(objective, planned, *measured) if probe else None
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     runs = [
-        plan_run(size.name, shape_of(objective, size), amounts, setting, seconds)
+        plan_run(size.name, shape_of(objective, size, frontend=frontend), amounts, setting, seconds)
         for size, seconds in zip(planned, times, strict=True)
     ]
     if price_per_device_hour is not None:
         runs = price_runs(runs, price_per_device_hour)
-    choice = choose(objective, runs)
+    choice = choose(objective, runs, frontend)
     if as_json:
         print(json.dumps(_as_json(runs, choice, probed), indent=2))
     else:

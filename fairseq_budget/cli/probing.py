@@ -16,6 +16,7 @@ from fairseq_budget.arithmetic.plan import Setting
 from fairseq_budget.arithmetic.sizes import Size
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import DEFAULT
 
 if TYPE_CHECKING:
     from fairseq_budget.planning.probe import Probe
@@ -51,6 +52,7 @@ def run_probe(
     precision: str | None,
     batch: str | None,
     seconds: float,
+    frontend: str = DEFAULT,
 ) -> Probed:
     """Measure every size for at most so many `seconds` in all.
 
@@ -68,7 +70,7 @@ def run_probe(
     else:
         utterances, samples = _parse_batch(batch or SMALL_BATCH)
     rate = machine.matmul_rate(device, precision)
-    prober = Prober(objective, setting, device, precision, rate, utterances, samples, seconds)
+    prober = Prober(objective, setting, device, precision, rate, utterances, samples, seconds, frontend)
     return Probed(machine.device_name(device), precision, rate, prober.probe(sizes))
 
 

@@ -37,8 +37,8 @@ def register() -> None:
 
 
 def accept_numbers_as_sizes() -> None:
-    """The papers call sizes 30, 50, 70 and 200; Hydra reads `size=30` as a number and refuses it as the name of a group's
-    option.  After parsing, the number of this one group becomes its name again."""
+    """Sizes are called 30 or 0.5; Hydra reads `size=30` as a number and refuses it as the name of a group's option.  After
+    parsing, the number of this one group becomes its name again."""
     parse = OverridesParser.parse_overrides
     if hasattr(parse, "__wrapped__"):
         return
@@ -47,7 +47,7 @@ def accept_numbers_as_sizes() -> None:
     def parse_overrides(self: OverridesParser, overrides: list[str]) -> list[Any]:
         return [
             dataclasses.replace(override, _value=str(override.value()))
-            if override.key_or_group == recipes.SIZE_GROUP and isinstance(override.value(), int)
+            if override.key_or_group == recipes.SIZE_GROUP and isinstance(override.value(), int | float)
             else override
             for override in parse(self, overrides)
         ]

@@ -1,6 +1,6 @@
-"""Waveform to hidden states: what HuBERT, wav2vec 2.0 and TERA have in common.
+"""Waveform to hidden states: what all objectives have in common.
 
-Letters: B utterances, S samples, F frames, C convolutional channels, D model width.
+Letters: B utterances, S samples, F frames, C values of a front end's frame, D model width.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.frontends import build_frontend
 from fairseq_budget.kernels.dropout import dropout
-from fairseq_budget.modules.convolutions import ConvFeatureEncoder
 from fairseq_budget.modules.masking import draw_mask
 from fairseq_budget.modules.transformer import TransformerEncoder
 
@@ -27,11 +27,13 @@ Lengths = Tensor | np.ndarray | None
 class Encoded:
     """One masked pass: what an objective is scored on.
 
-    Shape: hidden (B, F, D), features (B, F, C) after their layer norm and before masking, positions (B * M,) the masked
-    frames as indices into B * F, features_pen () the mean square of the raw convolutional features.
+    Shape: hidden (B, F, D), frames (B, F, C) of the front end, features (B, F, C) the same as the encoder reads them before
+    masking, positions (B * M,) the masked frames as indices into B * F, features_pen () the mean square of the frames of a
+    front end that learns, 0 of others.
     """
 
     hidden: Tensor
+    frames: Tensor
     features: Tensor
     positions: Tensor
     features_pen: Tensor
@@ -44,7 +46,7 @@ class Encoded:
 
 
 class SpeechEncoder(nn.Module):
-    """Convolutions, projection, masking and Transformer; an objective subclasses it and adds its head.
+    """Front end, projection, masking and Transformer; an objective subclasses it and adds its head.
 
     Parameter names are stock fairseq's (HubertModel, Wav2Vec2Model).
     """
@@ -55,19 +57,20 @@ class SpeechEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.model_shape: ModelShape = config.shape()
-        channels, dim = self.model_shape.conv_dim, config.encoder_embed_dim
-        self.feature_extractor = ConvFeatureEncoder(self.model_shape.conv_layers, config.extractor_mode)
-        self.layer_norm = nn.LayerNorm(channels)
-        self.post_extract_proj = nn.Linear(channels, dim) if channels != dim else None
+        frontend, dim = self.model_shape.frontend, config.encoder_embed_dim
+        self.feature_extractor = build_frontend(frontend)
+        # what isn't learned comes normalised, band by band: a norm over the bands of a frame would take its loudness away
+        self.layer_norm = nn.LayerNorm(frontend.width) if frontend.learns else None
+        self.post_extract_proj = nn.Linear(frontend.width, dim) if frontend.width != dim else None
         self.mask_emb = nn.Parameter(torch.empty(dim).uniform_())
         self.encoder = TransformerEncoder(config)
         self.recomputed = frozenset({"linear", "attention"} if config.checkpoint_activations else ())
         """Components of :func:`~fairseq_budget.arithmetic.flops.forward_flops` that the backward pass computes again."""
 
     def features(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Shape: source (B, S), lengths (B,) samples or None -> features (B, F, C), lengths (B,) frames or None.
+        """Shape: source (B, S), lengths (B,) samples or None -> frames (B, F, C), lengths (B,) frames or None.
 
-        The gradient that flows back into the convolutions is scaled by `feature_grad_mult`.
+        The gradient that flows back into the front end is scaled by `feature_grad_mult`.
         """
         scale = self.config.feature_grad_mult
         with torch.set_grad_enabled(torch.is_grad_enabled() and scale > 0):
@@ -75,6 +78,10 @@ class SpeechEncoder(nn.Module):
         if features.requires_grad and scale != 1.0:
             features.register_hook(lambda gradient: gradient * scale)
         return features, frames
+
+    def normalise(self, frames: Tensor) -> Tensor:
+        """What the encoder reads of a front end's frames, in its own precision.  Shape: (B, F, C) -> (B, F, C)."""
+        return frames.to(self.mask_emb.dtype) if self.layer_norm is None else self.layer_norm(frames)
 
     def project(self, features: Tensor) -> Tensor:
         """Shape: (B, F, C) -> (B, F, D), with dropout."""
@@ -95,10 +102,11 @@ class SpeechEncoder(nn.Module):
             mask = draw_mask(rows, self.config.mask_prob, self.config.mask_length)
         # indices are found on the CPU, where the mask was drawn: on a GPU, counting them would wait for the device
         positions = device_tensor(mask.flatten().nonzero().squeeze(1), source.device)
-        features = self.layer_norm(raw)
+        features = self.normalise(raw)
         x = self.project(features)
         x = torch.where(device_tensor(mask, source.device)[..., None], self.mask_emb.to(x.dtype), x)
-        return Encoded(self.encoder(x, valid), features, positions, mean_square(raw, valid))
+        penalty = mean_square(raw, valid) if self.model_shape.frontend.learns else raw.new_zeros(())
+        return Encoded(self.encoder(x, valid), raw, features, positions, penalty)
 
     def extract(self, source: Tensor, lengths: Lengths = None) -> tuple[list[Tensor], Tensor]:
         """Unmasked hidden states, for downstream tasks and labels.
@@ -106,8 +114,8 @@ class SpeechEncoder(nn.Module):
         Shape: source (B, S), lengths (B,) in samples or None when nothing is padded
         -> hidden states (layers + 1) x (B, F, D): the first layer's input and every layer's output; frames (B,).
         """
-        features, frame_lengths = self.features(source, device_tensor(lengths, source.device))
-        x = self.project(self.layer_norm(features))
+        frames, frame_lengths = self.features(source, device_tensor(lengths, source.device))
+        x = self.project(self.normalise(frames))
         states: list[Tensor] = []
         self.encoder(x, valid_frames(frame_lengths, x.size(1)), states)
         if frame_lengths is None:

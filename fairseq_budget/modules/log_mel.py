@@ -8,20 +8,21 @@ Source: Kaldi's ``feat/feature-window`` and ``mel-computations`` (Povey et al. 2
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fairseq_budget.kernels.precision import as_it_is
+from fairseq_budget.kernels.precision import ExactBuffers, as_it_is
 
 LOW_HZ = 20.0
 PREEMPHASIS = 0.97
 POVEY_POWER = 0.85
+SMALLEST_DEVIATION = 1e-5
+"""Below it a mel band says nothing: digital silence stays 0 instead of becoming noise."""
 
 
-class KaldiLogMel(nn.Module):
+class KaldiLogMel(ExactBuffers):
     """Logarithms of mel filters' outputs as Kaldi computes them, in fp32 whatever surrounds it.
 
     A frame is 25 ms of signal, every 10 ms, and only where it fits (``snip_edges``).  Per frame: mean removed,
@@ -48,15 +49,6 @@ class KaldiLogMel(nn.Module):
             "window": _povey_window(self.window_samples),
             "mel_filters": _mel_filters(self.num_mels, self.fft_size, self.sample_rate),
         }
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """Follow the model to its device but not to half precision: fairseq's fp16 calls ``model.half()``."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, constant in self._constants().items():
-            buffer = getattr(self, name)
-            if buffer.dtype != torch.float32:
-                setattr(self, name, constant.float().to(buffer.device))
-        return self
 
     def frames(self, samples: Any) -> Any:
         """How many frames fit into so many samples (an integer or a tensor of them); 0 for less than one window (25 ms)."""
@@ -108,6 +100,20 @@ def pairs_of_frames(x: Tensor, frames: int, own: Tensor | None = None) -> Tensor
     last = pairs.size(1) - 1 if own is None else (own[:, None] // 2 - 1).clamp(min=0)
     index = torch.arange(frames, device=x.device).clamp(max=last).expand(x.size(0), -1)
     return pairs.gather(1, index[..., None].expand(-1, -1, pairs.size(2)))
+
+
+def normalise(x: Tensor, frames: Tensor | None) -> Tensor:
+    """Mean 0 and deviation 1 of each value over an utterance's frames.
+
+    Shape: x (B, F, D), frames (B,) that exist, or None when all do -> (B, F, D)
+    """
+    there = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)
+    if frames is not None:
+        there = (torch.arange(x.size(1), device=x.device) < frames[:, None]).to(x.dtype)
+    there, count = there[..., None], there.sum(1)[:, None, None].clamp(min=1)
+    centred = x - (x * there).sum(1, keepdim=True) / count
+    deviation = ((centred.square() * there).sum(1, keepdim=True) / count).sqrt()
+    return centred / deviation.clamp(min=SMALLEST_DEVIATION)
 
 
 def _povey_window(samples: int) -> Tensor:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 FEATURES_PENALTY = 10.0
-"""Weight of the mean square of the convolutional features (papers A and C, all objectives)."""
+"""Weight of the mean square of the convolutional features (papers A and C, all objectives); a front end that doesn't learn
+has no such penalty."""
 
 UNITS = {"bits": 1 / math.log(2), "L1": 1.0}
 """What a logged loss is multiplied by: fairseq logs cross-entropies in bits."""

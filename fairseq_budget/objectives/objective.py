@@ -15,11 +15,12 @@ from fairseq_budget.arithmetic.model_config import ModelConfig, read_config
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size
+from fairseq_budget.frontends import DEFAULT
 
 
 @dataclass(frozen=True)
 class Regularisation:
-    """Dropout, LayerDrop and the scale of the gradient that reaches the convolutions."""
+    """Dropout, LayerDrop and the scale of the gradient that reaches the front end."""
 
     dropout: float
     encoder_layerdrop: float
@@ -29,6 +30,14 @@ class Regularisation:
 # Liu et al. 2024: as in HuBERT and wav2vec 2.0 Base; Large without dropout or LayerDrop, convolutions at full gradient
 REGULARISED = Regularisation(dropout=0.1, encoder_layerdrop=0.05, feature_grad_mult=0.1)
 UNREGULARISED = Regularisation(dropout=0.0, encoder_layerdrop=0.0, feature_grad_mult=1.0)
+
+MINI_LEARNING_RATE = 1e-3
+"""Highest rate of a mini size 256 wide; others have it times ``sqrt(256 / width)``.
+
+With it HuBERT left the plateau of guessing at every width from 32 to 384 (mel frames, batches of 8 x 4 s, 5e11 to 3.2e13
+FLOPs); no sweep has been made.
+"""
+MINI_WIDTH = 256
 
 LARGE_AS_THE_OTHERS: Mapping[str, Any] = {"layer_norm_first": False, "extractor_mode": "default", "normalize": False}
 """Norms of an encoder that is Base's in every size: after the blocks, and group norm after the first convolution."""
@@ -53,6 +62,8 @@ class Objective:
     """What losses are logged in: a key of :data:`fairseq_budget.objectives.loss.UNITS`."""
     learning_rates: Mapping[str, float]
     """Highest learning rate by size; of other sizes see :meth:`learning_rate`."""
+    mini_learning_rate: float = MINI_LEARNING_RATE
+    """The same of a mini size that is 256 wide."""
     percents: Mapping[str, int] = field(default_factory=dict)
     """Published size relative to Slim, in percent of parameters; of other sizes see :meth:`percent`."""
     needs_labels: bool = False
@@ -60,16 +71,19 @@ class Objective:
     stock_names: tuple[str, ...] = ()
     """What stock fairseq calls its model; checkpoints of it are read."""
     unregularised: Mapping[str, Any] = field(default_factory=lambda: LARGE_AS_THE_OTHERS)
-    """Settings of sizes that train without regularisation (Large), where they differ between objectives."""
+    """Settings of Large, which trains without regularisation, where they differ between objectives."""
 
     def learning_rate(self, size: Size) -> float:
         """The highest learning rate of a size.
 
-        A size without a published one has a value between those of its neighbours, linear in the logarithms of rate and
-        parameters; beyond the smallest and the largest of the table, theirs.
+        A mini size has one by its width, ``rate * sqrt(256 / width)``.  Another size without a published one has a value
+        between those of its neighbours, linear in the logarithms of rate and parameters; beyond the smallest and the largest
+        of the published ones, theirs.
         """
         if size.name in self.learning_rates:
             return self.learning_rates[size.name]
+        if size.mini:
+            return float(f"{self.mini_learning_rate * math.sqrt(MINI_WIDTH / size.encoder_embed_dim):.2g}")
         known = sorted((self.params(SIZES[name]), rate) for name, rate in self.learning_rates.items())
         params = self.params(size)
         if not known[0][0] < params < known[-1][0]:
@@ -79,13 +93,19 @@ class Objective:
         share = math.log(params / few) / math.log(many / few)
         return float(f"{low ** (1 - share) * high**share:.2g}")
 
-    def percent(self, size: Size) -> int:
-        """Parameters relative to Slim's, in percent, as published where the study has the size."""
-        return self.percents.get(size.name) or round(100 * self.params(size) / self.params(SIZES["slim"]))
+    def percent(self, size: Size, frontend: str = DEFAULT) -> float:
+        """Parameters relative to the published Slim's, in percent, as published where the study has the size.
 
-    def params(self, size: Size) -> int:
+        From another front end than the study's they are counted; below 10% to two digits.
+        """
+        if frontend == DEFAULT and size.name in self.percents:
+            return self.percents[size.name]
+        share = 100 * self.params(size, frontend) / self.params(SIZES["slim"])
+        return round(share) if share >= 10 else float(f"{share:.2g}")
+
+    def params(self, size: Size, frontend: str = DEFAULT) -> int:
         """Parameters of a size, the head included."""
-        return count_parameters(self.shape(size))
+        return count_parameters(self.shape(size, frontend=frontend))
 
     def published_curve(self) -> list[published.Row]:
         """Losses and scores by size at 1.33e18 FLOPs (Liu et al. 2024, figure 2); empty where nobody has published any."""
@@ -94,7 +114,7 @@ class Objective:
     def settings(self, size: Size) -> dict[str, Any]:
         """Every setting of a model that the size decides; keys are fields of :attr:`config`, and `normalize`."""
         regular = REGULARISED if size.regularised else UNREGULARISED
-        norms = LARGE_AS_THE_OTHERS if size.regularised else self.unregularised
+        norms = LARGE_AS_THE_OTHERS if size.regularised or size.mini else self.unregularised
         return {
             "encoder_layers": size.encoder_layers,
             "encoder_embed_dim": size.encoder_embed_dim,

@@ -23,6 +23,7 @@ from fairseq_budget.arithmetic.plan import PlannedRun
 from fairseq_budget.arithmetic.sizes import SIZES, Size
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.frontends import DEFAULT, get_frontend
 from fairseq_budget.objectives import OBJECTIVES, get_objective, shape_of
 
 PUBLISHED_FLOPS = 1.33e18
@@ -60,7 +61,8 @@ class Choice:
     by_measure: dict[str, int]
     """The optimum by each of :data:`MEASURES` alone."""
     confidence: str
-    """`published`: at the paper's budget; `scaled`: by the assumption on budgets; `guess`: far from anything measured."""
+    """`published`: at the paper's budget; `scaled`: by the assumption on budgets; `guess`: far from anything measured, in
+    budget or in size."""
 
     @property
     def explanation(self) -> str:
@@ -82,9 +84,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class NoChoice:
-    """What stands in the place of a choice for an objective whose curves nobody has published."""
+    """What stands in the place of a choice where nobody has published curves: of an objective, or from a front end."""
 
     objective: str
+    frontend: str = DEFAULT
     name: None = None
     confidence: str = "none"
 
@@ -93,11 +96,15 @@ class NoChoice:
         """Why no size is chosen, and what to do instead."""
         curves = [other for other in OBJECTIVES.values() if other.published_curve()]
         optima = [100 * _centre(other.name) / other.params(SIZES["slim"]) for other in curves]
+        of = f"for {get_objective(self.objective).title}"
+        if self.frontend != DEFAULT:
+            of = f"{of} from {get_frontend(self.frontend).title} frames"
+        others = ", ".join(other.title for other in curves)
         return (
-            f"No size is chosen: for {get_objective(self.objective).title} nobody has published losses or scores against "
-            f"sizes. At {human_flops(PUBLISHED_FLOPS)} the optima of {', '.join(other.title for other in curves)} lie at "
-            f"{min(optima):.0f} to {max(optima):.0f}% of Slim (Liu et al. 2024, figure 2); whether that holds here is "
-            "untested: train three sizes or more on a small budget and fit them with `fairseq-budget analyse isoflop`."
+            f"No size is chosen: {of} nobody has published losses or scores against sizes. At "
+            f"{human_flops(PUBLISHED_FLOPS)} the optima of {others} on convolutions lie at {min(optima):.0f} to "
+            f"{max(optima):.0f}% of Slim (Liu et al. 2024, figure 2); whether that holds here is untested: train three "
+            "sizes or more on a small budget and fit them with `fairseq-budget analyse isoflop`."
         )
 
 
@@ -107,8 +114,11 @@ def _cautions(choice: Choice) -> Iterator[str]:
             f"Scaled from {human_flops(PUBLISHED_FLOPS)} to {human_flops(choice.flops)} by N_opt ~ C^{EXPONENT:g} (Hoffmann "
             f"et al. 2022, on text; {EXPONENT_LOW:g} to {EXPONENT_HIGH:g} in the interval), which is untested on speech"
         )
-    if choice.confidence == "guess":
+    if _factor(choice.flops) > FARTHEST:
         yield f"This is a guess: the budget is {_factor(choice.flops):,.0f} times away from the one that was measured"
+    smallest, largest = _measured_sizes(choice.objective)
+    if not smallest <= choice.params <= largest:
+        yield f"No published curve reaches this size: they go from {_millions(smallest)} to {_millions(largest)}"
     if not 0.5 < choice.params / choice.optimum_params < 2:
         yield "No size of this plan lies within a factor of 2 of the optimum"
 
@@ -138,7 +148,15 @@ def published_optimum(objective: str, measure: str, left_out: int | None = None)
 
 def _size(objective: str, percent: object) -> Size:
     of = get_objective(objective)
-    return next(size for size in SIZES.values() if of.percent(size) == percent and size.name != OFF_CURVE)
+    published_sizes = (size for size in SIZES.values() if not size.mini and size.name != OFF_CURVE)
+    return next(size for size in published_sizes if of.percent(size) == percent)
+
+
+def _measured_sizes(objective: str) -> tuple[int, int]:
+    """Parameters of the smallest and of the largest size on an objective's curves."""
+    rows = get_objective(objective).published_curve()
+    params = [_params(objective, _size(objective, row["percent_of_slim"])) for row in rows]
+    return min(params), max(params)
 
 
 def _params(objective: str, size: Size) -> int:
@@ -157,14 +175,16 @@ def published_interval(objective: str) -> tuple[float, float]:
     return min(minima), max(minima)
 
 
-def choose(objective: str, runs: Sequence[PlannedRun]) -> Choice | NoChoice:
+def choose(objective: str, runs: Sequence[PlannedRun], frontend: str = DEFAULT) -> Choice | NoChoice:
     """The planned run whose size is nearest to the optimum at the FLOPs that it spends, if curves of the objective exist.
+
+    They were measured on convolutions: for another front end nothing is chosen.
 
     On a budget in FLOPs all runs spend the same.  In another currency a larger model spends more FLOPs; the chosen size is
     then the one for which this amount is neither too much nor too little.
     """
-    if not get_objective(objective).published_curve():
-        return NoChoice(objective)
+    if frontend != DEFAULT or not get_objective(objective).published_curve():
+        return NoChoice(objective, frontend)
     centre = _centre(objective)
     candidates = [run for run in runs if run.name != OFF_CURVE] or list(runs)
     best = min(candidates, key=lambda run: abs(math.log(run.params / (centre * _scale(run.flops)))))
@@ -178,7 +198,7 @@ def choose(objective: str, runs: Sequence[PlannedRun]) -> Choice | NoChoice:
         within_interval=[run.name for run in candidates if low <= run.params <= high],
         flops=best.flops,
         by_measure={measure: round(published_optimum(objective, measure) * _scale(best.flops)) for measure in MEASURES},
-        confidence=_confidence(best.flops),
+        confidence=_confidence(objective, best),
     )
 
 
@@ -198,8 +218,10 @@ def _scaled_interval(objective: str, flops: float) -> tuple[float, float]:
     return low * min(scales), high * max(scales)
 
 
-def _confidence(flops: float) -> str:
-    factor = _factor(flops)
+def _confidence(objective: str, run: PlannedRun) -> str:
+    factor, (smallest, largest) = _factor(run.flops), _measured_sizes(objective)
+    if not smallest <= run.params <= largest:
+        return "guess"
     return "published" if factor <= SAME_BUDGET else "scaled" if factor <= FARTHEST else "guess"
 
 

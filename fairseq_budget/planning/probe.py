@@ -24,6 +24,7 @@ from fairseq_budget.arithmetic.plan import Setting
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import Size
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory, release_unused
 from fairseq_budget.planning.memory_model import MemoryModel
@@ -83,6 +84,7 @@ class Prober:
     samples: int
     seconds: float
     """For all sizes together; the smallest is measured in any case."""
+    frontend: str = DEFAULT
 
     def probe(self, sizes: Sequence[Size]) -> list[Probe]:
         """One probe for each size, in the order given; smaller sizes are measured first.
@@ -90,7 +92,7 @@ class Prober:
         Raises:
             ConfigError: a batch or a time that tells nothing.
         """
-        shapes = [shape_of(self.objective, size) for size in sizes]
+        shapes = [self._shape(size) for size in sizes]
         self._validate(shapes[0])
         probes: dict[int, Probe] = {}
         last: Probe | None = None
@@ -110,6 +112,9 @@ class Prober:
         if not self.seconds > 0:
             raise ConfigError(f"`--probe-seconds` must be positive, but is {self.seconds:g}")
 
+    def _shape(self, size: Size) -> ModelShape:
+        return shape_of(self.objective, size, frontend=self.frontend)
+
     def _flops(self, shape: ModelShape, utterances: int | None = None) -> int:
         """Model FLOPs of a step of the probe."""
         return (utterances or self.utterances) * training_flops(shape, [self.samples])
@@ -121,7 +126,7 @@ class Prober:
     def _measured(self, size: Size, utterances: int) -> Probe | None:
         """None if not even one utterance fits into memory."""
         free = available_memory(self.device)
-        if free is not None and TRAINING_BYTES * count_parameters(shape_of(self.objective, size)) > free:
+        if free is not None and TRAINING_BYTES * count_parameters(self._shape(size)) > free:
             return None
         try:
             return self._measured_batch(size, utterances)
@@ -132,7 +137,8 @@ class Prober:
 
     def _measured_batch(self, size: Size, utterances: int) -> Probe:
         memory = PeakMemory(self.device)
-        training = Training(self.objective, size_config(self.objective, size), self.device, self.precision)
+        config = size_config(self.objective, size, self.frontend)
+        training = Training(self.objective, config, self.device, self.precision)
         batch = noise_batch(training.shape, utterances, self.samples, seed=0).to(self.device)
         steps: list[Phases] = []
         while len(steps) < WARM_UP + FEWEST_STEPS or (sum(s.step for s in steps) < SHORT and len(steps) < MOST_STEPS):

@@ -19,6 +19,7 @@ from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.sizes import SIZES, Size
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.kernels.memory import keep_freed_memory
 from fairseq_budget.objectives import build_model, get_objective
 from fairseq_budget.planning.machine import PRECISIONS, Stopwatch
@@ -51,11 +52,11 @@ def batch_flops(shape: ModelShape, batch: Batch) -> int:
     return utterances * training_flops(shape, [samples])
 
 
-def size_config(objective: str, size: Size) -> ModelConfig:
+def size_config(objective: str, size: Size, frontend: str = DEFAULT) -> ModelConfig:
     """The recipe's settings for a row of the size table; a shape of one's own is regularised as Slim is."""
     chosen = get_objective(objective)
     regularised = size if size.name in SIZES else replace(size, regularised=SIZES["slim"].regularised)
-    return chosen.model_config(chosen.settings(regularised))
+    return chosen.model_config({**chosen.settings(regularised), "frontend": frontend})
 
 
 def inputs_of(objective: str, batch: Batch) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from fairseq_budget.plugin.run.data import open_split
 from fairseq_budget.plugin.run.labels import run_labels
 from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
+from fairseq_budget.plugin.run.statistics import measure_statistics
 from fairseq_budget.plugin.run.waiting import WatchedEpochs
 from fairseq_budget.plugin.steps import Steps
 
@@ -52,6 +53,9 @@ class BudgetTask(Steps, FairseqTask):
         training = split == self.root.dataset.train_subset
         with user_errors():
             self.datasets[split] = open_split(self.cfg, split, self.labels, others, training)
+            # fairseq loads the training split last: by then a checkpoint's model is there
+            if training and self.network is not None:
+                measure_statistics(self.network, self.datasets[split], self.cfg.on_bad_audio == "skip")
         if training and self.record is not None and self.run.already_spent:
             self.record.catch_up()
 

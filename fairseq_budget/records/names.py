@@ -17,7 +17,7 @@ def objective_name(objective: str) -> str:
 
 def size_name(size: str) -> str:
     """A size as it is written in text: ``Slim``, ``size 30`` (not ``30%``: scores are percentages, too)."""
-    return f"size {size}" if size.isdigit() else size.capitalize()
+    return f"size {size}" if size[:1].isdigit() else size.capitalize()
 
 
 def size_of_upstream(upstream: str, size: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from fairseq_budget.arithmetic.budget import SPENT, share_spent
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.records.base import Entries, Measured, Name, Number, Record, renamed
 
 
@@ -47,6 +48,8 @@ class PretrainingRecord(Record):
     KIND: ClassVar[str] = "pretrain"
 
     objective: Name
+    frontend: str = DEFAULT
+    """What turned audio into frames; in records without it, convolutions."""
     size: str | None = None
     """A row of the size table; None for a shape of one's own."""
     percent: Measured = None

@@ -9,6 +9,16 @@ _MARKERS = {objective.name: objective.marker for objective in OBJECTIVES.values(
 
 # Paul Tol's "muted" colours, chosen to be told apart with any colour vision.
 _PALETTE = ("#332288", "#88CCEE", "#44AA99", "#999933", "#117733", "#DDCC77", "#CC6677", "#882255")
+# ... and his discrete rainbow of ten, in which neighbours in size are neighbours in colour
+_MINI_PALETTE = (
+    *("#D1BBD7", "#AE76A3", "#882E72", "#1965B0", "#7BAFDE"),
+    *("#4EB265", "#CAE0AB", "#F7F056", "#EE8026", "#DC050C"),
+)
+_COLOURS = {
+    name: palette[place % len(palette)]
+    for mini, palette in ((False, _PALETTE), (True, _MINI_PALETTE))
+    for place, name in enumerate(size.name for size in SIZES.values() if size.mini == mini)
+}
 STYLE = {
     "font.size": 12,
     "axes.spines.top": False,
@@ -30,4 +40,4 @@ def objective_marker(objective: str) -> str:
 
 def size_colour(size: str | None) -> str:
     """The size's colour: fixed by its row in the table of sizes, whatever else is in the study."""
-    return _PALETTE[list(SIZES).index(size) % len(_PALETTE)] if size in SIZES else NO_SIZE
+    return _COLOURS.get(size or "", NO_SIZE)

@@ -24,7 +24,7 @@ def losses(runs: Sequence[PretrainRun]) -> pd.DataFrame:
             "run": run.name,
             "objective": objective_name(run.objective),
             "size": size_name(run.size),
-            "% of Slim": f"{run.percent:.0f}",
+            "% of Slim": numbers.of_slim(run.percent),
             "parameters": numbers.params(run.params),
             "training loss": numbers.loss(run.train_loss),
             "validation loss": numbers.loss(run.valid_loss),

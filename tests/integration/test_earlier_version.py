@@ -11,7 +11,7 @@ from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.recipes import recipes_dir
 from tests.common import assert_close
 from tests.integration.conftest import check, run
-from tests.recorded import ASSETS, BATCHES, SHAPE, make_corpus
+from tests.recorded import ASSETS, BATCHES, NARROW, SHAPE, make_corpus
 
 BEGUN, ENDED = (ASSETS / "checkpoints" / f"hubert-0.3.1-{name}.pt" for name in ("update-6-of-12", "end"))
 """Half of 12 updates of 0.3.1 on `make_corpus`, one CPU rank; and what 0.3.1 itself made of the other half."""
@@ -24,7 +24,7 @@ def test_a_run_of_0_3_1_is_continued(tmp_path: Path) -> None:
     shutil.copy(BEGUN, checkpoints / "checkpoint_last.pt")
     data = make_corpus(tmp_path / "data")
     settings = ["size=30", "budget=custom", "task.budget.updates=12", "task.checkpoints=2", "device=cpu", "data=folder"]
-    settings += [*SHAPE, *BATCHES, "dataset.num_workers=1", "task.label_rate=50", "optimization.lr=[1e-3]"]
+    settings += [*NARROW["conv"], *SHAPE, *BATCHES, "dataset.num_workers=1", "task.label_rate=50", "optimization.lr=[1e-3]"]
     command = ["fairseq-hydra-train", "--config-dir", str(recipes_dir()), "--config-name", "hubert"]
     place = [f"task.data={data}", f"hydra.run.dir={tmp_path / 'run'}"]
     check(run([*command, *settings, *place], tmp_path, OMP_NUM_THREADS="1"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -28,7 +30,13 @@ LAYERS = (
         "fairseq_budget.published",
     ),
     ("fairseq_budget.data", "fairseq_budget.corpora", "fairseq_budget.synthetic"),
-    ("fairseq_budget.kernels", "fairseq_budget.modules", "fairseq_budget.objectives", "fairseq_budget.checkpoints"),
+    (
+        "fairseq_budget.kernels",
+        "fairseq_budget.modules",
+        "fairseq_budget.frontends",
+        "fairseq_budget.objectives",
+        "fairseq_budget.checkpoints",
+    ),
     ("fairseq_budget.records", "fairseq_budget.recipes"),
     ("fairseq_budget.labels", "fairseq_budget.planning", "fairseq_budget.diagnostics"),
     ("fairseq_budget.report",),
@@ -83,6 +91,18 @@ def test_imports_go_one_way(path: Path) -> None:
             assert (layer(name) or 0) <= own, f"{modules(path)} imports {name} from a lower layer"
 
 
+def test_what_is_imported_inside_functions_exists() -> None:
+    """Type checkers and imports of a module pass it by; a user would find it."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            for statement in (below for below in ast.walk(node) if isinstance(node, ast.FunctionDef)):
+                if isinstance(statement, ast.ImportFrom) and layer(str(statement.module)) is not None:
+                    module = import_module(str(statement.module))
+                    for name in (alias.name for alias in statement.names):
+                        found = hasattr(module, name) or find_spec(f"{statement.module}.{name}") is not None
+                        assert found, f"{path.name}:{statement.lineno} {name}"
+
+
 def test_every_module_has_a_layer() -> None:
     ours = [modules(path) for path in SOURCES if path.is_relative_to(PACKAGE)]
     assert [name for name in ours if layer(name) is None and name != "fairseq_budget"] == []
@@ -98,7 +118,8 @@ def test_files_and_functions_are_short() -> None:
 
 
 def test_forward_passes_tell_their_shapes() -> None:
-    for path in (path for room in ("kernels", "modules", "objectives") for path in (PACKAGE / room).rglob("*.py")):
+    rooms = ("kernels", "modules", "frontends", "objectives")
+    for path in (path for room in rooms for path in (PACKAGE / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in ("forward", "extract", "encode_masked"):
                 assert "Shape:" in (ast.get_docstring(node) or ""), f"{path.name}:{node.lineno} {node.name}"

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 
 from fairseq_budget.arithmetic.head import Head, linear
 from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.units import SAMPLE_RATE
-
-WINDOW, SHIFT = SAMPLE_RATE * 25 // 1000, SAMPLE_RATE * 10 // 1000
-"""Samples of a log-mel frame, and from one to the next."""
-SPECTRUM_BINS = 256
-"""Of the power spectrum that the mel filters are multiplied with."""
-STACKED = 2
-"""Log-mel frames in a frame of the encoder: 100 Hz to 50 Hz."""
+from fairseq_budget.frontends.mel.cost import STACKED, filter_flops
 
 
 @dataclass(frozen=True)
@@ -30,8 +23,12 @@ class BestRQHead(Head):
     def flops(self, encoder: ModelShape, masked: int) -> int:
         return 2 * masked * encoder.dim * self.codes
 
+    def frame_dim(self, encoder: ModelShape) -> int:
+        """Values of the frames that are quantised: of the front end's own, where they are fixed, or of stacked log-mel."""
+        return STACKED * self.mels if encoder.frontend.learns else encoder.frontend.width
+
     def target_flops(self, encoder: ModelShape, samples: int, masked: int) -> int:
-        """Mel filters on every log-mel frame; on masked frames the projection and the products with all code vectors."""
-        frames = max(0, (samples - WINDOW) // SHIFT + 1)
-        quantizer = STACKED * self.mels * self.code_dim + self.code_dim * self.codes
-        return 2 * (frames * SPECTRUM_BINS * self.mels + masked * quantizer)
+        """On masked frames the projection and the products with all code vectors; the mel filters on every log-mel frame,
+        where the front end hasn't computed them."""
+        quantizer = self.frame_dim(encoder) * self.code_dim + self.code_dim * self.codes
+        return 2 * masked * quantizer + (filter_flops(samples, self.mels) if encoder.frontend.learns else 0)

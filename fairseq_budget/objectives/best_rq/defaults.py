@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fairseq_budget.arithmetic.head import Head
-from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.arithmetic.model_config import setting
+from fairseq_budget.frontends.config import SpeechConfig
 from fairseq_budget.objectives.best_rq.cost import BestRQHead
 from fairseq_budget.objectives.hubert.defaults import OBJECTIVE as HUBERT
 from fairseq_budget.objectives.objective import Objective
@@ -14,26 +14,27 @@ LARGEST_CODEBOOK = 2**24
 
 
 @dataclass
-class BestRQConfig(ModelConfig):
+class BestRQConfig(SpeechConfig):
     """BEST-RQ's own settings; Chiu et al. 2022, section 4.2.1, unless said otherwise."""
 
     objective: ClassVar[str] = "best_rq"
 
     codes: int = setting(8192, "vectors of the one codebook")
     code_dim: int = setting(16, "width of a code vector")
-    mels: int = setting(80, "mel bands of a target frame, of which two are stacked")
+    mels: int = setting(80, "mel bands of a target frame, of which two are stacked; a mel front end predicts its own frames")
     quantizer_seed: int = setting(
         0, "seed of projection and codebook: models with the same one predict the same codes", (0, 2**63 - 1)
     )
 
-    def head(self) -> Head:
+    def head(self) -> BestRQHead:
         return BestRQHead(self.codes, self.code_dim, self.mels)
 
     def problems(self) -> list[str]:
-        if self.codes * self.code_dim <= LARGEST_CODEBOOK:
-            return []
-        sizes = f"{self.codes:,} x {self.code_dim:,}"
-        return [f"`model.codes` x `model.code_dim` must be at most {LARGEST_CODEBOOK:,} numbers, but is {sizes}"]
+        found = super().problems()
+        if self.codes * self.code_dim > LARGEST_CODEBOOK:
+            sizes = f"{self.codes:,} x {self.code_dim:,}"
+            found.append(f"`model.codes` x `model.code_dim` must be at most {LARGEST_CODEBOOK:,} numbers, but is {sizes}")
+        return found
 
 
 OBJECTIVE = Objective(

@@ -5,17 +5,14 @@ Letters: N frames, D values of a frame, W width of a code vector, V code vectors
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.kernels.precision import as_it_is
+from fairseq_budget.kernels.precision import ExactBuffers, as_it_is
 
 
-class RandomProjectionQuantizer(nn.Module):
+class RandomProjectionQuantizer(ExactBuffers):
     """Chiu et al. 2022, equation 1: ``argmin_v || normalised c_v - normalised A x ||``, with A and c drawn once.
 
     A has Xavier's initialisation, the code vectors are standard normal (section 3.1).  Both are drawn from a seed of their
@@ -32,14 +29,6 @@ class RandomProjectionQuantizer(nn.Module):
         projection = nn.init.xavier_uniform_(torch.empty(width, code_dim), generator=generator)
         self.register_buffer("projection", projection)
         self.register_buffer("codebook", F.normalize(torch.randn(codes, code_dim, generator=generator), dim=-1))
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """Follow the model to its device but not to half precision: fairseq's fp16 calls ``model.half()``."""
-        exact = dict(self.named_buffers())
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, buffer in exact.items():
-            setattr(self, name, buffer.to(getattr(self, name).device))
-        return self
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:

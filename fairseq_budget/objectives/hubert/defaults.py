@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fairseq_budget.arithmetic.head import Head
-from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.arithmetic.model_config import setting
+from fairseq_budget.frontends.config import SpeechConfig
 from fairseq_budget.objectives.hubert.cost import HubertHead
 from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
 
 
 @dataclass
-class HubertConfig(ModelConfig):
+class HubertConfig(SpeechConfig):
     """HuBERT's own settings; Hsu et al. 2021."""
 
     objective: ClassVar[str] = "hubert"

@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fairseq_budget.arithmetic.head import Head
-from fairseq_budget.arithmetic.model_config import ModelConfig, setting
+from fairseq_budget.arithmetic.model_config import setting
+from fairseq_budget.frontends.config import SpeechConfig
 from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
 from fairseq_budget.objectives.tera.cost import TeraHead
 
 
 @dataclass
-class TeraConfig(ModelConfig):
+class TeraConfig(SpeechConfig):
     """TERA's own setting; Liu et al. 2024."""
 
     objective: ClassVar[str] = "tera"
 
-    target_dim: int = setting(78, "values of a target frame, two stacked frames of 39 MFCC values")
+    target_dim: int = setting(78, "values of two stacked frames of 39 MFCC values; a front end's fixed frames replace them")
 
-    def head(self) -> Head:
+    def head(self) -> TeraHead:
         return TeraHead(self.target_dim)
 
 

@@ -1,7 +1,7 @@
 """TERA as Liu et al. 2024 train it: reconstruct the MFCC of each masked frame.
 
 After Liu et al. 2021 ("TERA"), with the masking and the encoder of HuBERT.  There are no labels: targets are computed from
-the batch's own waveform, on its device.
+the batch's own waveform, on its device.  A model that reads fixed frames reconstructs those, as the original does.
 
 Letters: B utterances, S samples, F frames, M masked frames.
 """
@@ -20,13 +20,14 @@ from fairseq_budget.objectives.tera.defaults import TeraConfig
 
 
 class Tera(SpeechEncoder):
-    """L1 between a linear projection of each masked frame and its 78 target values, averaged over the values."""
+    """L1 between a linear projection of each masked frame and its target values, averaged over the values."""
 
     config: TeraConfig
 
     def __init__(self, config: TeraConfig) -> None:
         super().__init__(config)
-        self.final_proj = nn.Linear(config.encoder_embed_dim, config.target_dim)
+        self.target_dim = config.head().target_dim(self.model_shape)
+        self.final_proj = nn.Linear(config.encoder_embed_dim, self.target_dim)
         self.mfcc = KaldiMFCC()
 
     def forward(self, source: Tensor, lengths: Lengths = None, mask: Tensor | None = None) -> Loss:
@@ -36,10 +37,12 @@ class Tera(SpeechEncoder):
         it should come in double.
         """
         encoded = self.encode_masked(source, lengths, mask)
-        target = self.targets(source, encoded.hidden.size(1), device_tensor(lengths, source.device))
+        target = encoded.frames
+        if self.model_shape.frontend.learns:
+            target = self.targets(source, target.size(1), device_tensor(lengths, source.device))
         predicted = self.final_proj(encoded.masked(encoded.hidden)).float()
         frames = predicted.size(0) * predicted.size(1)
-        reconstruction = F.l1_loss(predicted, encoded.masked(target), reduction="sum") / self.config.target_dim
+        reconstruction = F.l1_loss(predicted, encoded.masked(target), reduction="sum") / self.target_dim
         penalty = FEATURES_PENALTY * encoded.features_pen * frames
         terms = {"loss_reconstruction": reconstruction.detach(), "loss_features_pen": penalty.detach()}
         return Loss(reconstruction + penalty, frames, terms)

@@ -25,11 +25,16 @@ class Wav2Vec2Head(Head):
 
     def parameters(self, encoder: ModelShape) -> int:
         codewords, width = self.codebooks * self.entries, self.quantised_dim(encoder)
-        quantizer = codewords * (width // self.codebooks) + linear(encoder.conv_dim, codewords)
+        quantizer = codewords * (width // self.codebooks) + linear(encoder.frontend.width, codewords)
         return quantizer + linear(width, encoder.final_dim) + linear(encoder.dim, encoder.final_dim)
 
     def flops(self, encoder: ModelShape, masked: int) -> int:
         codewords, width = self.codebooks * self.entries, self.quantised_dim(encoder)
-        quantizer = encoder.conv_dim * codewords + codewords * width // self.codebooks
+        quantizer = codewords * width // self.codebooks
         projections = encoder.dim * encoder.final_dim + width * encoder.final_dim
-        return 2 * masked * (projections + quantizer + (1 + self.negatives) * encoder.final_dim)
+        comparisons = (1 + self.negatives) * encoder.final_dim
+        return 2 * masked * (projections + quantizer + comparisons) + self.flops_on_frames(encoder, masked)
+
+    def flops_on_frames(self, encoder: ModelShape, masked: int) -> int:
+        """The logits of the codewords."""
+        return 2 * masked * encoder.frontend.width * self.codebooks * self.entries

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fairseq_budget.arithmetic.head import Head
-from fairseq_budget.arithmetic.model_config import WIDEST, ModelConfig, setting
-from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
+from fairseq_budget.arithmetic.model_config import WIDEST, setting
+from fairseq_budget.frontends.config import SpeechConfig
+from fairseq_budget.objectives.objective import MINI_LEARNING_RATE, NOMINAL_PERCENTS, Objective
 from fairseq_budget.objectives.wav2vec2.cost import Wav2Vec2Head
 
 
 @dataclass
-class Wav2Vec2Config(ModelConfig):
+class Wav2Vec2Config(SpeechConfig):
     """wav2vec 2.0's own settings; Baevski et al. 2020."""
 
     objective: ClassVar[str] = "wav2vec2"
@@ -44,5 +45,7 @@ OBJECTIVE = Objective(
         "base": 2e-4,
         "large": 1e-4,
     },
+    # as its published rates: four fifths of HuBERT's
+    mini_learning_rate=0.8 * MINI_LEARNING_RATE,
     percents={**NOMINAL_PERCENTS, "base": 467, "large": 1559},
 )

@@ -27,7 +27,7 @@ class Wav2Vec2(SpeechEncoder):
 
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__(config)
-        channels = self.model_shape.conv_dim
+        channels = self.model_shape.frontend.width
         width = config.latent_dim or config.final_dim
         self.quantizer = GumbelQuantizer(channels, config.latent_vars, config.latent_groups, width, config.latent_temp)
         self.project_q = nn.Linear(width, config.final_dim)

@@ -1,8 +1,8 @@
 """Runs to fit a curve to: read from records or a table, and refused where they can't be compared.
 
 A table is a CSV file with the columns ``objective``, ``budget_flops`` (spent, not asked for), ``params`` and one for each
-measure (``valid_loss``, ``asr_wer``, ...; less is better).  ``hours_heard`` is optional, and so are ``data``, ``loss_unit``
-and ``flops_convention``, which must be the same in all rows.
+measure (``valid_loss``, ``asr_wer``, ...; less is better).  ``hours_heard`` is optional, and so are ``data``, ``loss_unit``,
+``flops_convention`` and ``frontend`` (conv), which must be the same in all rows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
@@ -34,6 +35,7 @@ class Setting:
     """Hours of training data, which tell manifests apart wherever they lie; its path where hours aren't recorded."""
     loss_unit: str = _UNKNOWN
     flops_convention: str = _UNKNOWN
+    frontend: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,38 @@ class Point:
     hours_heard: float | None
 
 
-def read_points(paths: Sequence[Path], measure: str = "valid_loss", objective: str | None = None) -> list[Point]:
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs are read: of that objective and front end, where they are given."""
+
+    objective: str | None
+    frontend: str | None
+
+    def has(self, objective: str | None, frontend: str) -> bool:
+        return self.objective in (None, objective) and self.frontend in (None, frontend)
+
+    def __str__(self) -> str:
+        of = [("objective", self.objective), ("front end", self.frontend)]
+        return "".join(f" of {what} `{name}`" for what, name in of if name)
+
+
+def read_points(
+    paths: Sequence[Path], measure: str = "valid_loss", objective: str | None = None, frontend: str | None = None
+) -> list[Point]:
     """The runs under folders (``*/record.json`` of pre-training) and in CSV files, of one objective.
 
     Args:
         measure: a key of the records' ``metrics``, or a column of the table.
         objective: the only one to read; None where there is only one.
+        frontend: the same of the front end.
 
     Raises:
         BudgetError: nothing to read, a file that cannot be read, an unfinished run, or runs that aren't comparable.
     """
-    points = [point for path in paths for point in _read(path, measure, objective)]
+    wanted = Wanted(objective, frontend)
+    points = [point for path in paths for point in _read(path, measure, wanted)]
     if not points:
-        of_objective = f" of objective `{objective}`" if objective else ""
-        raise BudgetError(f"no run{of_objective} in {', '.join(str(path) for path in paths)}: give folders of runs or a CSV")
+        raise BudgetError(f"no run{wanted} in {', '.join(str(path) for path in paths)}: give folders of runs or a CSV")
     _check_comparable(points)
     return points
 
@@ -89,16 +109,16 @@ def by_budget(points: Sequence[Point]) -> list[list[Point]]:
     return [sorted(runs, key=lambda run: run.params) for runs in budgets]
 
 
-def _read(path: Path, measure: str, objective: str | None) -> Iterator[Point]:
+def _read(path: Path, measure: str, wanted: Wanted) -> Iterator[Point]:
     if path.is_file() and path.suffix == ".csv":
-        yield from _read_table(path, measure, objective)
+        yield from _read_table(path, measure, wanted)
         return
     records = [record for record, kind in find_records(path).items() if kind != DownstreamRecord.KIND]
     if not records:
         raise BudgetError(f"{path}: neither a CSV file nor a folder with a {FILE} below it; give that of the runs")
     for record in records:
         read = PretrainingRecord.read(record)
-        if objective in (None, read.objective):
+        if wanted.has(read.objective, read.frontend):
             yield _from_record(record, read, measure)
 
 
@@ -113,6 +133,7 @@ def _from_record(path: Path, record: PretrainingRecord, measure: str) -> Point:
         data=(record.data.train or _UNKNOWN) if hours is None else f"{hours:.4f} h",
         loss_unit=record.loss_unit or _UNKNOWN,
         flops_convention=record.flops_convention or _UNKNOWN,
+        frontend=record.frontend,
     )
     return Point(
         name=path.parent.name,
@@ -134,7 +155,7 @@ def _measured(path: Path, record: PretrainingRecord, measure: str) -> float:
     return value
 
 
-def _read_table(path: Path, measure: str, objective: str | None) -> Iterator[Point]:
+def _read_table(path: Path, measure: str, wanted: Wanted) -> Iterator[Point]:
     try:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
         missing = [c for c in ("objective", "budget_flops", "params", measure) if c not in (reader.fieldnames or ())]
@@ -144,12 +165,12 @@ def _read_table(path: Path, measure: str, objective: str | None) -> Iterator[Poi
         columns = ", ".join(reader.fieldnames or ()) or "none"
         raise BudgetError(f"{path}: no column `{'`, `'.join(missing)}`; it has {columns}")
     for row in reader:
-        if objective in (None, row["objective"]):
+        if wanted.has(row["objective"], row.get("frontend") or DEFAULT):
             yield _from_row(f"{path.name} line {reader.line_num}", row, measure)
 
 
 def _from_row(place: str, row: dict[str, str | None], measure: str) -> Point:
-    known = {key: row[key] for key in ("data", "loss_unit", "flops_convention") if row.get(key)}
+    known = {key: row[key] for key in ("data", "loss_unit", "flops_convention", "frontend") if row.get(key)}
     return Point(
         name=place,
         setting=Setting(row["objective"] or _UNKNOWN, **known),  # type: ignore[arg-type]
@@ -181,7 +202,7 @@ def _check_comparable(points: Sequence[Point]) -> None:
         for other in points:
             ours, theirs = getattr(first.setting, key), getattr(other.setting, key)
             if ours != theirs:
-                way_out = "choose one by `--objective`" if key == "objective" else "analyse them apart"
+                way_out = f"choose one by `--{key}`" if key in ("objective", "frontend") else "analyse them apart"
                 raise BudgetError(
                     f"the runs are not comparable: `{key}` is {ours} in {first.name}, but {theirs} in {other.name}; "
                     f"{way_out}"

@@ -59,8 +59,9 @@ class RunRecord:
         size, ledger = find_size(model_size_key(self.config)), run.state.ledger
         return PretrainingRecord.of(
             objective=objective.name,
+            frontend=self.shape.frontend.name,
             size=size.name if size else None,
-            percent=objective.percent(size) if size else None,
+            percent=objective.percent(size, self.shape.frontend.name) if size else None,
             params=count_parameters(self.shape),
             budget=run.state.budget.amounts,
             spent={**ledger.state_dict(), **amounts_spent(ledger)},

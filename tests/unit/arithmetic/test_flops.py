@@ -33,7 +33,8 @@ def test_hardware_flops_are_what_runs() -> None:
     plain = hardware_flops(shape, [32_000], shape.layers)
     # the first convolution has no gradient of its input; with group norm its output is computed again instead
     assert plain == training_flops(shape, [32_000])
-    first, layer_norm = 2 * ((32_000 - 10) // 5 + 1) * 512 * 10, replace(shape, layer_norm_extractor=True)
+    first = 2 * ((32_000 - 10) // 5 + 1) * 512 * 10
+    layer_norm = replace(shape, frontend=replace(shape.frontend, layer_norm=True))
     assert hardware_flops(layer_norm, [32_000], shape.layers) == plain - first
     assert hardware_flops(shape, [32_000] * 2, shape.layers) == 2 * plain
     per_layer = 3 * (parts["linear"] + parts["attention"]) // shape.layers
@@ -41,8 +42,8 @@ def test_hardware_flops_are_what_runs() -> None:
     assert hardware_flops(shape, [32_000], shape.layers, {"linear", "convolutions"}) == (
         plain + parts["linear"] + parts["convolutions"]
     )
-    assert hardware_flops(shape, [32_000], shape.layers, convolutions_learn=False) == (
-        training_flops(shape, [32_000]) - 2 * parts["convolutions"]
+    assert hardware_flops(shape, [32_000], shape.layers, frontend_learns=False) == (
+        training_flops(shape, [32_000]) - 2 * parts["convolutions"] - parts["projection"]
     )
 
 

@@ -46,6 +46,14 @@ def test_a_step(case: Build, name: str, objective: str) -> None:
     learns(subject)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_step_from_mel_frames_is_ours_alone(case: Build, objective: str) -> None:
+    there = case(objective, frontend="mel").validate()
+    assert there.shape.frontend.name == "mel"
+    learns(subject_class(OURS)(there))
+    assert peers_of(objective, "mel") == []
+
+
 @pytest.mark.parametrize(("name", "objective"), HALF)
 def test_a_step_in_half_precision(case: Build, name: str, objective: str) -> None:
     """A subject that casts has an fp32 copy of its parameters: a gradient of this size changes few of those in bf16."""

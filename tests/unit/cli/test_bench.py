@@ -41,7 +41,18 @@ def test_json_of_a_comparison() -> None:
     disabled = logging.root.manager.disable
     got = answer("bench", *SHORT, "--objective", "tera", "--repeats", "1", "--peers", "none")
     assert logging.root.manager.disable == disabled, "the hosts are silenced for the command only"
-    expected = {"device", "objective", "size", "utterances", "samples", "overrides", "seed", "repeats", "in_turns"}
+    expected = {
+        "device",
+        "objective",
+        "size",
+        "frontend",
+        "utterances",
+        "samples",
+        "overrides",
+        "seed",
+        "repeats",
+        "in_turns",
+    }
     assert set(got) == expected | {"rows", "matmul_flops_per_second"}
     (row,) = got["rows"]
     assert (row["subject"], row["precision"], row["failure"]) == ("fairseq-budget", "fp32", None)
@@ -73,6 +84,16 @@ def test_profile() -> None:
     assert "…" not in output, "80 columns hold the table"
 
 
+def test_flops_beside_two_witnesses() -> None:
+    small = ["bench", "flops", "--objective", "tera", "--frontend", "mel", "--size", "30", "--seconds", "0.5"]
+    got = answer(*small)
+    assert got["closed_form"]["filters"] == got["torch"]["filters"] == got["deepspeed"]["filters"] == 2 * 48 * 256 * 80
+    assert got["torch_executed"] == got["executed"] < got["training"]
+    output = call(*small).output
+    assert "+0.000%" in output and "DeepSpeed" in output
+    assert "…" not in output, "80 columns hold the table"
+
+
 def test_grid_table_and_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def measured(cell: grid.Cell, task: object, steps: int) -> grid.Cell:
         full = cell.utterances == 12
@@ -99,6 +120,9 @@ def test_grid_table_and_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         (["--size", "huge"], "unknown size `huge`"),
         (["--objective", "bert"], "unknown objective `bert`"),
         (["--objective", "wav2vec2", "--peers", "torchaudio"], "torchaudio has no objective `wav2vec2`"),
+        (["--objective", "tera", "--peers", "fairseq", "--frontend", "mel"], "fairseq has no front end `mel`"),
+        (["--frontend", "wav"], "unknown front end `wav`: choose one of conv, mel"),
+        (["flops", "--frontend", "wav"], "unknown front end `wav`"),
         (["--repeats", "0"], "`--repeats` must be at least 1"),
         (["--precision", "fp32,int8"], "unknown precision `int8`"),
         (["--seconds", "0"], "raise `--batch` or `--seconds`"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError
 
@@ -32,13 +33,22 @@ def refused(*arguments: str) -> str:
 def test_json_of_the_papers_setting() -> None:
     answer = plan()
     assert set(answer) == {"rows", "choice"}
-    assert [row["name"] for row in answer["rows"]] == ["30", "50", "70", "small", "slim", "200", "base", "large"]
+    assert [row["name"] for row in answer["rows"]] == list(SIZES)
     assert {"params", "flops_per_update", "updates", "epochs", "hours_heard", "price"} <= set(answer["rows"][0])
-    slim = answer["rows"][4]
+    slim = next(row for row in answer["rows"] if row["name"] == "slim")
     assert slim["updates"] == pytest.approx(400_000, rel=0.015)
     assert slim["price"] is None
     assert answer["choice"]["name"] == "200"
     assert "nearest to the optimum" in answer["choice"]["explanation"]
+
+
+def test_a_plan_from_mel_frames() -> None:
+    rows = {frontend: plan("--frontend", frontend, "--sizes", "slim")["rows"][0] for frontend in ("conv", "mel")}
+    assert rows["mel"]["updates"] > 2.5 * rows["conv"]["updates"], "the convolutions are two thirds of Slim"
+    assert rows["conv"]["params"] - rows["mel"]["params"] == 4_200_448 + 1024 + (512 - 160) * 384
+    choice = plan("--frontend", "mel")["choice"]
+    assert (choice["name"], choice["frontend"]) == (None, "mel")
+    assert "unknown front end `wav`: choose one of conv, mel" in refused("--frontend", "wav")
 
 
 def test_table_names_the_choice() -> None:
@@ -83,9 +93,9 @@ def test_device_hours_and_money() -> None:
         (["--flops", "0"], "must be positive, but is 0"),
         (["--flops", "-1e18"], "must be positive, but is -1e+18"),
         (["--flops", "1e18", "--updates", "5"], "`--flops` and `--updates` are given: choose one"),
-        (["--sizes", "slim,huge"], "unknown size `huge`: choose one of 30"),
+        (["--sizes", "slim,huge"], "unknown size `huge`: choose one of 0.05"),
         (["--device-hours", "5"], "needs to know how long an update takes"),
-        (["--device-hours", "5", "--step-seconds", "1"], "one number for each of the 8 rows"),
+        (["--device-hours", "5", "--step-seconds", "1"], f"one number for each of the {len(SIZES)} rows"),
         (["--step-seconds", "fast"], "must be numbers, comma-separated, but is `fast`"),
         (["--sizes", "slim", "--step-seconds", "-1"], "`step_seconds` must be a positive"),
         (["--price-per-device-hour", "3"], "`price_per_device_hour` needs to know"),

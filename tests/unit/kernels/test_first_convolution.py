@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fairseq_budget.frontends.conv.cost import ConvCost
+from fairseq_budget.frontends.conv.model import ConvFeatureEncoder
 from fairseq_budget.kernels import strided
 from fairseq_budget.kernels.first_convolution import filtered_gelu_conv, normalised_filters, pieces_of
-from fairseq_budget.modules.convolutions import ConvFeatureEncoder
 from tests.common import assert_close, waves
 
 KERNEL, STRIDE, EPS = 10, 5, 1e-5
@@ -70,7 +71,7 @@ def test_gradients_survive_half_precision() -> None:
 @pytest.mark.parametrize("mode", ["default", "layer_norm"])
 def test_a_single_convolution_is_an_encoder_too(mode: str) -> None:
     torch.manual_seed(0)
-    encoder = ConvFeatureEncoder(((16, 400, 320),), mode)
+    encoder = ConvFeatureEncoder(ConvCost(((16, 400, 320),), mode == "layer_norm"))
     features, _ = encoder(waves(1, 4_000))
     weight = encoder.conv_layers[0].weight
     out = F.conv1d(waves(1, 4_000)[:, None], weight, stride=320)

@@ -16,6 +16,7 @@ from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.data.labels import LabelFile
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends import FRONTENDS
 from fairseq_budget.labels import hidden
 from fairseq_budget.labels.features import stream
 from fairseq_budget.labels.hidden import HiddenLayer, default_layer
@@ -67,9 +68,10 @@ def test_the_middle_layer_by_default_and_no_others(tmp_path: Path) -> None:
             HiddenLayer(path, layer, CPU)
 
 
-def test_a_padded_row_is_what_it_is_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_a_padded_row_is_what_it_is_alone(tmp_path: Path, frontend: str) -> None:
     """The shortest is too short for a frame."""
-    features = HiddenLayer(checkpoint(tmp_path), None, CPU)
+    features = HiddenLayer(checkpoint(tmp_path, frontend=frontend), None, CPU)
     source, lengths = waves(3, 6_000), torch.tensor([6_000, 2_500, 300])
     padded = features(source * (torch.arange(6_000) < lengths[:, None]), lengths)
     for row, length in enumerate(lengths.tolist()):
@@ -79,15 +81,18 @@ def test_a_padded_row_is_what_it_is_alone(tmp_path: Path) -> None:
     assert features.frames(300) == 0
 
 
-def test_long_audio_in_pieces_loses_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    features = HiddenLayer(checkpoint(tmp_path), None, CPU)
+@pytest.mark.parametrize(("frontend", "overlap"), [("conv", 80), ("mel", 240)])
+def test_long_audio_in_pieces_loses_no_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frontend: str, overlap: int
+) -> None:
+    features = HiddenLayer(checkpoint(tmp_path, frontend=frontend), None, CPU)
     source = waves(2, 17_000)
     lengths = torch.tensor([17_000, 9_000])
     monkeypatch.setattr(hidden, "CHUNK_SAMPLES", 6_500)
     pieces = features(source, lengths)
     assert pieces.size(1) == features.frames(17_000) == 52
     for first in (0, 20, 40):  # frames of the three pieces of 6,400 samples, each what its audio alone gives
-        audio = source[:1, first * 320 : min((first + 20) * 320 + 80, 17_000)]
+        audio = source[:1, first * 320 : min((first + 20) * 320 + overlap, 17_000)]
         assert_close(pieces[0, first : first + 20], features(audio, torch.tensor([audio.size(1)]))[0], 1e-4)
 
 

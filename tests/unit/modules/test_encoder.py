@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from fairseq_budget.arithmetic.model_config import ModelConfig, parse_convolutions
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.frontends.conv.cost import LAYERS
+from fairseq_budget.frontends.conv.defaults import ConvSettings, parse_convolutions
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.masking import draw_mask
 from fairseq_budget.objectives import OBJECTIVES, build_model, model_config, shape_of
@@ -135,11 +136,11 @@ def test_distractors_are_other_frames() -> None:
 
 
 def test_convolutions_are_parsed_without_evaluation() -> None:
-    assert parse_convolutions(ModelConfig().conv_feature_layers)[:2] == ((512, 10, 5), (512, 3, 2))
+    assert parse_convolutions(ConvSettings().conv_feature_layers) == LAYERS
     with pytest.raises(ConfigError, match="must be a list of"):
         parse_convolutions("__import__('os').getcwd()")
 
 
 def test_every_problem_is_named_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"encoder_attention_heads.*extractor_mode.*`model.dropout` must lie"):
+    with pytest.raises(ConfigError, match=r"extractor_mode.*encoder_attention_heads.*`model.dropout` must lie"):
         model_config("tera", {"encoder_attention_heads": 7, "extractor_mode": "batch", "dropout": 2.0})

@@ -7,8 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.arithmetic.flops import forward_flops, training_flops
 from fairseq_budget.arithmetic.sizes import SIZES
+from fairseq_budget.modules.log_mel import SMALLEST_DEVIATION, normalise
 from fairseq_budget.objectives import build_model, shape_of
-from fairseq_budget.objectives.best_rq.model import SMALLEST_DEVIATION, normalise, perplexity
+from fairseq_budget.objectives.best_rq.model import perplexity
 from fairseq_budget.objectives.best_rq.quantizer import RandomProjectionQuantizer
 from tests.common import assert_close, tiny_config, waves
 

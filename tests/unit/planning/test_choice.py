@@ -64,7 +64,7 @@ def test_curves_without_a_minimum_are_refused() -> None:
 def test_the_curve_has_seven_sizes_of_each_objective() -> None:
     for objective in STUDIED:
         rows = [row for row in published.u_curve() if row["objective"] == objective]
-        sizes = [get_objective(objective).percent(size) for name, size in SIZES.items() if name != "small"]
+        sizes = [get_objective(objective).percent(size) for name, size in SIZES.items() if name != "small" and not size.mini]
         assert [row["percent_of_slim"] for row in rows] == sizes
 
 
@@ -109,6 +109,13 @@ def test_beyond_a_factor_of_100_it_is_called_a_guess(flops: float) -> None:
     assert "This is a guess: the budget is 200 times away" in choice.explanation
 
 
+def test_no_published_curve_reaches_a_mini_size() -> None:
+    mini = chosen(names=("0.05", "5"))
+    assert (mini.name, mini.confidence) == ("5", "guess")
+    assert "No published curve reaches this size: they go from 5.86 M to 317 M" in mini.explanation
+    assert "reaches this size" not in chosen(names=("30", "large")).explanation
+
+
 def test_a_plan_without_a_suitable_size_says_so() -> None:
     choice = chosen(names=("base", "large"))
     assert choice.name == "base"
@@ -134,6 +141,12 @@ def test_a_budget_in_hours_is_judged_by_the_flops_each_size_spends() -> None:
 def test_unknown_objective() -> None:
     with pytest.raises(ConfigError, match="unknown objective `bert`"):
         choose("bert", [])
+
+
+def test_published_curves_are_of_convolutions() -> None:
+    choice = choose("hubert", [], "mel")
+    assert (choice.name, choice.frontend, choice.confidence) == (None, "mel", "none")
+    assert choice.explanation.startswith("No size is chosen: for HuBERT from log-mel frames nobody has published losses")
 
 
 def test_without_published_curves_nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,16 @@ def test_a_row_becomes_a_point(tmp_path: Path) -> None:
     assert first.setting == Setting("hubert")
 
 
+def test_one_front_end_is_chosen(tmp_path: Path) -> None:
+    write(tmp_path, "conv")
+    write(tmp_path, "mel", frontend="mel")
+    assert [point.name for point in read_points([tmp_path], frontend="mel")] == ["mel"]
+    csv = table(tmp_path, "hubert,1e18,2e7,4.1,mel", header="objective,budget_flops,params,valid_loss,frontend")
+    assert read_points([csv])[0].setting == Setting("hubert", frontend="mel")
+    with pytest.raises(BudgetError, match="no run of objective `tera` of front end `mel` in"):
+        read_points([tmp_path], objective="tera", frontend="mel")
+
+
 def test_one_objective_is_chosen_before_anything_is_checked(tmp_path: Path) -> None:
     write(tmp_path, "hubert-slim")
     write(tmp_path, "tera-slim", objective="tera", loss_unit="L1", spent={"flops": 1.0, "updates": 1})
@@ -75,6 +85,7 @@ def test_one_objective_is_chosen_before_anything_is_checked(tmp_path: Path) -> N
     ("changes", "message"),
     [
         ({"objective": "tera"}, "`objective` is hubert in a, but tera in b; choose one by `--objective`"),
+        ({"frontend": "mel"}, "`frontend` is conv in a, but mel in b; choose one by `--frontend`"),
         ({"data": {"train": "/data/a", "hours": 0.75}}, "`data` is 0.5000 h in a, but 0.7500 h in b; analyse them apart"),
         ({"data": {"train": "/data/b"}}, "`data` is 0.5000 h in a, but /data/b in b"),
         ({"flops_convention": "6ND"}, "`flops_convention` is 2xMAC.* in a, but 6ND in b"),

@@ -45,6 +45,12 @@ def test_measured_and_scaled_rows() -> None:
     assert larger.batch_bytes is larger.plan_bytes is larger.largest_batch is None
 
 
+def test_mel_frames_are_probed() -> None:
+    (row,) = prober(frontend="mel").probe([SMALL])
+    spent = training_flops(shape_of("tera", SMALL, frontend="mel"), [4000])
+    assert row.flops_per_second == pytest.approx(spent / (row.seconds.forward + row.seconds.backward))
+
+
 def test_memory_is_measured_and_reckoned() -> None:
     (row,) = prober(samples=32_000).probe([SMALL])
     assert 2**20 < row.batch_bytes < 2**31

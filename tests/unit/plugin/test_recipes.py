@@ -60,11 +60,12 @@ def composed(objective: str, *overrides: str) -> Any:
 
 def test_every_choice_of_every_group_composes(objective: str) -> None:
     """A size touches no key of another group: every choice is met once, not the whole product."""
-    groups = {"size": list(SIZES)} | {name: group(name) for name in ("budget", "data", "schedule", "device")}
+    groups = {"size": list(SIZES)} | {name: group(name) for name in ("frontend", "budget", "data", "schedule", "device")}
     for turn in range(max(map(len, groups.values()))):
         chosen = {name: choices[turn % len(choices)] for name, choices in groups.items()}
         cfg = composed(objective, *(f"{name}={choice}" for name, choice in chosen.items()))
-        assert cfg.optimization.lr == [LEARNING_RATES[chosen["size"]].get(objective, cfg.optimization.lr[0])]
+        assert cfg.optimization.lr == [LEARNING_RATES.get(chosen["size"], {}).get(objective, cfg.optimization.lr[0])]
+        assert cfg.model.frontend == chosen["frontend"]
         assert cfg.model.encoder_layers == SIZES[chosen["size"]].encoder_layers
         assert cfg.lr_scheduler._name == f"budget_{chosen['schedule']}".replace("trunk", "cooldown")
 
@@ -73,6 +74,7 @@ def test_published_values(objective: str) -> None:
     """Liu et al. 2024 and its released configurations."""
     cfg = composed(objective)
     assert cfg.task.budget.flops == 1.33e18
+    assert cfg.model.frontend == "conv"
     workers = cfg.distributed_training.distributed_world_size
     assert cfg.dataset.max_tokens * workers * cfg.optimization.update_freq[0] == 2 * 1_400_000
     assert (cfg.task.min_sample_size, cfg.task.max_sample_size) == (32_000, 250_000)
@@ -89,6 +91,13 @@ def test_large_is_not_regularised(objective: str) -> None:
     assert cfg.model.dropout == cfg.model.encoder_layerdrop == 0
     assert cfg.model.feature_grad_mult == 1.0
     assert cfg.task.normalize == cfg.model.layer_norm_first == (objective == "hubert")
+
+
+def test_sizes_with_a_point_are_names_too(objective: str) -> None:
+    """Hydra reads 0.5 as a number."""
+    cfg = composed(objective, "size=0.5", "frontend=mel")
+    assert (cfg.model.encoder_layers, cfg.model.encoder_embed_dim, cfg.model.dropout) == (2, 48, 0.0)
+    assert cfg.optimization.lr == [0.0018 if objective == "wav2vec2" else 0.0023]
 
 
 def test_command_line_wins_over_every_group(objective: str) -> None:
@@ -112,11 +121,20 @@ def test_no_recipe_holds_an_absolute_path() -> None:
 
 
 def test_a_study_is_a_multirun(tmp_path: Path) -> None:
-    """`-m size=30,slim` makes a job of each; here each one stops at once, because its data is missing."""
-    arguments = ["--config-dir", str(RECIPES), "--config-name", "tera", "-m", "size=30,slim", "data=folder", "device=cpu"]
+    """`-m size=0.05,30,slim` makes a job of each; here each one stops at once, because its data is missing."""
+    arguments = [
+        "--config-dir",
+        str(RECIPES),
+        "--config-name",
+        "tera",
+        "-m",
+        "size=0.05,30,slim",
+        "data=folder",
+        "device=cpu",
+    ]
     command = [sys.executable, "-m", "fairseq_cli.hydra_train", *arguments, f"task.data={tmp_path}", "hydra.sweep.dir=out"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert "#0 : size=30" in result.stdout + result.stderr
+    assert "#0 : size=0.05" in result.stdout + result.stderr
     assert f"manifest `{tmp_path}/valid.tsv` cannot be read" in result.stderr
 
 

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.frontends import FRONTENDS
+from fairseq_budget.frontends.mel.defaults import STATISTICS
 from fairseq_budget.objectives import OBJECTIVES
 from s3prl_upstreams.upstreams import hubconf
 from s3prl_upstreams.upstreams.expert import UpstreamExpert
@@ -25,12 +27,16 @@ def waves(*lengths: int) -> list[Tensor]:
     return [0.1 * torch.randn(length, generator=generator) for length in lengths]
 
 
+SETTINGS = [{"frontend": "conv"}, *({"frontend": "mel", "mel_statistics": statistics} for statistics in STATISTICS)]
+
+
 @pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(settings.values()))
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_features_alone_are_those_in_a_padded_batch(
-    save_tiny: Save, tmp_path: Path, objective: str, normalize: bool
+    save_tiny: Save, tmp_path: Path, objective: str, normalize: bool, settings: dict[str, str]
 ) -> None:
-    expert = UpstreamExpert(str(save_tiny(tmp_path / "c.pt", objective, normalize))).eval()
+    expert = UpstreamExpert(str(save_tiny(tmp_path / "c.pt", objective, normalize, **settings))).eval()
     batch = waves(16000, 9137, 4801)
     with torch.no_grad():
         together = expert(batch)["hidden_states"]
@@ -49,8 +55,9 @@ def test_shapes_and_rate_are_what_s3prl_asserts(tiny: Path) -> None:
     assert abs(49 - round(16000 / 320)) < 5
 
 
-def test_waves_too_short_for_a_frame_still_have_one(tiny: Path) -> None:
-    expert = UpstreamExpert(str(tiny)).eval()
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_waves_too_short_for_a_frame_still_have_one(save_tiny: Save, tmp_path: Path, frontend: str) -> None:
+    expert = UpstreamExpert(str(save_tiny(tmp_path / "c.pt", "hubert", frontend=frontend))).eval()
     states = expert(waves(100, 3200))["hidden_states"]
     assert states[-1].shape[:2] == (2, 9) and bool(torch.isfinite(states[-1]).all())
     assert expert(waves(100))["last_hidden_state"].shape[:2] == (1, 1)

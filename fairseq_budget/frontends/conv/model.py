@@ -8,13 +8,14 @@ Letters: B utterances, S samples, R rows of an utterance (frames, and what fills
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_budget.frontends.conv.cost import ConvCost
+from fairseq_budget.frontends.module import FrontendModule
 from fairseq_budget.kernels.first_convolution import filtered_gelu_conv, normalised_filters, pieces_of
 from fairseq_budget.kernels.precision import as_it_is, working_dtype
 from fairseq_budget.kernels.strided import gelu_conv
@@ -65,26 +66,26 @@ class ConvBlock(nn.Module):
         return self.norm(gelu_conv(x, self.weight, self.stride))
 
 
-class ConvFeatureEncoder(nn.Module):
+class ConvFeatureEncoder(FrontendModule):
     """Waveform to latent frames (Baevski et al. 2020, section 2): 320 samples a frame with the published layers.
 
-    Mode `default`: group norm after the first convolution, with a group for each channel; `layer_norm`: layer norm after
-    each.  Every convolution ends with a GELU.
+    Group norm after the first convolution, with a group for each channel, or layer norm after each.  Every convolution ends
+    with a GELU.
     """
 
-    def __init__(self, layers: tuple[tuple[int, int, int], ...], mode: str) -> None:
+    def __init__(self, cost: ConvCost) -> None:
         super().__init__()
         blocks, channels_in = [], 1
-        for index, (channels, kernel, stride) in enumerate(layers):
+        for index, (channels, kernel, stride) in enumerate(cost.layers):
             norm: nn.Module | None = None
-            if mode == "layer_norm":
+            if cost.layer_norm:
                 norm = ChannelLayerNorm(channels)
             elif index == 0:
                 norm = nn.GroupNorm(channels, channels)
             blocks.append(ConvBlock(channels_in, channels, kernel, stride, norm))
             channels_in = channels
         self.conv_layers = nn.ModuleList(blocks)
-        self.samples_per_frame = math.prod(stride for _, _, stride in layers)
+        self.samples_per_frame = cost.stride
 
     @property
     def _blocks(self) -> list[ConvBlock]:
@@ -117,3 +118,6 @@ class ConvFeatureEncoder(nn.Module):
             return torch.baddbmm(biases.to(low.dtype)[:, None], low, filters.transpose(1, 2).to(low.dtype)).flatten(0, 1), []
         second, *others = others
         return filtered_gelu_conv(low, filters, biases, second.weight, second.stride), others
+
+
+MODEL = ConvFeatureEncoder

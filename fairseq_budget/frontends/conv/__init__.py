@@ -1,0 +1,1 @@
+"""The papers' seven convolutions (Baevski et al. 2020)."""

@@ -1,0 +1,1 @@
+"""Log-mel frames, which nothing has to learn."""
