@@ -12,14 +12,15 @@ from fairseq_budget.frontends.frontend import FrontendSettings
 
 Config = TypeVar("Config", bound=ModelConfig)
 
+ANY_NUMBER = (-(2**63), 2**63)
+"""A front end names its own problems, and another's settings don't matter."""
+
 
 def with_settings_of_all(kind: type[Config]) -> type[Config]:
     """The dataclass with the settings of every front end besides, so that adding one changes nothing here."""
     kinds = [frontend.settings for frontend in FRONTENDS.values()]
     own = [
-        (f.name, f.type, setting(f.default, f.metadata["help"], f.metadata["limits"]))
-        for settings in kinds
-        for f in fields(settings)
+        (f.name, f.type, setting(f.default, f.metadata["help"], ANY_NUMBER)) for settings in kinds for f in fields(settings)
     ]
     described = {"__doc__": kind.__doc__, "__module__": kind.__module__}
     return make_dataclass(kind.__name__, own, bases=(kind,), namespace=described)
