@@ -16,7 +16,7 @@ from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.ours import Ours
 from fairseq_budget.bench.training import build_run
 from fairseq_budget.plugin.run.accounting import cost_of
-from fairseq_budget.plugin.tasks import TRAINING
+from fairseq_budget.plugin.steps import TRAINING
 
 UPDATES = 300
 SHORTEST, LONGEST = 32_000, 250_000
