@@ -23,19 +23,18 @@ def run(corpus: Path, tmp_path: Path) -> Training:
     return Training(corpus / "data", tmp_path / "run", "tera")
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(run: Training, corpus: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(run: Training, tmp_path: Path) -> None:
     """One byte of a weight: torch would read it without a word."""
     options = (*TWELVE_UPDATES, "checkpoint.save_interval_updates=3")
-    whole = Training(corpus / "data", tmp_path / "whole", "tera")
-    check(whole.run(*options))
-    check(run.run(*options, "task.budget.updates=9"))
+    check(run.run(*options))
+    whole = Training(run.data, Path(shutil.copytree(run.folder, tmp_path / "whole")), "tera")
     content = bytearray(run.checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
     run.checkpoint.write_bytes(content)
     told = check(run.run(*options))
     assert f"`{run.checkpoint}` cannot be read as a checkpoint" in told.stdout
     assert "going on from" in told.stdout
-    assert run.logged("train_inner")[-6]["num_updates"] == 7, "updates 7 to 9 are computed again"
+    assert [line["num_updates"] for line in run.logged("train_inner")[-6:]] == [10, 11, 12] * 2
     assert_same_end(run, whole)
 
 

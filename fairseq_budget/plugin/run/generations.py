@@ -34,7 +34,7 @@ class Generations:
         """
         if on_damage not in ("previous", "error"):
             raise unknown_name("task.on_damaged_checkpoint", on_damage, ("previous", "error"))
-        self.folder = None if settings is None or settings.get("no_save") else Path(settings.save_dir)
+        self.folder = None if settings is None or settings.get("no_save") else Path(settings.save_dir).absolute()
         self.on_damage = on_damage
 
     def repair(self) -> None:
@@ -84,7 +84,7 @@ class Generations:
             logger.warning(
                 "`%s`: the run's checkpoints will take about %.3g GiB, %.3g GiB are free: make room, or lower "
                 "`task.checkpoints`",
-                *(self.folder.absolute(), wanted / GIB, free / GIB),
+                *(self.folder, wanted / GIB, free / GIB),
             )
 
 
@@ -103,11 +103,11 @@ def _require(folder: Path, size: int) -> None:
     free = shutil.disk_usage(_existing(folder)).free
     if free < size:
         raise BudgetError(
-            f"`{folder.absolute()}`: a checkpoint takes {size / GIB:.3g} GiB, {free / GIB:.3g} GiB are free: make room and "
+            f"`{folder}`: a checkpoint takes {size / GIB:.3g} GiB, {free / GIB:.3g} GiB are free: make room and "
             "give the same command again, it goes on from the last checkpoint"
         )
 
 
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
-    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return next(path for path in (folder, *folder.parents) if path.exists())
