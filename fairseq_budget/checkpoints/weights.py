@@ -15,7 +15,7 @@ LAYER = "encoder.layers."
 
 
 def numbers_of(weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights, all of them tensors of floating-point numbers that are in the file.
+    """The weights, all of them tensors of real numbers, or of true and false, that are in the file.
 
     Raises:
         ValueError: something else is among them.
@@ -23,8 +23,8 @@ def numbers_of(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, Tensor) or type(value) not in (Tensor, nn.Parameter):
             raise ValueError(f"`model` has `{str(name)[:80]}`, which is no tensor")
-        if value.layout is not torch.strided or value.is_meta or not value.is_floating_point():
-            raise ValueError(f"`{name}` isn't made of floating-point numbers")
+        if value.layout is not torch.strided or value.is_meta or value.is_complex() or value.is_quantized:
+            raise ValueError(f"`{name}` isn't made of real numbers")
     stored = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in weights.values()}
     if sum(value.numel() * value.element_size() for value in weights.values()) > 2 * sum(stored.values()):
         raise ValueError("its weights are larger than what is stored of them")
@@ -51,8 +51,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         ValueError: names or shapes differ.
     """
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    expected = {name: _kind(value) for name, value in model.state_dict().items()}
+    found = {name: _kind(value) for name, value in weights.items()}
     if expected != found:
         missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
         changed = [f"{name} {found[name]}" for name in expected if found.get(name, expected[name]) != expected[name]]
@@ -60,4 +60,9 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
             "the weights don't fit the model that its configuration describes "
             f"(missing: {missing[:3]}, unexpected: {unexpected[:3]}, of another shape: {changed[:3]})"
         )
-    model.load_state_dict({name: value.float() for name, value in weights.items()})
+    model.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in weights.items()})
+
+
+def _kind(value: Tensor) -> tuple[tuple[int, ...], str]:
+    """What two tensors must have in common: their shape, and their type where that isn't a floating-point number's."""
+    return tuple(value.shape), "float" if value.is_floating_point() else str(value.dtype)

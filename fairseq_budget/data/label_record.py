@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.sealed import sealed, unsealed
@@ -103,11 +104,12 @@ class LabelRecord:
         parts = [self.content.get("kmeans", {}), *self.splits.values()]
         return sum(int(part.get("forward_flops", 0)) for part in parts)
 
-    def check_split(self, split: str, text_sha256: str) -> None:
-        """Refuse a label file that is not the one that was made here, or that another codebook gave.
+    def check_split(self, split: str, text_sha256: str, manifest: Manifest) -> None:
+        """Refuse a label file that is not the one that was made here, that another codebook gave, or whose labels are those
+        of other utterances than the manifest's.
 
         Raises:
-            BudgetError: the split was not labelled here, was changed since, or comes from another codebook.
+            BudgetError: the split was not labelled here, was changed since, comes from another codebook or manifest.
         """
         known = self.splits.get(split)
         if known is None:
@@ -123,6 +125,13 @@ class LabelRecord:
             raise BudgetError(
                 f"the labels of `{split}` beside `{self.path}` were changed or replaced since they were made: {_REMAKE}, "
                 f"or, if they are meant to be used as they are, delete {RECORD_NAME} and set `task.label_rate`"
+            )
+
+        # before 0.4.0 only the whole file's hash was kept, which a corpus that was moved changes
+        if known.get("manifest_rows", manifest.digest) != manifest.digest:
+            raise BudgetError(
+                f"the labels of `{split}` beside `{self.path}` were made for other utterances, or another order of them, "
+                f"than those in `{manifest.path}`: {_REMAKE}"
             )
 
     def identity(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ N is a number of utterances, T a number of samples at 16 kHz throughout.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import mmap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -166,6 +167,13 @@ class Manifest(Utterances):
     def paths(self) -> list[str]:
         """The names of all utterances' (first) files, made when asked for."""
         return [self.parts(index)[0].name for index in range(len(self))]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows of the file that it was read from: which utterances, in which order, and how long.  Where
+        their folder lies, and what the header tells, makes no difference."""
+        with memoryview(self._text) as text:
+            return hashlib.sha256(text[int(self._starts[0]) :]).hexdigest()
 
     def subset(self, indices: Iterable[int]) -> Manifest:
         """The utterances of these indices, in this order."""

@@ -206,6 +206,7 @@ class _Labelling:
                 **histogram.summary(self.features.rate),
                 "codebook": record.codebook,
                 "manifest": self.digests[split],
+                "manifest_rows": self.manifests[split].digest,
                 "text_sha256": open_labels(self._km(split)).sha256,
                 "forward_flops": forward_flops(self.features, self.manifests[split].frames),
             }

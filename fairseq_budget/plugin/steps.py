@@ -45,6 +45,7 @@ class Steps(FairseqTask):
         """The same masks at every validation."""
         seed_batch(self.cfg.seed, 0, sample["id"].tolist())
         self.run.bad_audio.note("valid", sample)
+        self.run.stalls.progress()
         loss, frames, logged = super().valid_step(sample, model, criterion)
         if "stand_in" in sample:
             return loss * 0, frames * 0, {name: value * 0 for name, value in logged.items()}

@@ -53,6 +53,7 @@ class BudgetTask(Steps, FairseqTask):
         training = split == self.root.dataset.train_subset
         with user_errors():
             self.datasets[split] = open_split(self.cfg, split, self.labels, others, training)
+            self.run.corpus.note(split, self.datasets[split].manifest)
             # fairseq loads the training split last: by then a checkpoint's model is there
             if training and self.network is not None:
                 measure_statistics(self.network, self.datasets[split], self.cfg.on_bad_audio == "skip")

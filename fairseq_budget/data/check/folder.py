@@ -114,8 +114,10 @@ def _write_labels(report: Report, kept: dict[str, np.ndarray], old: LabelFolder,
 
 def _describe(record: LabelRecord, split: str, new: LabelFolder, left_out: int) -> None:
     """What the record says of a split whose rows are fewer now; its counts are still those of all rows."""
+    manifest = new.folder / f"{split}.tsv"
     known = {
-        "manifest": hashlib.sha256((new.folder / f"{split}.tsv").read_bytes()).hexdigest(),
+        "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "manifest_rows": Manifest.read(manifest).digest,
         "text_sha256": hashlib.sha256(new.text(split).read_bytes()).hexdigest(),
         "left_out": left_out,
     }

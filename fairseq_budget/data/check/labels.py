@@ -105,7 +105,7 @@ def check_labels(
             continue
         counts[split], sha256 = _read(path, split, len(manifest), clusters, findings)
         if record is not None:
-            _check_origin(record, split, sha256, findings)
+            _check_origin(record, split, sha256, manifest, findings)
         if len(counts[split].lengths) != len(manifest):
             detail = f"{path.name} has {len(counts[split].lengths):,} lines, {split}.tsv has {len(manifest):,} rows"
             findings.add("label_file", split, None, detail)
@@ -168,9 +168,9 @@ def _parse(line: bytes) -> tuple[np.ndarray, str]:
     return np.fromstring(line, dtype=np.int64, sep=" "), ""
 
 
-def _check_origin(record: LabelRecord, split: str, sha256: str, findings: Findings) -> None:
+def _check_origin(record: LabelRecord, split: str, sha256: str, manifest: Manifest, findings: Findings) -> None:
     try:
-        record.check_split(split, sha256)
+        record.check_split(split, sha256, manifest)
     except BudgetError as error:
         findings.add("codebook", split, None, str(error))
 

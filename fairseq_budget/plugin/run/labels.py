@@ -42,7 +42,7 @@ class RunLabels:
         labels = LabelFile(self.folder / f"{split}.{self.ending}", self.clusters)
         labels.check(manifest.frames, self.rate)
         if self.record is not None:
-            self.record.check_split(split, labels.sha256)
+            self.record.check_split(split, labels.sha256, manifest)
         return labels
 
     def state(self) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class RunRecord:
             "hours": float(train.manifest.hours) if train else None,
             "segment_seconds": self.task.cfg.segment_seconds,
             "bad_audio": self.task.run.bad_audio.record(),
+            **self.task.run.corpus.entries(),
         }
 
 

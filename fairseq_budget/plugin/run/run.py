@@ -21,6 +21,7 @@ from fairseq_budget.plugin.run import folder, state
 from fairseq_budget.plugin.run.accounting import Accounts, Collected, cost_of
 from fairseq_budget.plugin.run.bad_audio import BadAudio
 from fairseq_budget.plugin.run.control import Control
+from fairseq_budget.plugin.run.corpus import Corpus
 from fairseq_budget.plugin.run.divergence import Divergence
 from fairseq_budget.plugin.run.generations import Generations
 from fairseq_budget.plugin.run.kept import KeptCheckpoints
@@ -61,7 +62,9 @@ class Run:
         self.kept = KeptCheckpoints(cfg.checkpoints, self.state.budget.amounts)
         self.results = Results(root.dataset.valid_subset.split(","))
         self.parent = Parent(self.origin)
-        self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results, "parent": self.parent}
+        self.corpus = Corpus()
+        self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results}
+        self.state.parts |= {"parent": self.parent, "corpus": self.corpus}
         self.given_up: str | None = None
         """Why the run ends with an error, once its last checkpoint is there."""
         self.state.listeners.append(self._after_charge)

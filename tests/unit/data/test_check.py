@@ -226,7 +226,7 @@ def test_fix_leaves_bad_rows_out_and_keeps_labels_in_step(corpus: Path, tmp_path
     np.testing.assert_array_equal(ours[1], theirs[3])
     record = read_record(tmp_path / "clean")
     assert record is not None
-    record.check_split("train", ours.sha256)
+    record.check_split("train", ours.sha256, new)
     assert record.splits["train"]["left_out"] == 2
     assert run(tmp_path / "clean")[0] == 0
     assert found(tmp_path / "clean") == {}

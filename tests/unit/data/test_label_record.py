@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fairseq_budget.data.label_record import LabelRecord, read_label_rate, read_record
+from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 
 
@@ -49,10 +51,26 @@ def test_something_else_of_that_name(tmp_path: Path, text: str) -> None:
         read_record(tmp_path)
 
 
-def test_the_files_that_were_made_are_accepted(tmp_path: Path) -> None:
-    record(tmp_path).check_split("valid", "123")
+@pytest.fixture
+def listed(tmp_path: Path) -> Manifest:
+    Manifest(tmp_path, ["a.flac", "b.flac"], np.array([16_000, 16_000])).write(tmp_path / "valid.tsv")
+    return Manifest.read(tmp_path / "valid.tsv")
+
+
+def test_the_files_that_were_made_are_accepted(tmp_path: Path, listed: Manifest) -> None:
+    record(tmp_path).check_split("valid", "123", listed)
     # those of version 0.1 tell neither codebook nor hash
-    record(tmp_path, splits={"train": {}}).check_split("train", "456")
+    record(tmp_path, splits={"train": {}}).check_split("train", "456", listed)
+
+
+def test_labels_of_other_utterances_are_refused(tmp_path: Path, listed: Manifest) -> None:
+    """Equal lengths, another order: half the rows would have another recording's labels."""
+    made = record(tmp_path)
+    made.content["splits"]["valid"] |= {"manifest_rows": listed.digest}
+    made.check_split("valid", "123", listed)
+    Manifest(tmp_path, ["b.flac", "a.flac"], np.array([16_000, 16_000])).write(tmp_path / "valid.tsv")
+    with pytest.raises(BudgetError, match=f"were made for other utterances, .* than those in `{tmp_path}/valid.tsv`: make"):
+        made.check_split("valid", "123", Manifest.read(tmp_path / "valid.tsv"))
 
 
 @pytest.mark.parametrize(
@@ -63,8 +81,10 @@ def test_the_files_that_were_made_are_accepted(tmp_path: Path) -> None:
         ("valid", "123", {"codebook": "xyz"}, "the labels of `valid` come from another codebook than those of `train`"),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, split: str, sha256: str, told: dict, message: str) -> None:
+def test_other_files_are_refused(
+    tmp_path: Path, listed: Manifest, split: str, sha256: str, told: dict, message: str
+) -> None:
     made = record(tmp_path)
     made.content["splits"]["valid"] |= told
     with pytest.raises(BudgetError, match=message):
-        made.check_split(split, sha256)
+        made.check_split(split, sha256, listed)
