@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def manifest(
-    source: Annotated[Path, typer.Argument(help="Folder with audio (FLAC, WAV, Ogg, MP3), at any depth, or a manifest.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder with audio (FLAC, WAV, Ogg, MP3, ...), at any depth, or a manifest.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for train.tsv and valid.tsv; with --hours: OUT_1h, OUT_10h, ...")],
     valid_root: Annotated[Path | None, typer.Option(help="Folder with the validation audio, or its manifest.")] = None,
     valid_share: Annotated[
@@ -42,6 +44,7 @@ def manifest(
         str | None,
         typer.Option(help="Regular expression; its first group in a file's name is the speaker (default: LibriSpeech's)."),
     ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Without a header, as stock fairseq reads it.")] = False,
 ) -> None:
     """Write the manifests train.tsv and valid.tsv for the audio of SOURCE.  No audio is copied."""
@@ -59,7 +62,8 @@ def manifest(
         cross_speakers,
         speaker_rule or LIBRISPEECH_RULE,
     )
-    audio, valid_audio = open_audio(source), open_audio(valid_root) if valid_root else None
+    audio = open_audio(source, skip_bad)
+    valid_audio = open_audio(valid_root, skip_bad) if valid_root else None
     headers = [None if plain else selection.header("manifest", origin) for origin in (audio, valid_audio or audio)]
     for size, *parts in selection.make(audio, valid_audio):
         folder = out if size is None else out.with_name(f"{out.name}_{size:g}h")

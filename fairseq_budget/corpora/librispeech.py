@@ -18,7 +18,6 @@ from fairseq_budget.corpora.unpack import unpack
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.progress import byte_bar
 from fairseq_budget.data.scan import scan
-from fairseq_budget.data.selection import checksum
 from fairseq_budget.errors import BudgetError
 
 TOP = "LibriSpeech"
@@ -109,7 +108,7 @@ def prepare(corpus: Corpus, root: Path, out: Path) -> Iterator[tuple[Path, Manif
                 scanned[part.name] = _scan(part, folders[part.name])
         manifest = _joined(root, [scanned[part] for part in parts])
         header = {"made by": f"fairseq-budget {__version__}, corpus", "source": corpus.page, "parts": ", ".join(parts)}
-        manifest.write(path, header | {"source_sha256": checksum(manifest)})
+        manifest.write(path, header | {"source_sha256": manifest.digest})
         yield path, manifest
 
 

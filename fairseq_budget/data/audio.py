@@ -19,6 +19,17 @@ from fairseq_budget.errors import BudgetError
 _EXACT_SEEK = frozenset({"FLAC", "WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"})
 
 
+RATES = (1_000, 768_000)
+"""Hz: below, nothing of speech is left; above, nothing records."""
+MOST_CHANNELS = 64
+MOST_SAMPLES_OF_A_BYTE = {"MP3": 100}
+"""A header's length is believed up to this (MP3's lowest rates have 8); 2^16 where nothing stands here: FLAC, the densest of
+the other formats, has at most so many in a frame."""
+READ_SAMPLES = 2**20
+"""A file is read so many samples at a time: memory is taken for what it holds, not for what it says.  MP3 is read at once:
+in pieces it is decoded to slightly other samples (seen with libsndfile 1.2.2)."""
+
+
 @dataclass(frozen=True)
 class AudioInfo:
     """What a file's header says: its length in own samples, its rate in Hz, its channels and container format."""
@@ -38,9 +49,12 @@ class AudioInfo:
 def info(path: str | Path) -> AudioInfo:
     """Read the header of an audio file.
 
-    Raises BudgetError, naming the file, if it is missing, empty, not audio, or does not say how long it is.
+    Raises BudgetError, naming the file, if it is missing, empty, not audio, does not say how long it is, or says what can't
+    be true of a file of its size.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise _unreadable(path, OSError())
     try:
         header = soundfile.info(str(path))
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
@@ -50,7 +64,21 @@ def info(path: str | Path) -> AudioInfo:
     # An unfinished stream (a FLAC encoder that was cut off) has no length in its header; libsndfile says 2^63 - 1.
     if header.frames >= np.iinfo(np.int64).max:
         raise BudgetError(f"`{path}` does not say how long it is: write it again, for example with `flac -f`")
-    return AudioInfo(path, int(header.frames), int(header.samplerate), int(header.channels), str(header.format))
+    found = AudioInfo(path, int(header.frames), int(header.samplerate), int(header.channels), str(header.format))
+    if wrong := _unbelievable(found):
+        raise BudgetError(f"`{path}` says that it has {wrong}: it is damaged, or no speech; copy it again or leave it out")
+    return found
+
+
+def _unbelievable(header: AudioInfo) -> str | None:
+    size = header.path.stat().st_size
+    if not RATES[0] <= header.rate <= RATES[1]:
+        return f"{header.rate:,} samples a second (from {RATES[0]:,} to {RATES[1]:,} are read)"
+    if header.channels > MOST_CHANNELS:
+        return f"{header.channels} channels (up to {MOST_CHANNELS} are read)"
+    if header.frames > size * MOST_SAMPLES_OF_A_BYTE.get(header.format, 2**16):
+        return f"{header.frames:,} samples in {size:,} bytes"
+    return None
 
 
 def frames_at_16k(header: AudioInfo) -> int:
@@ -96,12 +124,18 @@ def _cut(header: AudioInfo, start: int, end: int) -> np.ndarray:
 
 def _own_samples(header: AudioInfo, start: int, end: int) -> np.ndarray:
     """Own samples start..end as one channel; fewer where the file ends early.  Shape: (own samples,)."""
+    parts, left = [], end - start
+    piece = left if header.format == "MP3" else READ_SAMPLES
     try:
-        samples, _ = soundfile.read(str(header.path), frames=end - start, start=start, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(str(header.path)) as file:
+            if start:
+                file.seek(start)
+            while left > 0 and len(block := file.read(min(left, piece), dtype="float32", always_2d=True)):
+                parts.append(block[:, 0] if header.channels == 1 else block.mean(axis=1))
+                left -= len(block)
     except (soundfile.LibsndfileError, OSError) as error:
         raise _unreadable(header.path, error) from error
-    # (own samples, channels) -> (own samples,)
-    return samples[:, 0] if header.channels == 1 else samples.mean(axis=1)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, np.float32)])
 
 
 def _unreadable(path: Path, error: Exception) -> BudgetError:
@@ -110,6 +144,8 @@ def _unreadable(path: Path, error: Exception) -> BudgetError:
         return BudgetError(f"audio file `{path}` does not exist: check the path, or make the manifest again")
     if path.is_dir():
         return BudgetError(f"`{path}` is a folder, not an audio file: name one file in it")
+    if not path.is_file():
+        return BudgetError(f"`{path}` is a pipe or a device, not an audio file: leave it out")
     if path.stat().st_size == 0:
         return BudgetError(f"`{path}` is an empty file: copy or download it again")
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".")

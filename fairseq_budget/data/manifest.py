@@ -26,7 +26,7 @@ import numpy as np
 
 from fairseq_budget.data import audio
 from fairseq_budget.data.audio import SAMPLE_RATE
-from fairseq_budget.data.rows import REMAKE, Part, Text, index_rows, line_end, read_row, write_row
+from fairseq_budget.data.rows import REMAKE, Part, Text, index_rows, leads_elsewhere, line_end, read_row, write_row
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 
@@ -57,6 +57,11 @@ class Utterances:
 
     def where(self, index: int) -> str:
         """Where utterance `index` is listed, for messages."""
+        raise NotImplementedError
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of which utterances there are, in which order, and how long; wherever their folder lies."""
         raise NotImplementedError
 
     def names(self) -> Iterator[tuple[int, str]]:
@@ -122,6 +127,8 @@ class Manifest(Utterances):
         """Whole files, `names` below `root`.  Raises BudgetError for a name that the format cannot hold."""
         rows = [write_row([Part(checked_name(name), 0, int(n), True)]) for name, n in zip(names, frames, strict=True)]
         text = [row.encode("utf-8") for row in rows]
+        if elsewhere := next((name for name, row in zip(names, text, strict=True) if leads_elsewhere(row)), None):
+            raise BudgetError(f"{elsewhere!r} must lead to a file below `{root}`, without `..`, NUL or `/` at its beginning")
         self.root, self.path, self.header = Path(root), None, {}
         self.frames = np.array(frames, dtype=np.int64)
         self._starts = np.cumsum([0, *map(len, text)])[:-1]
@@ -131,6 +138,8 @@ class Manifest(Utterances):
     """The file it was read from."""
     header: dict[str, str]
     """What the file says about its making."""
+    _has_all = True
+    """Whether its rows are all that follow the first in the text, in their order."""
 
     @classmethod
     def read(cls, path: str | Path) -> Manifest:
@@ -170,16 +179,19 @@ class Manifest(Utterances):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rows of the file that it was read from: which utterances, in which order, and how long.  Where
-        their folder lies, and what the header tells, makes no difference."""
+        """SHA-256 of the rows; what the header tells makes no difference."""
+        total = hashlib.sha256()
         with memoryview(self._text) as text:
-            return hashlib.sha256(text[int(self._starts[0]) :]).hexdigest()
+            for start in self._starts[:1].tolist() if self._has_all else self._starts.tolist():
+                total.update(text[start:] if self._has_all else text[start : line_end(self._text, start)])
+        return total.hexdigest()
 
     def subset(self, indices: Iterable[int]) -> Manifest:
         """The utterances of these indices, in this order."""
         chosen = np.fromiter(indices, dtype=np.int64)
         part = type(self).__new__(type(self))
         part.__dict__ |= self.__dict__ | {"frames": self.frames[chosen], "_starts": self._starts[chosen]}
+        part._has_all = False
         return part
 
     def within(self, min_seconds: float = 0.0, max_seconds: float = math.inf) -> Manifest:

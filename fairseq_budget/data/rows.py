@@ -11,6 +11,7 @@ Letters in shapes: N rows, P fields that follow a tab.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from mmap import mmap
 from typing import NamedTuple
@@ -24,6 +25,9 @@ MAX_DIGITS = 15
 """More samples than any corpus has, and few enough that no sum overflows."""
 
 REMAKE = "make it again with `fairseq-budget manifest`"
+
+_OUTSIDE = re.compile(rb"(?m)\0|(?:^|\t)/|(?:^|[\t/])\.\.(?=[/\t])")
+"""In a row: a byte that no file's name has, a path from the root, or one that leaves the manifest's folder."""
 
 _TAB, _NEWLINE, _RETURN, _SPACE, _ZERO = b"\t\n\r 0"
 
@@ -53,6 +57,11 @@ def write_row(parts: list[Part]) -> str:
     if len(parts) == 1 and parts[0].whole:
         return f"{parts[0].name}\t{parts[0].frames}\n"
     return "\t".join(f"{part.name}\t{part.offset}\t{part.frames}" for part in parts) + "\n"
+
+
+def leads_elsewhere(row: bytes) -> bool:
+    """Whether a row has a name that isn't one of a file below the manifest's folder."""
+    return _OUTSIDE.search(row) is not None
 
 
 def stretch(parts: list[Part], offset: int, frames: int) -> list[Part]:
@@ -85,6 +94,8 @@ def index_rows(text: Text, start: int, place: str, first_line: int) -> tuple[np.
         if wrong is not None:
             raise _bad_row(bytes(stretch[lines[wrong] : ends[wrong]]), place, first_line + rows + wrong)
         _refuse_other_encodings(stretch, place, begin)
+        if outside := _OUTSIDE.search(stretch.tobytes()):
+            raise _bad_name(stretch, outside.start(), place, first_line + rows)
         starts.append(lines + begin)
         frames.append(counts)
         rows += len(lines)
@@ -162,6 +173,14 @@ def _refuse_other_encodings(stretch: np.ndarray, place: str, begin: int) -> None
         stretch.tobytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise BudgetError(f"manifest `{place}` is not UTF-8 text (byte {begin + error.start}): {REMAKE}") from error
+
+
+def _bad_name(stretch: np.ndarray, at: int, place: str, first_line: int) -> BudgetError:
+    number = first_line + int(np.count_nonzero(stretch[:at] == _NEWLINE))
+    return BudgetError(
+        f"`{place}`, line {number}: a name must lead to a file below the folder in line 1, without `..`, NUL, or `/` at its "
+        f"beginning: correct the line, or {REMAKE}"
+    )
 
 
 def _bad_row(line: bytes, place: str, number: int) -> BudgetError:

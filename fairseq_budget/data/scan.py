@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -16,8 +18,16 @@ from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.progress import tracked
 from fairseq_budget.errors import BudgetError
 
-EXTENSIONS = (".flac", ".wav", ".ogg", ".opus", ".mp3")
-"""File name endings (lower case) that are taken for audio."""
+logger = logging.getLogger(__name__)
+
+EXTENSIONS = (".flac", ".wav", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".sph", ".w64")
+"""File name endings (lower case) that are taken for audio; libsndfile reads them."""
+
+UNREADABLE = (".m4a", ".m4b", ".mp4", ".aac", ".wma", ".webm", ".mka", ".amr", ".3gp", ".ape", ".wv", ".shn", ".ra")
+"""Endings of audio that libsndfile doesn't read: counted and named, so that nobody misses them without a word."""
+
+SHOWN = 5
+"""Bad files that a message names; it tells how many there are."""
 
 # Reading headers waits for the disk, not for the processor; more threads than cores help on network file systems.
 _READERS = 8
@@ -26,27 +36,62 @@ _FILES_OF_A_TASK = 64
 """A task of the pool takes more memory than the name of a file."""
 
 
-def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS) -> Manifest:
+def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS, skip_bad: bool = False) -> Manifest:
     """A manifest of every audio file below `root`, in sorted order.
 
-    Hidden files and folders (names that start with a dot) are left out; links are followed.
-    Raises BudgetError if there is none, or naming the first file whose header cannot be read.
+    Hidden files and folders (names that start with a dot) are left out; links are followed.  Files of formats that cannot be
+    read are left out with a note.
+
+    Args:
+        skip_bad: go on without files whose header cannot be read, with a note that names them.
+
+    Raises:
+        BudgetError: there is no audio; or files whose header cannot be read, of which it names some.
     """
     root = Path(root).absolute()
     if not root.is_dir():
         raise BudgetError(f"folder `{root}` does not exist: name the folder that holds the audio")
-    paths = sorted(_audio_below(root, extensions))
+    left_out: Counter[str] = Counter()
+    paths = sorted(_audio_below(root, extensions, left_out))
+    note = ", ".join(f"{count} {ending}" for ending, count in sorted(left_out.items()))
     if not paths:
-        raise BudgetError(f"no audio below `{root}`: looked for {', '.join(extensions)}; name another folder")
-    return Manifest(root, paths, _measure(root, paths))
+        beside = f" ({note} can't be read: convert to FLAC)" if note else ""
+        raise BudgetError(f"no audio below `{root}`: looked for {', '.join(extensions)}{beside}; name another folder")
+    if note:
+        logger.warning("below `%s`, formats that can't be read are left out: %s (convert them to FLAC)", root, note)
+    lengths = _measure(root, paths)
+    if bad := [str(length) for length in lengths if isinstance(length, BudgetError)]:
+        _answer(bad, len(paths), skip_bad)
+    good = [(path, length) for path, length in zip(paths, lengths, strict=True) if isinstance(length, int)]
+    return Manifest(root, [path for path, _ in good], np.array([length for _, length in good], dtype=np.int64))
 
 
-def _audio_below(root: Path, extensions: tuple[str, ...]) -> Iterator[str]:
+def _answer(bad: list[str], of: int, skip: bool) -> None:
+    """Tell of the files that can't be used: all at once, rather than one at each attempt."""
+    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    told = f"{len(bad)} of {of} files can't be used: {'; '.join(bad[:SHOWN])}{more}"
+    if not skip or len(bad) == of:
+        raise BudgetError(bad[0] if of == 1 else f"{told}; `--skip-bad` leaves them out")
+    logger.warning("%s", told)
+
+
+def _audio_below(root: Path, extensions: tuple[str, ...], left_out: Counter[str]) -> Iterator[str]:
     for folder, folders, files in os.walk(root, onerror=_refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(folder, name)]
         for name in files:
-            if name.lower().endswith(extensions) and not name.startswith("."):
+            if name.startswith("."):
+                continue
+            if name.lower().endswith(extensions):
                 yield Path(folder, name).relative_to(root).as_posix()
+            elif (ending := Path(name).suffix.lower()) in UNREADABLE:
+                left_out[ending] += 1
+
+
+def _length(path: Path) -> int | BudgetError:
+    try:
+        return frames_at_16k(info(path))
+    except BudgetError as error:
+        return error
 
 
 def _refuse(error: OSError) -> NoReturn:
@@ -59,12 +104,12 @@ def _leads_back(folder: str, name: str) -> bool:
     return path.is_symlink() and Path(folder).resolve().is_relative_to(path.resolve())
 
 
-def _measure(root: Path, names: list[str]) -> np.ndarray:
-    """Lengths in samples at 16 kHz.  Shape: (N,)."""
+def _measure(root: Path, names: list[str]) -> list[int | BudgetError]:
+    """Lengths in samples at 16 kHz, or what is wrong."""
     tasks = (names[start : start + _FILES_OF_A_TASK] for start in range(0, len(names), _FILES_OF_A_TASK))
     with ThreadPoolExecutor(_READERS) as readers:
-        lengths = chain.from_iterable(readers.map(lambda task: [frames_at_16k(info(root / name)) for name in task], tasks))
+        lengths = chain.from_iterable(readers.map(lambda task: [_length(root / name) for name in task], tasks))
         try:
-            return np.fromiter(tracked(lengths, "reading headers", len(names)), dtype=np.int64, count=len(names))
+            return list(tracked(lengths, "reading headers", len(names)))
         finally:
             readers.shutdown(wait=False, cancel_futures=True)

@@ -9,6 +9,7 @@ N rows of a manifest become M segments made of P pieces; lengths are samples at 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,6 +168,11 @@ class Segments(Utterances):
             for row, offset, frames in self.cuts.pieces(index)
             for part in stretch(self.source.parts(row), offset, frames)
         ]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest and of how it was cut."""
+        return hashlib.sha256(self.source.digest.encode() + np.ascontiguousarray(self.frames).tobytes()).hexdigest()
 
     def where(self, index: int) -> str:
         """Where segment `index` begins, for messages."""

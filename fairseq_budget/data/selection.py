@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -13,7 +12,6 @@ import numpy as np
 
 from fairseq_budget import __version__
 from fairseq_budget.data.manifest import Manifest, Utterances
-from fairseq_budget.data.rows import write_row
 from fairseq_budget.data.scan import scan
 from fairseq_budget.data.segments import Segments
 from fairseq_budget.data.speakers import LIBRISPEECH_RULE, speakers
@@ -80,20 +78,12 @@ class Selection:
         return {
             "made by": f"fairseq-budget {__version__}, {command}",
             "source": source.path.absolute() if source.path else source.root,
-            "source_sha256": checksum(source),
+            "source_sha256": source.digest,
             "seed": self.seed,
             **{f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default and f.name != "seed"},
         }
 
 
-def open_audio(path: Path) -> Manifest:
-    """The manifest at `path`, or one of all audio in the folder `path`."""
-    return Manifest.read(path) if path.is_file() else scan(path)
-
-
-def checksum(utterances: Utterances) -> str:
-    """SHA-256 of the rows: names, cuts and lengths, wherever the folder lies."""
-    digest = hashlib.sha256()
-    for index in range(len(utterances)):
-        digest.update(write_row(utterances.parts(index)).encode("utf-8"))
-    return digest.hexdigest()
+def open_audio(path: Path, skip_bad: bool = False) -> Manifest:
+    """The manifest at `path`, or one of all audio in the folder `path`; see :func:`scan`."""
+    return Manifest.read(path) if path.is_file() else scan(path, skip_bad=skip_bad)

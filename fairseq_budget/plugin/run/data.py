@@ -30,7 +30,8 @@ def open_split(
     """
     manifest = Manifest.read(Path(cfg.data) / f"{split}.tsv")
     check_files(manifest, MAX_SHARE if cfg.on_bad_audio == "skip" else 0.0)
-    for warning in cheap_checks(split, manifest, others):
+    crop = cfg.max_sample_size if training and cfg.segment_seconds is None else None
+    for warning in cheap_checks(split, manifest, others, crop):
         logger.warning(warning)
     utterances: Utterances = manifest
     settings: dict[str, Any] = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}

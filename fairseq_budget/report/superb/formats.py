@@ -37,7 +37,7 @@ def markdown(table: SuperbTable) -> str:
         rows += [[_escaped(row.name), *_cells(table, row)] for row in members]
     sides = ["left", *["right"] * (len(headings) - 1)]
     lines = tabulate(rows, headings, "pipe", disable_numparse=True, colalign=sides)
-    return "\n".join([lines, "", *(f"- {remark}" for remark in table.remarks), ""])
+    return "\n".join([lines, "", *(f"- {_escaped(remark)}" for remark in table.remarks), ""])
 
 
 def comma_separated(table: SuperbTable) -> str:
@@ -49,7 +49,8 @@ def comma_separated(table: SuperbTable) -> str:
         score = [row.score.value, " ".join(row.score.tasks)] if row.score else ["", ""]
         numbers = [row.values.get(key, "") for key in COLUMNS]
         partial = " ".join(key for key in COLUMNS if key in row.incomplete)
-        writer.writerow([row.group, row.name, *numbers, *score, row.checkpoint or "", partial])
+        names = [_no_formula(text) for text in (row.group, row.name, row.checkpoint or "", partial)]
+        writer.writerow([*names[:2], *numbers, *score, *names[2:]])
     return out.getvalue()
 
 
@@ -117,4 +118,15 @@ def _cells(table: SuperbTable, row: Row) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Text in which Markdown finds no cell, tag or link."""
+    return _printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("[", "\\[")
+
+
+def _printable(text: str) -> str:
+    """Text in which a terminal finds no command."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+
+
+def _no_formula(text: str) -> str:
+    """Text that a spreadsheet shows instead of running it: an apostrophe before what begins as a formula does."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,46 @@ def test_pieces_outside_the_file(tmp_path: Path, offset: int, frames: int) -> No
     path = saved(tmp_path / "a.wav", tone())
     with pytest.raises(BudgetError, match=r"samples .* of `.*a\.wav` were asked for, but it has 16000 at 16 kHz"):
         audio.read(path, offset, frames)
+
+
+def flac_that_claims(path: Path, frames: int) -> Path:
+    """A short file whose header has another length: 36 bits of STREAMINFO."""
+    soundfile.write(path, np.random.default_rng(0).standard_normal(16_000) / 10, 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] = content[21] & 0xF0 | frames >> 32
+    content[22:26] = (frames & 0xFFFFFFFF).to_bytes(4, "big")
+    path.write_bytes(content)
+    return path
+
+
+def test_a_length_that_the_file_is_too_small_for(tmp_path: Path) -> None:
+    path = flac_that_claims(tmp_path / "a.flac", 2**35)
+    with pytest.raises(BudgetError, match=r"a\.flac` says that it has 34,359,738,368 samples in .* bytes: it is damaged"):
+        audio.info(path)
+
+
+def test_memory_is_taken_for_what_is_there(tmp_path: Path) -> None:
+    """A length that could be true, which would take 1 GB: the second that is there is read, and the rest is missed."""
+    path = flac_that_claims(tmp_path / "a.flac", 2**28)
+    tracemalloc.start()
+    with pytest.raises(BudgetError, match=r"a\.flac` (is damaged: it ends before|cannot be read)"):
+        audio.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("rate", "channels", "told"), [(100, 1, "100 samples a second"), (16_000, 80, "80 channels")])
+def test_bounds_of_rate_and_channels(tmp_path: Path, rate: int, channels: int, told: str) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((1000, channels)), rate)
+    with pytest.raises(BudgetError, match=rf"a\.wav` says that it has {told} \(.*are read\): it is damaged, or no speech"):
+        audio.info(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.wav", "a.ogg", "a.mp3"])
+def test_long_files_are_read_as_they_are_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    noise = np.random.default_rng(0).standard_normal(40_000).astype(np.float32) / 10
+    soundfile.write(tmp_path / name, noise, 16_000)
+    at_once = audio.read(tmp_path / name)
+    monkeypatch.setattr(audio, "READ_SAMPLES", 7_001)
+    np.testing.assert_array_equal(audio.read(tmp_path / name), at_once)
+    np.testing.assert_array_equal(audio.read(tmp_path / name, 5_000, 30_000), at_once[5_000:35_000])

@@ -277,6 +277,10 @@ def test_the_trainer_is_told_of_rows_that_are_listed_twice(corpus: Path) -> None
     assert cheap_checks("train", train.subset([0, 1, 0, 0]), {}) == [
         "train: 2 of 4 rows are listed twice; see `fairseq-budget check`"
     ]
+    hours = train.hours
+    (little,) = cheap_checks("train", train, {}, crop=int(0.4 * train.frames.mean()))
+    assert f"an epoch hears 40.0% of its {hours:.2f} h; `task.segment_seconds=" in little
+    assert cheap_checks("train", train, {}, crop=int(train.frames.mean())) == []
     assert cheap_checks("valid", train.subset([3, 1]), {"train": train}) == [
         "valid and train have 2 rows in common; see `fairseq-budget check`"
     ]

@@ -18,7 +18,7 @@ from fairseq_budget.errors import BudgetError
 
 # Names that fairseq's reader (strip, split at tabs) gives back unchanged: no control or lone surrogate code points.
 names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30).filter(
-    lambda name: name == name.strip()
+    lambda name: name == name.strip() and not name.startswith("/") and ".." not in name.split("/")
 )
 slices = st.builds(Part, names, st.integers(0, 10**15 - 1), st.integers(1, 10**15 - 1), st.just(False))
 rows = st.one_of(
@@ -75,6 +75,21 @@ def test_any_text_is_read_or_refused_with_its_place(text: str) -> None:
         else:
             assert len(manifest) == len(manifest.frames) > 0
             assert (manifest.frames > 0).all()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../a.flac", "a/../../b.flac", "..", "a\0.flac"])
+@pytest.mark.parametrize("row", ["{}\t100", "a.flac\t0\t100\t{}\t0\t100"])
+def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str, row: str) -> None:
+    path = written(tmp_path, f"{tmp_path}\na.flac\t100\n{row.format(name)}\n")
+    with pytest.raises(BudgetError, match=rf"`{path}`, line 3: a name must lead to a file below the folder in line 1"):
+        Manifest.read(path)
+    with pytest.raises(BudgetError, match="must lead to a file below"):
+        Manifest(tmp_path, [name], np.array([100]))
+
+
+@pytest.mark.parametrize("name", ["..a.flac", "a..flac", "a/..b/c.flac", "a.flac.."])
+def test_names_with_dots_lead_nowhere_else(tmp_path: Path, name: str) -> None:
+    assert Manifest.read(written(tmp_path, f"{tmp_path}\n{name}\t100\n")).paths == [name]
 
 
 def test_hours_length_and_paths(tmp_path: Path) -> None:

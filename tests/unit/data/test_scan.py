@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +57,44 @@ def test_missing_folder(tmp_path: Path) -> None:
         scan(tmp_path / "none")
 
 
-def test_the_unreadable_file_is_named(tmp_path: Path) -> None:
+def test_unreadable_files_are_named_at_once_and_may_be_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(20):
         put(tmp_path / f"{number:02d}.wav")
     (tmp_path / "07.wav").write_text("not audio")
-    with pytest.raises(BudgetError, match=r"07\.wav` cannot be read as audio"):
+    (tmp_path / "11.wav").write_bytes(b"")
+    told = r"2 of 20 files can't be used: .*07\.wav` cannot be read as audio .*; .*11\.wav` is an empty file"
+    with pytest.raises(BudgetError, match=rf"{told}.*; `--skip-bad` leaves them out"):
+        scan(tmp_path)
+    assert len(scan(tmp_path, skip_bad=True)) == 18
+    assert re.search(told, caplog.text)
+
+
+def test_many_unreadable_files_are_counted(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.wav").write_text("not audio")
+    with pytest.raises(BudgetError, match=r"9 of 9 files can't be used: .*4\.wav` cannot .*; and 4 more"):
+        scan(tmp_path, skip_bad=True)
+
+
+def test_formats_that_are_left_out_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.m4a", "b.M4A", "c.webm"):
+        (tmp_path / name).touch()
+    with pytest.raises(BudgetError, match=r"no audio below .* \(2 \.m4a, 1 \.webm can't be read: convert to FLAC\)"):
+        scan(tmp_path)
+    put(tmp_path / "d.wav")
+    assert scan(tmp_path).paths == ["d.wav"]
+    assert "formats that can't be read are left out: 2 .m4a, 1 .webm" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ending", "container"), [("sph", "NIST"), ("aiff", "AIFF"), ("au", "AU"), ("caf", "CAF"), ("w64", "W64")]
+)
+def test_other_formats_that_libsndfile_reads(tmp_path: Path, ending: str, container: str) -> None:
+    soundfile.write(tmp_path / f"a.{ending}", np.zeros(1600), 16_000, format=container, subtype="PCM_16")
+    assert scan(tmp_path).frames.tolist() == [1600]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(BudgetError, match=r"a\.wav` is a pipe or a device, not an audio file: leave it out"):
         scan(tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fairseq_budget.data.manifest import Manifest
+from fairseq_budget.data.segments import Segments
 from fairseq_budget.plugin.run.corpus import Corpus
 
 
@@ -24,6 +25,15 @@ def test_the_digest_is_that_of_the_rows(tmp_path: Path) -> None:
     here.write(tmp_path / "headed.tsv", {"made by": "us"})
     assert Manifest.read(tmp_path / "headed.tsv").digest == here.digest
     assert manifest(tmp_path / "other", 3, 2).digest != here.digest
+
+
+def test_subsets_and_segments_have_digests_of_their_own(tmp_path: Path) -> None:
+    whole = manifest(tmp_path, 4, 6, 8)
+    assert whole.subset(range(3)).digest == whole.digest
+    assert len({whole.digest, whole.subset([0, 1]).digest, whole.subset([1, 0]).digest}) == 3
+    cuts = [Segments(whole, np.zeros(3, dtype=np.int64), seconds) for seconds in (3.0, 3.0, 2.0)]
+    assert cuts[0].digest == cuts[1].digest != cuts[2].digest
+    assert cuts[0].digest != whole.digest
 
 
 @pytest.mark.parametrize("loaded_first", [True, False])

@@ -147,6 +147,17 @@ def test_csv_has_full_numbers_and_empty_cells(table: SuperbTable) -> None:
     assert len(rows) == 2 + 6 + 3
 
 
+def test_names_are_shown_and_not_run(tmp_path: Path) -> None:
+    """An upstream and a checkpoint with a spreadsheet's formula, a tag, a link and a terminal's escape for names."""
+    name = "=HYPERLINK(1)<b>[a](b)|\x1b[31m"
+    record(tmp_path / "a", "ks", {"KS_ACC": 90.0}, upstream=name, objective=name, size=None, checkpoint="@SUM(A1)")
+    made = collate(read_results([tmp_path]), (), read_scale())
+    row = next(row for row in csv.DictReader(formats.comma_separated(made).splitlines()) if row["KS_ACC"] == "90.0")
+    assert row["upstream"].startswith("'=HYPERLINK") and row["checkpoint"] == "'@SUM(A1)"
+    text = formats.markdown(made)
+    assert "\x1b" not in text and "<b>" not in text and "&lt;b>\\[a](b)\\|" in text
+
+
 def test_latex_is_balanced_and_escaped(table: SuperbTable) -> None:
     text = formats.latex(table)
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
