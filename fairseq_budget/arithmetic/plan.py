@@ -158,7 +158,7 @@ def _updates(name: str, budget: Budget, update: Ledger) -> int:
         raise ConfigError(f"`{currency}` must be a finite number, but is {budget.amounts[currency]:g}")
     if counts[currency] < 1:
         raise BudgetError(
-            f"`{currency}` = {budget.amounts[currency]:g} is less than one update of size {name} "
+            f"`{currency}` = {budget.amounts[currency]:g} is less than one update of {name} "
             f"({one[currency]:.3g}): give more, a smaller batch or smaller sizes"
         )
     # a quotient that is whole up to rounding of floats is whole

@@ -51,16 +51,20 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         ValueError: names or shapes differ.
     """
+    if different := differences(model, weights):
+        raise ValueError(f"the weights don't fit the model that its configuration describes ({different})")
+    model.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in weights.items()})
+
+
+def differences(model: nn.Module, weights: Mapping[str, Tensor]) -> str | None:
+    """How weights differ from a model's in names and shapes, in words; None where they don't."""
     expected = {name: _kind(value) for name, value in model.state_dict().items()}
     found = {name: _kind(value) for name, value in weights.items()}
-    if expected != found:
-        missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-        changed = [f"{name} {found[name]}" for name in expected if found.get(name, expected[name]) != expected[name]]
-        raise ValueError(
-            "the weights don't fit the model that its configuration describes "
-            f"(missing: {missing[:3]}, unexpected: {unexpected[:3]}, of another shape: {changed[:3]})"
-        )
-    model.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in weights.items()})
+    if expected == found:
+        return None
+    missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    changed = [f"{name} {found[name]}" for name in expected if found.get(name, expected[name]) != expected[name]]
+    return f"missing: {missing[:3]}, unexpected: {unexpected[:3]}, of another shape: {changed[:3]}"
 
 
 def _kind(value: Tensor) -> tuple[tuple[int, ...], str]:

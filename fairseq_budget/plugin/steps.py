@@ -7,6 +7,8 @@ from typing import Any
 from fairseq import metrics
 from fairseq.tasks import FairseqTask
 
+from fairseq_budget.plugin.errors import user_errors
+from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
 from fairseq_budget.plugin.run.seeds import seed_batch
 
@@ -20,6 +22,7 @@ class Steps(FairseqTask):
     root: Any
     """fairseq's whole configuration."""
     network: Any
+    record: RunRecord | None = None
 
     def train_step(
         self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, ignore_grad: bool = False
@@ -53,6 +56,9 @@ class Steps(FairseqTask):
 
     def begin_update(self) -> None:
         """Called by the criterion when fairseq begins an update."""
+        if self.record is not None:  # fairseq makes batches when an epoch begins, and nothing can be foreseen before
+            with user_errors():
+                self.record.foresee()
         self.run.begin_update()
 
     def judge_gradient(self, norm: Any) -> Any:

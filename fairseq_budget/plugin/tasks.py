@@ -13,6 +13,7 @@ from fairseq_budget.objectives import Objective
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.run.data import open_split
 from fairseq_budget.plugin.run.labels import run_labels
+from fairseq_budget.plugin.run.origin import refuse_another_model
 from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
 from fairseq_budget.plugin.run.statistics import measure_statistics
@@ -29,7 +30,6 @@ class BudgetTask(Steps, FairseqTask):
         super().__init__(cfg)
         self.root = cfg._get_root()
         self.network: Any = None
-        self.record: RunRecord | None = None
         with user_errors():
             self.run = Run(cfg, self.root)
             settings = self.root.get("checkpoint")
@@ -44,6 +44,7 @@ class BudgetTask(Steps, FairseqTask):
             self.run.control.fill_in_labels(cfg, self.labels.classes, self.labels.rate)
         with user_errors():
             self.network = super().build_model(cfg, from_checkpoint)
+            refuse_another_model(self.network, self.run.origin)
             self.run.generations.foresee(count_parameters(self.network.model_shape), self.cfg.checkpoints)
         self.record = RunRecord(self)
         return self.network

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.recipes import recipes_dir
-from tests.integration.conftest import Training, run
+from tests.integration.conftest import Training, check, run
 
 pytestmark = pytest.mark.integration
 
@@ -52,6 +52,20 @@ def test_labels_that_were_not_made(training: Training, data: Path) -> None:
 
 def test_no_budget(training: Training) -> None:
     assert "a budget is needed: set `budget=paper`" in message(training.run("budget=custom").stderr)
+
+
+def test_a_budget_below_one_update(training: Training) -> None:
+    """Before training: it would do that update, and be over its budget."""
+    result = training.run("task.budget.flops=1")
+    assert "`flops` = 1 is less than one update of this run (" in message(result.stderr)
+    assert not training.checkpoint.exists()
+
+
+def test_another_model_than_the_checkpoints(training: Training) -> None:
+    check(training.run("task.budget.flops=null", "task.budget.updates=1"))
+    result = training.run("task.budget.flops=null", "task.budget.updates=2", "model.encoder_layers=3")
+    told = f"`{training.checkpoint}` was trained with another model than this recipe's (missing: ['encoder.layers.2."
+    assert told in message(result.stderr)
 
 
 def test_a_misspelt_size(training: Training) -> None:

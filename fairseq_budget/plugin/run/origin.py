@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from torch import nn
 
+from fairseq_budget.checkpoints.safe_load import safe_load
+from fairseq_budget.checkpoints.weights import differences
 from fairseq_budget.errors import BudgetError
 
 logger = logging.getLogger(__name__)
@@ -63,6 +66,22 @@ def find_origin(settings: Any) -> Origin:
         logger.info("going on from this run's own %s; `checkpoint.%s` is where it began", own, way)
         return Origin(own, parent, way)
     return Origin(parent, parent, way)
+
+
+def refuse_another_model(network: nn.Module, origin: Origin) -> None:
+    """Refuse a checkpoint whose model isn't the recipe's.
+
+    Raises:
+        BudgetError: names or shapes of their weights differ.
+    """
+    if origin.read is None:
+        return
+    different = differences(network, safe_load(origin.read)["model"])
+    if different is not None:
+        raise BudgetError(
+            f"`{origin.read.absolute()}` was trained with another model than this recipe's ({different}): correct `size` "
+            "and `model`, or give another `hydra.run.dir`"
+        )
 
 
 def _own_progress(own: Path, settings: Any) -> Origin:

@@ -32,6 +32,8 @@ class RunRecord:
 
     def __init__(self, task: Any) -> None:
         self.task, self.config, self.shape = task, task.network.config, task.network.model_shape
+        self.plan: dict[str, float] | None = None
+        """What the planner says of this run."""
 
     def write(self) -> None:
         """Write it beside the folder of checkpoints."""
@@ -48,10 +50,15 @@ class RunRecord:
         checkpoint = self.task.root.get("checkpoint")
         return None if checkpoint is None else Path(checkpoint.save_dir).absolute().parent / FILE
 
-    def plan(self) -> dict[str, float] | None:
-        """What the planner says of this run; the same at every record."""
+    def foresee(self) -> None:
+        """Ask the planner, once the first epoch's batches are made.
+
+        Raises:
+            BudgetError: the budget is less than one update.
+        """
         train = training_data(self.task)
-        return forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train) if train else None
+        if self.plan is None and train is not None:
+            self.plan = forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train)
 
     def record(self) -> PretrainingRecord:
         """What there is to tell now."""
@@ -65,7 +72,7 @@ class RunRecord:
             params=count_parameters(self.shape),
             budget=run.state.budget.amounts,
             spent={**ledger.state_dict(), **amounts_spent(ledger)},
-            plan=self.plan(),
+            plan=self.plan,
             flops_convention=CONVENTION,
             metrics=run.results.entries(),
             loss_unit=objective.loss_unit,

@@ -117,7 +117,7 @@ def test_settings_that_are_refused(settings: dict, message: str) -> None:
 
 
 def test_budgets_that_are_refused() -> None:
-    with pytest.raises(BudgetError, match="`flops` = 1e\\+09 is less than one update of size slim"):
+    with pytest.raises(BudgetError, match="`flops` = 1e\\+09 is less than one update of slim"):
         planned(flops=1e9)
     with pytest.raises(ConfigError, match="a budget in `device_hours` needs to know how long an update takes"):
         planned(device_hours=10)
