@@ -9,12 +9,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
@@ -55,6 +59,43 @@ def accept_numbers_as_sizes() -> None:
     OverridesParser.parse_overrides = parse_overrides
 
 
+def name_settings_nearby() -> None:
+    """Of a misspelt setting Hydra says that it is not in struct, and advises to append it, though nothing would read it."""
+    apply = ConfigLoaderImpl._apply_overrides_to_config
+    if hasattr(apply, "__wrapped__"):
+        return
+
+    @functools.wraps(apply)
+    def apply_overrides(overrides: list[Any], cfg: Any) -> None:
+        try:
+            apply(overrides, cfg)
+        except ConfigCompositionException:
+            known = list(_names(OmegaConf.to_container(cfg, resolve=False)))
+            changed = [override.key_or_group for override in overrides if not (override.is_add() or override.is_delete())]
+            for name in changed:
+                if name not in known:
+                    raise ConfigCompositionException(_unknown_setting(name, known)) from None
+            raise
+
+    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(apply_overrides)
+
+
+def _names(settings: Any, above: str = "") -> Iterator[str]:
+    """Settings by the names that they have on the command line."""
+    for key, value in settings.items():
+        yield f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _names(value, f"{above}{key}.")
+
+
+def _unknown_setting(name: str, known: list[str]) -> str:
+    own = [other for other in known if not other.startswith("hydra.")]
+    last = name.rpartition(".")[2]
+    near = [other for other in own if other.rpartition(".")[2] == last] + get_close_matches(name, own, 3, 0.75)
+    told = ", ".join(f"`{other}`" for other in dict.fromkeys(near)) or "none; `--cfg job` shows all"
+    return f"this recipe has no setting `{name}`; near it: {told}"
+
+
 def take_note_of_early_signals() -> None:
     """fairseq's command needs seconds before its task exists; a request to stop that comes meanwhile isn't lost."""
     if Path(sys.argv[0]).name in TRAINING_COMMANDS and "fairseq" in sys.modules:
@@ -73,4 +114,5 @@ class FairseqBudgetPlugin(SearchPathPlugin):
 
 register()
 accept_numbers_as_sizes()
+name_settings_nearby()
 take_note_of_early_signals()

@@ -15,7 +15,7 @@ from fairseq.dataclass.initialize import hydra_init
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException
+from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import OmegaConf
 
 from fairseq_budget.arithmetic.sizes import SIZES
@@ -47,6 +47,24 @@ def objective(request: pytest.FixtureRequest) -> Iterator[str]:
     hydra_init(request.param)
     with initialize_config_dir(str(RECIPES), version_base="1.1"):
         yield request.param
+
+
+@pytest.mark.parametrize(
+    ("override", "near"),
+    [
+        ("task.budgte.flops=3", "`task.budget.flops`"),
+        ("model.label_rate=50", "`task.label_rate`"),
+        ("optimisation.lr=[1]", "`optimization.lr`"),
+        ("xyzzy=1", "none; `--cfg job` shows all"),
+    ],
+)
+def test_a_setting_that_isnt_there_is_told_with_those_near_it(override: str, near: str) -> None:
+    GlobalHydra.instance().clear()
+    hydra_init("hubert")
+    with initialize_config_dir(str(RECIPES), version_base="1.1"):
+        with pytest.raises(ConfigCompositionException, match="this recipe has no setting `.*`; near it: ") as told:
+            compose("hubert", overrides=["task.data=somewhere", override])
+    assert near in str(told.value)
 
 
 def composed(objective: str, *overrides: str) -> Any:
