@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
+from tests.integration import conftest
 from tests.integration.conftest import Training, check
 from tests.integration.test_mistakes import message
 from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
@@ -49,6 +50,23 @@ def test_a_run_that_diverges_stops_with_a_checkpoint(run: Training) -> None:
     assert (ledger["updates"], ledger["skipped_updates"]) == (4, 3)
     assert run.record["spent"]["flops"] == ledger["flops"]
     assert run.record["spent"]["skipped_updates"] == 3
+
+
+def test_a_checkpoint_that_cannot_be_written(run: Training) -> None:
+    """A limit on the size of files stands for a disk that is full: half of the checkpoint fits."""
+    check(run.run(*TWELVE_UPDATES, "task.budget.updates=2"))
+    half = run.checkpoint.stat().st_size // 2 // 1024
+    limited = ["bash", "-c", f'ulimit -f {half} && exec "$@"', "bash", "fairseq-hydra-train", *run.command(*TWELVE_UPDATES)]
+    told = conftest.run(limited, run.folder.parent)
+    assert told.returncode == 1
+    assert f"{run.checkpoint.parent}/" in message(told.stderr)
+    assert "can't be written" in told.stderr
+    ledger = ledger_of(torch.load(run.checkpoint))
+    assert ledger is not None
+    assert ledger["updates"] == run.record["spent"]["updates"] == 2
+    assert not [path.name for path in run.checkpoint.parent.iterdir() if path.suffix == ".tmp" or path.name == "crash.pt"]
+    check(run.run(*TWELVE_UPDATES))
+    assert run.record["spent"]["updates"] == 12
 
 
 def test_a_second_process_is_refused(run: Training) -> None:

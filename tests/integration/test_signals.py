@@ -93,11 +93,14 @@ def test_before_training_begins(corpus: Path, tmp_path: Path) -> None:
     assert "nothing is lost" in log.read_text() or run.checkpoint.is_file()
 
 
-def started(run: Training, *overrides: str) -> subprocess.Popen[bytes]:
+def started(run: Training, *overrides: str, session: bool = False) -> subprocess.Popen[bytes]:
+    """A run that goes on while the test does; in a `session` of its own, all its processes can be killed at once."""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     command = ["fairseq-hydra-train", *run.command(*overrides)]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=run.folder.parent, env=environment, stdout=quiet, stderr=quiet)
+    return subprocess.Popen(
+        command, cwd=run.folder.parent, env=environment, stdout=quiet, stderr=quiet, start_new_session=session
+    )
 
 
 def loaders_of(process: int) -> list[int]:
