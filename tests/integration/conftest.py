@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fairseq_budget.recipes import recipes_dir
+from tests.integration.warm_start import WarmStart
 
 BIN = Path(sys.executable).parent
 
@@ -26,9 +29,19 @@ SMALL = (
 ).split()
 
 
+@lru_cache(maxsize=1)
+def warm_fairseq() -> WarmStart:
+    """For fairseq's command, which most of these tests run."""
+    warm = WarmStart("fairseq_cli.hydra_train")
+    atexit.register(warm.end)
+    return warm
+
+
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one of the environment's commands; output is kept whatever happens."""
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
+    if command[0] == "fairseq-hydra-train":
+        return warm_fairseq().run(command, cwd, env)
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
 
 
