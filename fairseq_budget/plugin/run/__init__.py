@@ -1,6 +1,8 @@
 """What stands around a training run: each part knows one thing, and saves its own state.
 
-`state` has the budget and what is spent of it; `control` steers fairseq; `accounting` sums costs over ranks; `signals` notes
-requests to stop; `bad_audio` counts what cannot be read; `kept` keeps checkpoints at shares of the budget; `labels` binds a
-run to its labels; `record` writes what the run leaves; `run` holds them together.
+`run` holds them together.  Where it starts: `origin`, `parent`, `generations`, `folder`.  What it trains on: `data`,
+`labels`, `corpus`, `bad_audio`, `statistics`.  What it spends: `state` (budget and ledger), `accounting` (sums over ranks),
+`waiting`.  How it goes on and ends: `control` steers fairseq, `kept` keeps checkpoints at shares of the budget, `signals`
+notes requests to stop, `divergence` and `diagnosis` judge gradients, `stalls` ends a job that hangs.  What it leaves:
+`results`, `record`, `forecast`.
 """

@@ -14,36 +14,21 @@ import numpy as np
 import pytest
 import torch
 from fairseq import metrics
-from fairseq.dataclass.configs import FairseqConfig
-from omegaconf import OmegaConf
 
 from fairseq_budget.arithmetic.ledger import Cost
 from fairseq_budget.modules.masking import draw_mask
 from fairseq_budget.objectives import get_objective
-from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
-from fairseq_budget.plugin.objectives import MODELS, TASKS
+from fairseq_budget.plugin.objectives import MODELS
 from tests.common import assert_close, tiny_config, waves
+from tests.unit.plugin.tiny_task import Optimizer, tiny_task
 
 SAMPLES = 16_000
 
 
-class Optimizer:
-    def backward(self, loss: torch.Tensor) -> None:
-        loss.backward()
-
-
 @pytest.fixture
 def task() -> Any:
-    cfg = OmegaConf.structured(FairseqConfig)
-    OmegaConf.set_struct(cfg, False)
-    cfg.common.cpu = True
-    cfg.task = OmegaConf.structured(PretrainingConfig(data="nowhere", budget=BudgetConfig(updates=4), checkpoints=2))
-    task = TASKS["best_rq"](cfg.task)
-    task.network = MODELS["best_rq"](tiny_config("best_rq"))
-    task.criterion = BudgetPretrainingCriterion(task)
-    task.datasets["train"] = SimpleNamespace(epoch=1)
-    return task
+    return tiny_task(4, checkpoints=2)
 
 
 def sample(*ids: int) -> dict[str, Any]:

@@ -8,36 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fairseq.dataclass.configs import FairseqConfig
-from omegaconf import OmegaConf
 
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.plugin.config import BudgetConfig, PretrainingConfig
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
-from fairseq_budget.plugin.objectives import MODELS, TASKS
 from fairseq_budget.plugin.run.diagnosis import Finding, causes
 from fairseq_budget.plugin.run.divergence import Divergence
-from tests.common import tiny_config, waves
+from tests.common import waves
+from tests.unit.plugin.tiny_task import Optimizer, tiny_task
 
 NAN, GOOD = torch.tensor(float("nan")), torch.tensor(2.0)
 
 
-class Optimizer:
-    def backward(self, loss: torch.Tensor) -> None:
-        loss.backward()
-
-
 @pytest.fixture
 def task() -> Any:
-    cfg = OmegaConf.structured(FairseqConfig)
-    OmegaConf.set_struct(cfg, False)
-    cfg.common.cpu = True
-    cfg.task = OmegaConf.structured(PretrainingConfig(data="nowhere", budget=BudgetConfig(updates=9), max_bad_updates=2))
-    task = TASKS["best_rq"](cfg.task)
-    task.network = MODELS["best_rq"](tiny_config("best_rq"))
-    task.criterion = BudgetPretrainingCriterion(task)
-    manifest = SimpleNamespace(where=lambda index: f"/speech/{index}.flac")
-    task.datasets["train"] = SimpleNamespace(epoch=1, manifest=manifest)
+    task = tiny_task(9, max_bad_updates=2)
+    task.datasets["train"].manifest = SimpleNamespace(where=lambda index: f"/speech/{index}.flac")
     return task
 
 
