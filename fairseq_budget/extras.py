@@ -20,6 +20,7 @@ EXTRAS = {
     "h5py": "superb",
     "librosa": "superb",
     "lxml": "superb",
+    "platformdirs": "superb",
     "jinja2": "report",
     "matplotlib": "report",
     "pandas": "report",
