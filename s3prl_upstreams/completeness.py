@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from argparse import Namespace
 from collections.abc import Sequence
@@ -13,11 +12,13 @@ from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks import Task
 from s3prl_upstreams.tasks.base import Config
 from s3prl_upstreams.tasks.listing import Listing
+from s3prl_upstreams.user_cache import is_cached, user_cache
 
 FLAG = "--allow-incomplete"
 MARK = "incomplete"
 """In a run's configuration, which its checkpoints hold: `missing` files `of` so many, and `such_as`."""
 _SHOWN = 3
+_CACHED_AS = "incomplete"
 
 
 class IncompleteCorpus(BudgetError):
@@ -106,14 +107,10 @@ def _mark(listings: Sequence[Listing], before: dict[str, Any] | None) -> dict[st
 
 def _is_ours(listing: Listing) -> bool:
     """Whether a list is one of those written here, from which what was missing is gone."""
-    return _cache() in Path(listing.source).parents
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "fairseq-budget" / "incomplete"
+    return is_cached(_CACHED_AS, Path(listing.source))
 
 
 def _folder(task: Task, listings: Sequence[Listing]) -> Path:
     """A folder of the user's for the lists of what is there, another one for every other set of files."""
     content = "\0".join(f"{listing.source}\0{listing.folders}\0{listing.names}\0{listing.missing}" for listing in listings)
-    return _cache() / task.name / hashlib.sha256(os.fsencode(content)).hexdigest()[:16]
+    return user_cache(f"{_CACHED_AS}/{task.name}", os.fsencode(content))

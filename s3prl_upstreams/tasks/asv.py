@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 from argparse import Namespace
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks.base import Config, Metric, Task
-from s3prl_upstreams.tasks.corpus_cache import corpus_cache
 from s3prl_upstreams.tasks.listing import Listing, keep_lines, lines
+from s3prl_upstreams.user_cache import user_cache
 
 _SPLIT_OF_IDENTIFICATION = "iden_split.txt"
 """VoxCeleb's own list of all recordings."""
@@ -31,7 +32,7 @@ def measure_lengths_of_this_corpus(config: Config) -> None:
     dataset = importlib.import_module("s3prl.downstream.sv_voxceleb1.dataset")
     wavs = Path(datarc["file_path"], "dev", "wav")
     speakers = "\n".join(sorted(entry.name for entry in wavs.iterdir()))
-    folder = corpus_cache(str(wavs), speakers.encode())
+    folder = user_cache("corpora", os.fsencode(wavs.resolve()), speakers.encode())
     dataset.__file__ = str(folder / "dataset.py")  # its lengths lie in a folder beside it
     importlib.import_module("joblib").parallel_config(backend="threading")
 

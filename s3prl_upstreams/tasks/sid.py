@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import types
 from argparse import Namespace
 from collections.abc import Collection, Iterator
@@ -13,8 +14,8 @@ from typing import BinaryIO
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks.accuracy import accuracy_task
 from s3prl_upstreams.tasks.base import Config
-from s3prl_upstreams.tasks.corpus_cache import corpus_cache
 from s3prl_upstreams.tasks.listing import Listing, keep_lines, lines
+from s3prl_upstreams.user_cache import user_cache
 
 _SPLITS = {"train": "1", "dev": "2", "test": "3"}
 
@@ -35,7 +36,8 @@ def list_files_of_this_corpus(config: Config) -> None:
     """
     datarc = config["downstream_expert"]["datarc"]
     dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
-    dataset.CACHE_PATH = str(corpus_cache(datarc["file_path"], Path(datarc["meta_data"]).read_bytes()))
+    root = os.fsencode(Path(datarc["file_path"]).resolve())
+    dataset.CACHE_PATH = str(user_cache("corpora", root, Path(datarc["meta_data"]).read_bytes()))
     dataset.pickle = types.SimpleNamespace(load=_load, dump=_dump)
 
 

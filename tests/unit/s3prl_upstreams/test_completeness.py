@@ -146,6 +146,17 @@ def test_going_on_without_marks_the_run_and_reads_what_is_there(name: str, corpo
     assert not any(listing.missing for listing in written)
 
 
+def test_lists_of_what_is_there_are_kept_from_others(corpora: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = corpora("ic")
+    remove(folder, REMOVED["ic"][0])
+    prepared("ic", allow=True)
+    (own,) = (tmp_path / "cache" / "fairseq-budget" / "incomplete" / "ic").iterdir()
+    assert own.stat().st_mode & 0o077 == 0
+    own.chmod(0o777)
+    with pytest.raises(BudgetError, match="can be written to by others"):
+        prepared("ic", allow=True)
+
+
 @EVERY_TASK
 def test_nothing_of_a_list_is_refused_in_any_case(name: str, corpora: Callable[[str], Path]) -> None:
     folder = corpora(name)
