@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ def sync(path: Path) -> None:
     """Wait until a file's content is on the disk: a name that outlives a power failure must not name an empty file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content, in hexadecimal digits; it is read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ Letters in shapes: B utterances, T samples at 16 kHz, F frames, D model width.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.files import sha256
 
 CHUNK_SAMPLES = 1_600_000
 """Longer utterances go through the model in pieces of this length, as in fairseq's ``dump_hubert_feature`` (`max_chunk`)."""
@@ -52,8 +52,7 @@ class HiddenLayer:
         self.name = f"{self._pretrained.objective} layer {self.layer} of {layers}"
         self.width = self._shape.dim
         self.rate = SAMPLE_RATE / self._shape.stride
-        with checkpoint.open("rb") as file:
-            self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self._sha256 = sha256(checkpoint)
 
     def frames(self, samples: int) -> int:
         """What the convolutions make of so many samples."""

@@ -22,6 +22,7 @@ from fairseq_budget.data.label_record import RECORD_NAME, LabelRecord, read_reco
 from fairseq_budget.data.labels import DICTIONARY_NAME, write_dictionary, write_labels
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.files import sha256
 from fairseq_budget.labels import codebook as codebooks
 from fairseq_budget.labels.codebook import Codebook, FitSettings
 from fairseq_budget.labels.features import Features, forward_flops
@@ -118,7 +119,7 @@ class _Labelling:
     def __init__(self, data: Path, out: Path, settings: LabelSettings, features: Features) -> None:
         self.out, self.settings, self.features = out, settings, features
         self.manifests = {split: Manifest.read(data / f"{split}.tsv") for split in settings.splits}
-        self.digests = {split: _digest(data / f"{split}.tsv") for split in settings.splits}
+        self.digests = {split: sha256(data / f"{split}.tsv") for split in settings.splits}
         out.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -217,7 +218,3 @@ class _Labelling:
 
     def _km(self, split: str) -> Path:
         return self.out / f"{split}.km"
-
-
-def _digest(manifest: Path) -> str:
-    return hashlib.sha256(manifest.read_bytes()).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import importlib
 import io
 import json
@@ -19,6 +18,7 @@ from typing import Any
 import yaml
 
 from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.files import sha256
 from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams import checks, completeness
 from s3prl_upstreams.tasks import Task, get_task
@@ -95,9 +95,7 @@ def tasks(
             raise BudgetError(
                 f"no checkpoint `{checkpoint}`: give the path of a file such as checkpoints/checkpoint_last.pt"
             )
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        checkpoint = str(path)
+        digest, checkpoint = sha256(path), str(path)
     folder = out.resolve()
     return [
         Settings(

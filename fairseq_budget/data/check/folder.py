@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from fairseq_budget.data.labels import DICTIONARY_NAME
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.speakers import LIBRISPEECH_RULE
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.files import atomic
+from fairseq_budget.files import atomic, sha256
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,9 @@ def _describe(record: LabelRecord, split: str, new: LabelFolder, left_out: int) 
     """What the record says of a split whose rows are fewer now; its counts are still those of all rows."""
     manifest = new.folder / f"{split}.tsv"
     known = {
-        "manifest": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "manifest": sha256(manifest),
         "manifest_rows": Manifest.read(manifest).digest,
-        "text_sha256": hashlib.sha256(new.text(split).read_bytes()).hexdigest(),
+        "text_sha256": sha256(new.text(split)),
         "left_out": left_out,
     }
     record.content["splits"] = {**record.splits, split: {**record.splits[split], **known}}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import sha256
 from fairseq_budget.plugin.run.origin import Origin
 
 
@@ -58,9 +57,3 @@ class Parent:
                     f"`checkpoint.{self.origin.way}` is `{named}`, but the run in this folder began from "
                     f"`{self.told['path']}`: name that one, or give another `hydra.run.dir`"
                 )
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
