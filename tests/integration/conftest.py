@@ -76,20 +76,24 @@ class Training:
     def run(self, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent, **environment)
 
-    def run_and_signal(self, updates: int, number: signal.Signals, *overrides: str, **environment: str) -> int:
-        """Start a run and send it a signal once so many updates are in its log; its exit code.
-
-        SIGKILL also goes to the processes that load data.
-        """
+    def start(self, *overrides: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A run that goes on while the test does, in a session of its own: all its processes can be killed at once."""
         surroundings = {**os.environ, **environment}
-        with subprocess.Popen(
+        return subprocess.Popen(
             ["fairseq-hydra-train", *self.command(*overrides)],
             cwd=self.folder.parent,
             env={**surroundings, "PATH": f"{BIN}{os.pathsep}{surroundings['PATH']}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-        ) as process:
+        )
+
+    def run_and_signal(self, updates: int, number: signal.Signals, *overrides: str, **environment: str) -> int:
+        """Start a run and send it a signal once so many updates are in its log; its exit code.
+
+        SIGKILL also goes to the processes that load data.
+        """
+        with self.start(*overrides, **environment) as process:
             while process.poll() is None and self.updates_logged() < updates:
                 time.sleep(0.02)
             if number == signal.SIGKILL:

@@ -14,7 +14,6 @@ import torch
 from fairseq_budget.checkpoints.run_state import ledger_of
 from tests.integration.conftest import Training, check
 from tests.integration.test_resume import assert_same_end
-from tests.integration.test_signals import started
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -31,7 +30,7 @@ def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
     check(whole.run(*OPTIONS))
     moments, wasted, reached = random.Random(0), 0, []
     for _ in range(KILLS):
-        with started(killed, *OPTIONS, session=True) as process:
+        with killed.start(*OPTIONS) as process:
             time.sleep(moments.uniform(0, 20))
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -14,7 +14,6 @@ from tests.integration import conftest
 from tests.integration.conftest import Training, check
 from tests.integration.test_mistakes import message
 from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
-from tests.integration.test_signals import started
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +69,7 @@ def test_a_checkpoint_that_cannot_be_written(run: Training) -> None:
 
 
 def test_a_second_process_is_refused(run: Training) -> None:
-    with started(run, *TWELVE_UPDATES, "task.budget.updates=100000") as process:
+    with run.start(*TWELVE_UPDATES, "task.budget.updates=100000") as process:
         while process.poll() is None and run.updates_logged() < 1:
             pass
         told = run.run(*TWELVE_UPDATES)

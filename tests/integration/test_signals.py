@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
-from tests.integration.conftest import BIN, Training, check
+from tests.integration.conftest import Training, check
 from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
 
 pytestmark = pytest.mark.integration
@@ -68,7 +67,7 @@ def test_control_c(corpus: Path, tmp_path: Path) -> None:
 def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
     """An update that would take long: one that waits for its batch, of which the loader is stopped."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    with started(run, *TWELVE_UPDATES, "task.budget.updates=100000") as process:
+    with run.start(*TWELVE_UPDATES, "task.budget.updates=100000") as process:
         while process.poll() is None and run.updates_logged() < 2:
             time.sleep(0.02)
         for loader in loaders_of(process.pid):
@@ -84,23 +83,13 @@ def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
 def test_before_training_begins(corpus: Path, tmp_path: Path) -> None:
     """In the first seconds there is nothing to save, and nothing is lost."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    with started(run, *TWELVE_UPDATES) as process:
+    with run.start(*TWELVE_UPDATES) as process:
         log = run.folder / "hydra_train.log"
         while process.poll() is None and not log.exists():
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
     assert "nothing is lost" in log.read_text() or run.checkpoint.is_file()
-
-
-def started(run: Training, *overrides: str, session: bool = False) -> subprocess.Popen[bytes]:
-    """A run that goes on while the test does; in a `session` of its own, all its processes can be killed at once."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    command = ["fairseq-hydra-train", *run.command(*overrides)]
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, cwd=run.folder.parent, env=environment, stdout=quiet, stderr=quiet, start_new_session=session
-    )
 
 
 def loaders_of(process: int) -> list[int]:
