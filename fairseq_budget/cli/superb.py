@@ -54,16 +54,12 @@ def superb(
     Interrupted at any point, the same command goes on; a task or a learning rate that fails doesn't stop the others.
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
-    from fairseq_budget.checkpoints.pretrained import load_pretrained
-    from fairseq_budget.objectives import MODEL_PREFIX
     from s3prl_upstreams.sweep import launch, settings
 
     common: dict[str, Any] = {"upstream": upstream, "device": device, "seed": seed, "steps": steps, "halving": halving}
     common["allow_incomplete"] = allow_incomplete
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
     path = None if checkpoint is None else str(checkpoint)
-    if checkpoint is not None and upstream.startswith(MODEL_PREFIX):
-        load_pretrained(checkpoint)  # what can't be read is refused before any task begins
     todo = settings.tasks(_words(tasks), out, path, override or (), **common)
     rows = launch.sweep(todo, Console(stderr=True))
     if as_json:

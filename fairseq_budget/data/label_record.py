@@ -128,7 +128,8 @@ class LabelRecord:
             )
 
         # before 0.4.0 only the whole file's hash was kept, which a corpus that was moved changes
-        if known.get("manifest_rows", manifest.digest) != manifest.digest:
+        rows = manifest.digest
+        if known.get("manifest_rows", rows) != rows:
             raise BudgetError(
                 f"the labels of `{split}` beside `{self.path}` were made for other utterances, or another order of them, "
                 f"than those in `{manifest.path}`: {_REMAKE}"

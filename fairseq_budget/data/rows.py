@@ -94,7 +94,7 @@ def index_rows(text: Text, start: int, place: str, first_line: int) -> tuple[np.
         if wrong is not None:
             raise _bad_row(bytes(stretch[lines[wrong] : ends[wrong]]), place, first_line + rows + wrong)
         _refuse_other_encodings(stretch, place, begin)
-        if outside := _OUTSIDE.search(stretch.tobytes()):
+        if outside := _OUTSIDE.search(stretch.data):
             raise _bad_name(stretch, outside.start(), place, first_line + rows)
         starts.append(lines + begin)
         frames.append(counts)

@@ -56,7 +56,8 @@ class Steps(FairseqTask):
 
     def begin_update(self) -> None:
         """Called by the criterion when fairseq begins an update."""
-        if self.record is not None:  # fairseq makes batches when an epoch begins, and nothing can be foreseen before
+        # once: fairseq makes batches when an epoch begins, and nothing can be foreseen before
+        if self.record is not None and not self.run.control.updates_done:
             with user_errors():
                 self.record.foresee()
         self.run.begin_update()

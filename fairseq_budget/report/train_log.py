@@ -120,8 +120,7 @@ def place_on_flops(history: History, updates: float, flops: float) -> History:
     valid = [point for point in history.valid if point.updates <= updates]
     known = {0: 0.0, int(updates): flops} | {point.updates: point.flops for point in train if point.flops is not None}
     anchors = sorted(known.items())
-    placed = ([_placed(point, anchors) for point in points] for points in (train, valid))
-    return History(*placed, history.mixed_with)
+    return History([_placed(point, anchors) for point in train], [_placed(point, anchors) for point in valid])
 
 
 def _placed(point: Point, anchors: list[tuple[int, float]]) -> Point:

@@ -44,9 +44,9 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
     for settings in tasks:
         refuse_other_settings(settings)
     todo = [settings for settings in tasks if not rows.is_final(settings, rows.read(settings))]
-    todo = _checked(todo)
     if todo:
         _try_upstream(todo[0].upstream, todo[0].checkpoint)
+    todo = _checked(todo)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for number, settings in enumerate(todo, start=1):

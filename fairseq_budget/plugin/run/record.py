@@ -57,7 +57,7 @@ class RunRecord:
             BudgetError: the budget is less than one update.
         """
         train = training_data(self.task)
-        if self.plan is None and train is not None:
+        if train is not None:
             self.plan = forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train)
 
     def record(self) -> PretrainingRecord:
