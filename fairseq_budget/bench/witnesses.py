@@ -44,6 +44,7 @@ def count(config: ModelConfig, samples: int) -> Witnesses:
     torch.manual_seed(0)
     config = replace(config, encoder_layerdrop=0.0)
     model = build_model(config.objective, config)
+    model.encoder.pos_conv.literally()
     shape = model.model_shape
     inputs = example(model, samples)
     forward, both = count_with_torch(model, inputs)

@@ -86,8 +86,10 @@ def frames_at_16k(header: AudioInfo) -> int:
     return (header.frames * SAMPLE_RATE + header.rate // 2) // header.rate
 
 
-def read(path: str | Path, offset: int = 0, frames: int = -1) -> np.ndarray:
+def read(file: str | Path | AudioInfo, offset: int = 0, frames: int = -1) -> np.ndarray:
     """Samples `offset` .. `offset + frames` of a file, counted at 16 kHz; -1 frames means to the end.
+
+    Whoever has read its header gives that, and it isn't read again.
 
     Channels are averaged.  A file at another rate is resampled as a whole (soxr, high quality) and then cut, so a piece
     has exactly the values it has in the whole file.
@@ -95,8 +97,8 @@ def read(path: str | Path, offset: int = 0, frames: int = -1) -> np.ndarray:
     Shape: (T,) float32, full scale = 1.
     Raises BudgetError, naming the file, if it cannot be read, is damaged, holds NaN or infinity, or is too short.
     """
-    header = info(path)
-    total = frames_at_16k(header)
+    header = file if isinstance(file, AudioInfo) else info(file)
+    path, total = header.path, frames_at_16k(header)
     end = total if frames < 0 else offset + frames
     if not 0 <= offset < end <= total:
         raise BudgetError(

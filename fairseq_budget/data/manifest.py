@@ -86,14 +86,21 @@ class Utterances:
         """The file of utterance `index`, or of its first piece."""
         return self.pieces(index)[0].path
 
-    def read_audio(self, index: int) -> np.ndarray:
-        """The samples of utterance `index`, its pieces joined.
+    def read_audio(self, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """So many samples of utterance `index` from `start` on (default: all), its pieces joined.
 
-        Shape: -> (T,) float32 at 16 kHz, T = `frames[index]`.
+        Of a file that can be entered anywhere, no more is read.
+
+        Shape: -> (frames,) float32 at 16 kHz, at most `frames[index] - start`.
         Raises BudgetError, naming the file and the row, for audio that cannot be read or isn't as long as the row says.
         """
+        end, begin, waves = start + (int(self.frames[index]) if frames is None else frames), 0, []
         try:
-            waves = [_read_piece(piece) for piece in self.pieces(index)]
+            for piece in self.pieces(index):
+                first, last = max(start - begin, 0), min(end - begin, piece.frames)
+                if first < last:
+                    waves.append(_read_piece(piece, first, last))
+                begin += piece.frames
         except BudgetError as error:
             raise BudgetError(f"{self.where(index)}: {error}") from error
         return waves[0] if len(waves) == 1 else np.concatenate(waves)
@@ -231,16 +238,12 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _read_piece(piece: Piece) -> np.ndarray:
-    """Shape: -> (T,) float32"""
-    if not piece.whole:
-        return audio.read(piece.path, piece.offset, piece.frames)
-    wave = audio.read(piece.path)
-    if len(wave) != piece.frames:
-        raise BudgetError(
-            f"`{piece.path}` has {len(wave)} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}"
-        )
-    return wave
+def _read_piece(piece: Piece, first: int, last: int) -> np.ndarray:
+    """Samples first..last of a piece.  Shape: -> (last - first,) float32"""
+    header = audio.info(piece.path)
+    if piece.whole and (length := audio.frames_at_16k(header)) != piece.frames:
+        raise BudgetError(f"`{piece.path}` has {length} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}")
+    return audio.read(header, piece.offset + first, last - first)
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -75,7 +75,8 @@ class KaldiLogMel(ExactBuffers):
         before = torch.cat([frame[..., :1], frame[..., :-1]], dim=-1)
         frame = (frame - PREEMPHASIS * before) * self.window
         spectrum = torch.fft.rfft(frame, n=self.fft_size)[..., :-1]
-        return torch.view_as_real(spectrum).pow(2).sum(-1)
+        # a sum over real and imaginary part as a dimension of two takes ten times as long on a CPU
+        return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
 
 
 def stack_pairs(x: Tensor) -> Tensor:

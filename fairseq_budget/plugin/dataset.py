@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,17 @@ from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.plugin.errors import user_errors
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Crop:
+    """What a batch hears of an utterance: `length` samples from `start` on."""
+
+    index: int
+    start: int
+    length: int
+    wave: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    """Shape: (length,), once it was read."""
 
 
 class PretrainingDataset(FairseqDataset):
@@ -66,19 +78,18 @@ class PretrainingDataset(FairseqDataset):
         return len(self.manifest)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        """Without audio: what is read of it depends on the other utterances of the batch."""
         item: dict[str, Any] = {"id": int(index)}
-        try:
-            item["source"] = self.read(index)
-        except BudgetError as error:  # the task decides what becomes of it: see bad_audio.py
-            item["bad_audio"] = str(error)
         if self.labels is not None:
             item["labels"] = self.labels[index]
         return item
 
-    def read(self, index: int) -> torch.Tensor:
-        """Shape: -> (T,) float32 at 16 kHz, as many samples as the manifest says."""
+    def read(self, index: int, start: int = 0, samples: int | None = None) -> torch.Tensor:
+        """So many samples from `start` on; all by default.  Shape: -> (samples,) float32 at 16 kHz."""
+        if not self.normalize:
+            return torch.from_numpy(self.manifest.read_audio(index, start, samples))
         wave = torch.from_numpy(self.manifest.read_audio(index))
-        return F.layer_norm(wave, wave.shape) if self.normalize else wave
+        return F.layer_norm(wave, wave.shape)[start : None if samples is None else start + samples]
 
     def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
         """Crop, and pad with zeros, to the length that the rule says.
@@ -89,35 +100,56 @@ class PretrainingDataset(FairseqDataset):
         """
         if not samples:
             return {}
-        bad = [(s["id"], s["bad_audio"]) for s in samples if "bad_audio" in s]
-        good = [s for s in samples if "bad_audio" not in s]
-        batch = self._collate(good or [self._stand_in(samples[0])])
+        bad: dict[int, str] = {}
+        while good := [sample for sample in samples if sample["id"] not in bad]:
+            crops = self._crops(good)
+            failed = self._read_all(crops)
+            if not failed:
+                break
+            bad |= failed  # the others' rows may be longer without these
+        batch = self._collate(good, crops) if good else self._stand_in(samples[0])
         if bad:
-            batch["bad_audio"] = bad
-        return batch if good else {**batch, "stand_in": True}
+            batch["bad_audio"] = list(bad.items())
+        return batch
+
+    def _crops(self, samples: list[dict[str, Any]]) -> list[Crop]:
+        """What a batch of these utterances hears of each."""
+        ids = [sample["id"] for sample in samples]
+        lengths = self.sizes[ids]
+        lengths = np.minimum(lengths, self.row_length(lengths))
+        starts = [self._crop_start(i, int(self.manifest.frames[i]) - n) for i, n in zip(ids, lengths.tolist(), strict=True)]
+        return [Crop(*found) for found in zip(ids, starts, lengths.tolist(), strict=True)]
+
+    def _read_all(self, crops: list[Crop]) -> dict[int, str]:
+        """Give each crop its samples.  -> what was wrong with those that can't be read, by utterance."""
+        failed = {}
+        for crop in crops:
+            try:
+                crop.wave = self.read(crop.index, crop.start, crop.length)
+            except BudgetError as error:  # the task decides what becomes of it: see bad_audio.py
+                failed[crop.index] = str(error)
+        return failed
 
     def _stand_in(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """Noise in the place of an utterance that could not be read, where a batch has no other."""
-        index = sample["id"]
-        noise = np.random.default_rng(index).standard_normal(self.manifest.frames[index], dtype=np.float32)
-        return {**sample, "source": torch.from_numpy(noise)}
+        """A batch of noise, in the place of one of which no utterance could be read."""
+        (crop,) = crops = self._crops([sample])
+        noise = np.random.default_rng(crop.index).standard_normal(crop.length, dtype=np.float32)
+        crop.wave = torch.from_numpy(noise)
+        return {**self._collate([sample], crops), "stand_in": True}
 
-    def _collate(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def _collate(self, samples: list[dict[str, Any]], crops: list[Crop]) -> dict[str, Any]:
         """A batch of at least one utterance."""
-        lengths = np.array([min(len(s["source"]), int(self.sizes[s["id"]])) for s in samples])
-        row = self.row_length(lengths)
-        lengths = np.minimum(lengths, row)
-        source = torch.zeros(len(samples), row)
-        starts = []
-        for sample, length, place in zip(samples, lengths.tolist(), source, strict=True):
-            starts.append(self._crop_start(sample["id"], len(sample["source"]) - length))
-            place[:length] = sample["source"][starts[-1] : starts[-1] + length]
-        batch = {"id": np.array([s["id"] for s in samples]), "samples": lengths, "net_input": {"source": source}}
+        lengths = np.array([crop.length for crop in crops])
+        row = self.row_length(self.sizes[[crop.index for crop in crops]])
+        source = torch.zeros(len(crops), row)
+        for crop, place in zip(crops, source, strict=True):
+            place[: crop.length] = crop.wave
+        inputs = {"source": source}
         if lengths.min() < row:
-            batch["net_input"]["lengths"] = torch.from_numpy(lengths)
+            inputs["lengths"] = torch.from_numpy(lengths)
         if self.labels is not None:
-            batch["net_input"]["target"] = self._targets(samples, starts, lengths)
-        return batch
+            inputs["target"] = self._targets(samples, [crop.start for crop in crops], lengths)
+        return {"id": np.array([crop.index for crop in crops]), "samples": lengths, "net_input": inputs}
 
     def _crop_start(self, index: int, spare: int) -> int:
         return int(np.random.default_rng((self.seed, self.epoch, index)).integers(spare + 1))

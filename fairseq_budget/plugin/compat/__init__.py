@@ -3,7 +3,7 @@ where it isn't needed."""
 
 from __future__ import annotations
 
-from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving
+from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving, seeding
 
 
 def apply() -> None:
@@ -19,6 +19,7 @@ def apply() -> None:
     ranks.place_cpu_ranks()
     ranks.hand_signals_to_spawned_ranks()
     gradients.ask_the_task()
+    seeding.seed_the_cpu_at_once()
     repeated.begin_each_run_afresh()
     repeated.open_a_log_once()
     repeated.load_data_in_joblibs_processes()

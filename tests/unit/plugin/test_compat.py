@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, utils
 from fairseq.data import Dictionary
 from fairseq.data.iterators import BufferedIterator
 from fairseq.dataclass.configs import DistributedTrainingConfig
@@ -110,3 +111,17 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path: Path) -> None:
     torch.save({"model": whole["model"]}, path)
     with pytest.raises(UserError, match="has no optimizer_history, extra_state"):
         checkpoint_utils.load_checkpoint_to_cpu(str(path))
+
+
+@needs_no_cuda
+def test_seeding_draws_the_same_without_the_text_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    compat.apply()
+    torch.manual_seed(5)
+    drawn = torch.randn(3)
+    monkeypatch.setattr(traceback, "format_stack", None)
+    utils.set_torch_seed(5)
+    assert torch.equal(torch.randn(3), drawn)
+    before = torch.get_rng_state()
+    with utils.set_torch_seed(6):
+        torch.randn(3)
+    assert torch.equal(torch.get_rng_state(), before)

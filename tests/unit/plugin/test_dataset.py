@@ -79,7 +79,7 @@ def test_labels_are_cropped_with_the_audio(manifest: Manifest, tmp_path: Path) -
 
 
 def test_normalised_waves_have_no_mean_and_unit_variance(manifest: Manifest) -> None:
-    wave = dataset(manifest, normalize=True)[1]["source"]
+    wave = dataset(manifest, normalize=True).read(1)
     assert float(wave.mean()) == pytest.approx(0, abs=1e-4)
     assert float(wave.var(correction=0)) == pytest.approx(1, abs=0.01)
 
@@ -120,7 +120,7 @@ def test_short_rows_are_padded_and_told(manifest: Manifest, tmp_path: Path) -> N
     source, target = batch["net_input"]["source"], batch["net_input"]["target"] - len(SPECIAL_SYMBOLS)
     assert source.shape == (2, 45_000)
     assert batch["samples"].tolist() == batch["net_input"]["lengths"].tolist() == [45_000, 33_000]
-    assert torch.equal(source[1, :33_000], data[2]["source"]) and not source[1, 33_000:].any()
+    assert torch.equal(source[1, :33_000], data.read(2)) and not source[1, 33_000:].any()
     own = 33_000 // 160 - 2
     assert torch.equal(target[1, :own], torch.arange(own)) and (target[1, own:] == own - 1).all()
 
