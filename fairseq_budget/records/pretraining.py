@@ -63,6 +63,8 @@ class PretrainingRecord(Record):
     flops_convention: str | None = None
     metrics: Metrics = Metrics()
     loss_unit: str | None = None
+    guessing_loss: Measured = None
+    """Validation loss of a model that knows how frequent each label is and hears nothing; None where that isn't known."""
     data: Data = Data()
     train_log: str | None = None
     """The log's path, from the folder of the record."""

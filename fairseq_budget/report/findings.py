@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
 from fairseq_budget.records.names import objective_name, size_name, upstream_name
+from fairseq_budget.report.curves import Curve, Point, curves, noise, seed_deviation
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.study import Study
-
-
-def comparable(runs: Sequence[PretrainRun]) -> list[PretrainRun]:
-    """The runs of one objective that may be compared: budget spent, loss finite, budget the most common among them."""
-    ended = _ended(runs)
-    if not ended:
-        return []
-    budgets = Counter(tuple(sorted(run.budget.items())) for run in ended)
-    common = max(budgets, key=lambda amounts: (budgets[amounts], amounts))
-    return [run for run in ended if tuple(sorted(run.budget.items())) == common]
-
-
-def _ended(runs: Sequence[PretrainRun]) -> list[PretrainRun]:
-    return [run for run in runs if run.finished and math.isfinite(run.valid_loss)]
 
 
 def what_was_run(study: Study) -> str:
@@ -46,24 +33,47 @@ def what_was_run(study: Study) -> str:
     )
 
 
-def best_size(objective: str, runs: Sequence[PretrainRun]) -> str:
-    """Which size of one objective reached the lowest validation loss at equal budget, and by how much."""
-    name, rivals = objective_name(objective), sorted(comparable(runs), key=lambda run: run.valid_loss)
-    if not rivals:
-        return f"{name}: no run has both spent its budget and recorded a finite validation loss, so no size can be named."
-    others = [run.name for run in _ended(runs) if run not in rivals]
-    left_out = f" Left out, as they had another budget: {_listed(others)}." if others else ""
-    first, budget = rivals[0], show_amounts(rivals[0].budget)
-    if len(rivals) == 1:
+def best_sizes(objective: str, runs: Sequence[PretrainRun]) -> list[str]:
+    """Which size of one objective reached the lowest validation loss on each budget, and by how much; how it grew."""
+    found = curves(runs)
+    if not found:
+        name = objective_name(objective)
+        return [f"{name}: no run has both spent its budget and recorded a finite validation loss, so no size can be named."]
+    deviation = seed_deviation(found)
+    several = [curve for curve in found if len(curve.points) > 1]
+    return [*(_best_size(objective, curve, deviation) for curve in found), *_growth(objective, several)]
+
+
+def _best_size(objective: str, curve: Curve, deviation: float | None) -> str:
+    name, best, budget = objective_name(objective), curve.best, show_amounts(curve.budget)
+    size, loss = size_name(best.size), f"{numbers.loss(best.loss)} {curve.runs[0].loss_unit}"
+    if len(curve.points) == 1:
         return (
-            f"{name}: only {size_name(first.size)} has spent a budget of {budget} (validation loss {_loss(first)}), so "
-            f"there is nothing to compare it with.{left_out}"
+            f"{name}: only {size} has spent a budget of {budget}{_heard_by(curve)} (validation loss {loss}), so there is "
+            "nothing to compare it with."
         )
+    second = sorted(curve.points, key=lambda point: point.loss)[1]
     return (
-        f"{name}: of {len(rivals)} sizes at {budget} each, {size_name(first.size)} ({numbers.params(first.params)} "
-        f"parameters) reached the lowest validation loss, {_loss(first)}, {_lead(first, rivals[1])}. They spent "
-        f"{_range([run.spent['flops'] for run in rivals])}, as a run ends with a whole update.{left_out}"
+        f"{name}: of {len(curve.points)} sizes at {budget} each{_heard_by(curve)}, {size} ({numbers.params(best.params)} "
+        f"parameters) reached the lowest validation loss, {loss}, {_lead(best, second, deviation)}. They spent "
+        f"{_range([run.spent['flops'] for run in curve.runs])}, as a run ends with a whole update."
     )
+
+
+def _heard_by(curve: Curve) -> str:
+    return "" if curve.frontend == DEFAULT else f" ({curve.frontend} front end)"
+
+
+def _growth(objective: str, several: Sequence[Curve]) -> list[str]:
+    """How the best size depends on the budget, of curves that have two sides."""
+    if len(several) < 2:
+        return []
+    found = ", ".join(f"{numbers.params(curve.best.params)} at {show_amounts(curve.budget)}" for curve in several)
+    text = f"{objective_name(objective)}: the best size is {found}."
+    ends = [show_amounts(curve.budget) for curve in several if not curve.inside]
+    if ends:
+        text += f" At {_listed(ends)} it is the smallest or the largest that was tried: the true one may lie beyond."
+    return [text]
 
 
 def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
@@ -114,16 +124,18 @@ def _score(run: DownstreamRun) -> str:
     return numbers.score(run.test, run.unit)
 
 
-def _loss(run: PretrainRun) -> str:
-    return f"{numbers.loss(run.valid_loss)} {run.loss_unit}"
-
-
-def _lead(first: PretrainRun, second: PretrainRun) -> str:
-    """The winner's distance from the next size, told as a tie where four digits cannot tell them apart."""
-    distance = second.valid_loss - first.valid_loss
-    if math.isclose(first.valid_loss, second.valid_loss, rel_tol=1e-4):
-        return f"but {size_name(second.size)} is as good to four digits"
-    return f"{numbers.significant(distance, 2)} below {size_name(second.size)}"
+def _lead(first: Point, second: Point, deviation: float | None) -> str:
+    """The winner's distance from the next size, and whether it is more than seeds make."""
+    distance, other = second.loss - first.loss, size_name(second.size)
+    if math.isclose(first.loss, second.loss, rel_tol=1e-4):
+        return f"but {other} is as good to four digits"
+    below = f"{numbers.significant(distance, 2)} below {other}"
+    if deviation is None:
+        return f"{below} (one seed each, so how much of it is chance isn't known)"
+    chance = numbers.significant(noise(first, second, deviation), 2)
+    if distance > noise(first, second, deviation):
+        return f"{below}, more than the {chance} that seeds make"
+    return f"{below}, which is within the {chance} that seeds make: call it a tie"
 
 
 def _range(values: Sequence[float], show: Callable[[float], str] = human_flops) -> str:

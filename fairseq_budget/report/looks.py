@@ -19,6 +19,8 @@ _COLOURS = {
     for mini, palette in ((False, _PALETTE), (True, _MINI_PALETTE))
     for place, name in enumerate(size.name for size in SIZES.values() if size.mini == mini)
 }
+# Paul Tol's "iridescent" colours, darker end
+_BUDGETS = ("#7BBCE7", "#8E9FD5", "#9B8AC4", "#9D7DB2", "#906388", "#684957", "#46353A")
 STYLE = {
     "font.size": 12,
     "axes.spines.top": False,
@@ -36,6 +38,11 @@ NO_SIZE = "#777777"
 def objective_marker(objective: str) -> str:
     """The objective's marker in plots."""
     return _MARKERS.get(objective, "X")
+
+
+def budget_colour(place: int, count: int) -> str:
+    """Of one of several budgets in a picture, the smallest first: from light to dark, told apart in grey, too."""
+    return _BUDGETS[round(place * (len(_BUDGETS) - 1) / max(count - 1, 1))] if count > 1 else _BUDGETS[-1]
 
 
 def size_colour(size: str | None) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fairseq_budget import __version__, published
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report import findings, plots, tables
+from fairseq_budget.report import findings, plots, size_plot, tables
 from fairseq_budget.report.study import Study, read_study
 from fairseq_budget.report.templating import templates
 
@@ -65,7 +65,7 @@ def _render(study: Study, folder: Path) -> str:
         version=__version__,
         summary=findings.what_was_run(study),
         caution=findings.caution(study),
-        best_sizes=[findings.best_size(name, study.of_objective(name)) for name in study.objectives],
+        best_sizes=[text for name in study.objectives for text in findings.best_sizes(name, study.of_objective(name))],
         best_downstream=[findings.best_downstream(task, study.of_task(task)) for task in study.tasks],
         missing=study.missing,
         curves=_curves(study, folder),
@@ -92,7 +92,7 @@ def _sizes(study: Study, folder: Path) -> Picture | None:
     if not study.pretrain:
         return None
     shows = "Validation loss against model size at equal budget, with the published curves below"
-    return _embed(plots.loss_against_size(study), folder / "loss-against-size.png", shows)
+    return _embed(size_plot.loss_against_size(study), folder / "loss-against-size.png", shows)
 
 
 def _task_part(study: Study, task: str, folder: Path) -> TaskPart:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES, get_size
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import OBJECTIVES, shape_of
 from fairseq_budget.records.base import FILE, Record
 from fairseq_budget.records.downstream import DownstreamRecord
@@ -51,6 +52,9 @@ class PretrainRun:
     data_hours: float
     origin: Origin
     history: History | None
+    frontend: str = DEFAULT
+    guessing: float = math.nan
+    """Validation loss of guessing by frequency, where it is known."""
 
     @property
     def epochs(self) -> float:
@@ -115,6 +119,8 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
         data_hours=_or_nan(record.data.hours),
         origin=_origin(record),
         history=_read_history(folder / (record.train_log or "train.log"), spent),
+        frontend=record.frontend,
+        guessing=_or_nan(record.guessing_loss),
     )
 
 

@@ -45,6 +45,11 @@ class RunLabels:
             self.record.check_split(split, labels.sha256, manifest)
         return labels
 
+    def guessing_loss(self, split: str) -> float | None:
+        """Bits of a label for who knows how frequent each is in a split; None where the record doesn't tell."""
+        told = None if self.record is None else self.record.splits.get(split, {}).get("entropy_bits")
+        return None if told is None else float(told)
+
     def state(self) -> dict[str, Any]:
         """For the checkpoint: which labels, and which rounds of training were needed to have them."""
         identity = {"codebook": None, "label_rate": self.rate, "clusters": self.clusters}

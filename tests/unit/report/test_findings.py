@@ -15,8 +15,13 @@ def loss(value: float) -> dict[str, float]:
     return {"train_loss": value, "valid_loss": value}
 
 
-def best_size(folder: StudyFolder, objective: str = "hubert") -> str:
-    return findings.best_size(objective, read_study(folder.out).of_objective(objective))
+def best_sizes(folder: StudyFolder, objective: str = "hubert") -> list[str]:
+    return findings.best_sizes(objective, read_study(folder.out).of_objective(objective))
+
+
+def best_size(folder: StudyFolder) -> str:
+    (sentence,) = best_sizes(folder)
+    return sentence
 
 
 def best_downstream(folder: StudyFolder) -> str:
@@ -28,7 +33,8 @@ def test_the_lowest_validation_loss_wins(study_folder: StudyFolder) -> None:
         study_folder.pretrain("hubert", size, metrics=loss(value))
     assert best_size(study_folder) == (
         "HuBERT: of 3 sizes at 3.00 TFLOP each, Slim (20.0 M parameters) reached the lowest validation loss, 6.100 bits, "
-        "0.3 below Base. They spent 3.06 TFLOP, as a run ends with a whole update."
+        "0.3 below Base (one seed each, so how much of it is chance isn't known). "
+        "They spent 3.06 TFLOP, as a run ends with a whole update."
     )
 
 
@@ -43,9 +49,48 @@ def test_only_equal_budgets_are_compared(study_folder: StudyFolder) -> None:
     study_folder.pretrain("hubert", "30", metrics=loss(6.5))
     study_folder.pretrain("hubert", "slim", metrics=loss(6.1))
     study_folder.pretrain("hubert", "base", metrics=loss(1.0), budget={"flops": 1e12})
-    sentence = best_size(study_folder)
-    assert "of 2 sizes at 3.00 TFLOP each, Slim" in sentence
-    assert sentence.endswith("Left out, as they had another budget: hubert-base.")
+    small, large = best_sizes(study_folder)
+    assert "only Base has spent a budget of 1.00 TFLOP" in small
+    assert "of 2 sizes at 3.00 TFLOP each, Slim" in large
+
+
+def test_another_front_end_is_not_compared(study_folder: StudyFolder) -> None:
+    study_folder.pretrain("hubert", "30", metrics=loss(6.5))
+    study_folder.pretrain("hubert", "slim", metrics=loss(6.1), frontend="mel")
+    assert "only Slim has spent a budget of 3.00 TFLOP (mel front end)" in best_sizes(study_folder)[1]
+
+
+def with_seeds(folder: StudyFolder, *others: float) -> None:
+    """Slim, and size 30 with three seeds whose losses deviate by 0.1 from 6.5."""
+    for seed, value in enumerate((6.4, 6.5, 6.6)):
+        folder.pretrain("hubert", "30", metrics=loss(value)).rename(folder.out / "pretrain" / f"seed{seed}")
+    for size, value in zip(("slim", "base"), others, strict=False):
+        folder.pretrain("hubert", size, metrics=loss(value))
+
+
+def test_a_difference_is_measured_by_what_seeds_make(study_folder: StudyFolder) -> None:
+    """Two standard errors: 2 x 0.1 x sqrt(1 + 1/3)."""
+    with_seeds(study_folder, 6.2)
+    assert (
+        "Slim (20.0 M parameters) reached the lowest validation loss, 6.200 bits, 0.3 below size 30, more than the 0.23"
+        in (best_size(study_folder))
+    )
+
+
+def test_a_difference_that_seeds_make_is_a_tie(study_folder: StudyFolder) -> None:
+    with_seeds(study_folder, 6.3)
+    assert "0.2 below size 30, which is within the 0.23 that seeds make: call it a tie" in best_size(study_folder)
+
+
+def test_the_best_size_may_lie_beyond_those_that_were_tried(study_folder: StudyFolder) -> None:
+    for budget, losses in ((1e12, (6.0, 6.2, 6.4)), (3e12, (5.9, 5.8, 6.1))):
+        for size, value in zip(("30", "slim", "base"), losses, strict=True):
+            folder = study_folder.pretrain("hubert", size, metrics=loss(value), budget={"flops": budget})
+            folder.rename(folder.with_name(f"{size}-{budget:g}"))
+    assert best_sizes(study_folder)[-1] == (
+        "HuBERT: the best size is 5.9 M at 1.00 TFLOP, 20.0 M at 3.00 TFLOP. At 1.00 TFLOP it is the smallest or the "
+        "largest that was tried: the true one may lie beyond."
+    )
 
 
 def test_a_tie_is_called_a_tie(study_folder: StudyFolder) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from fairseq_budget import published
 from fairseq_budget.report import plots
 from fairseq_budget.report.looks import size_colour
 from fairseq_budget.report.study import read_study
@@ -26,26 +24,6 @@ def test_curves_lie_where_the_log_says(study_folder: StudyFolder) -> None:
     assert (train.get_color(), valid.get_marker()) == (size_colour("slim"), "o")
     assert (hubert.get_ylabel(), hubert.get_title()) == ("loss (bits)", "HuBERT")
     assert (len(tera.lines), tera.texts[0].get_text()) == (0, "no training log")
-
-
-def test_the_papers_curve_is_in_a_panel_of_its_own(study_folder: StudyFolder) -> None:
-    for size, loss in (("30", 6.4), ("slim", 6.1), ("small", 6.2), ("base", 6.3)):
-        study_folder.pretrain("hubert", size, metrics={"valid_loss": loss})
-    figure = plots.loss_against_size(read_study(study_folder.out))
-    ours, paper = figure.axes
-    curve = ours.lines[0]
-    assert list(zip(curve.get_xdata(), curve.get_ydata(), strict=True)) == [(30, 6.4), (100, 6.1), (473, 6.3)]
-    assert [text.get_text() for text in ours.texts] == ["size 30\n6.400", "Slim\n6.100", "Small\n6.200", "Base\n6.300"]
-    rows = pd.DataFrame(published.u_curve()).query("objective == 'hubert'")
-    assert list(paper.lines[0].get_ydata()) == list(rows["valid_loss"])
-    assert ours.get_xlim() == paper.get_xlim()
-    assert "published" in paper.get_title()
-
-
-def test_unfinished_runs_are_not_in_the_comparison(study_folder: StudyFolder) -> None:
-    study_folder.pretrain("hubert", "30", spent={"flops": 1e12, "updates": 4})
-    figure = plots.loss_against_size(read_study(study_folder.out))
-    assert figure.axes[0].texts[0].get_text() == "no finished run to compare"
 
 
 def test_bars_are_as_long_as_the_scores(study_folder: StudyFolder) -> None:
