@@ -38,7 +38,9 @@ def test_each_run_is_as_it_is_alone(corpus: Path, tmp_path: Path, alone: list[Tr
     sweep = [f"hydra/launcher={launcher}", f"hydra.sweep.dir={study}", "hydra.sweep.subdir=${common.seed}"]
     if launcher == "joblib":
         sweep.append("hydra.launcher.n_jobs=2")
-    check(run(["fairseq-hydra-train", "-m", *overrides, "common.seed=3,5", *sweep], tmp_path, OMP_NUM_THREADS="1"))
+    process = run(["fairseq-hydra-train", "-m", *overrides, "common.seed=3,5", *sweep], tmp_path, OMP_NUM_THREADS="1")
+    check(process)
+    assert "Traceback" not in process.stderr, "where a process ends, too"
     for seed, expected in zip(SEEDS, alone, strict=True):
         found = Training(corpus / "data", study / str(seed), "tera")
         assert_same_run(found, expected)

@@ -24,3 +24,4 @@ def apply() -> None:
     repeated.open_a_log_once()
     repeated.load_data_in_joblibs_processes()
     repeated.end_reading_at_exit()
+    repeated.close_event_files_at_exit()

@@ -14,12 +14,17 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import util
 from typing import Any
 
 from fairseq import checkpoint_utils
 from fairseq.data.iterators import BackgroundConsumer
 from fairseq.distributed import utils as distributed
 from fairseq.logging import progress_bar
+
+FIRST = 100
+"""Before what multiprocessing itself does when a process ends, whose highest priority is 10."""
+_at_exit: list[Any] = []
 
 
 def begin_each_run_afresh() -> None:
@@ -41,15 +46,19 @@ def _afresh(original: Any) -> Any:
 def _forget_runs_before() -> None:
     end_reading()
     _close_log_files(progress_bar.logger)
-    for writer in progress_bar._tensorboard_writers.values():
-        writer.close()
-    progress_bar._tensorboard_writers.clear()
+    _close_event_files()
     vars(checkpoint_utils.save_checkpoint).pop("best", None)
     train = sys.modules.get("fairseq_cli.train")  # the command; importing it would set up logging
     if train is not None:
         _close_log_files(train.logger)
         for name in ("best", "num_runs"):
             vars(train.should_stop_early).pop(name, None)
+
+
+def _close_event_files() -> None:
+    for writer in progress_bar._tensorboard_writers.values():
+        writer.close()
+    progress_bar._tensorboard_writers.clear()
 
 
 def _close_log_files(logger: logging.Logger) -> None:
@@ -86,6 +95,13 @@ def end_reading_at_exit() -> None:
     C++ code that aborts the process ("terminate called without an active exception", exit code -6) when all is done."""
     atexit.unregister(end_reading)
     atexit.register(end_reading)
+
+
+def close_event_files_at_exit() -> None:
+    """TensorBoard's writers read from a queue in threads.  When one of joblib's processes ends, it closes the queues first,
+    and each thread prints a traceback (`handle is closed`)."""
+    if not _at_exit:
+        _at_exit.append(util.Finalize(None, _close_event_files, exitpriority=FIRST))
 
 
 def end_reading(limit_s: float = 10.0) -> None:
