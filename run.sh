@@ -7,19 +7,20 @@ venv=${VENV:-$here/.venv}
 
 usage() {
     cat <<'USAGE'
-./run.sh                      install, make speech, pre-train nine models on one budget, evaluate them, write a report
+./run.sh                      install, make speech, pre-train mini models on equal budgets, evaluate them, write a report
 ./run.sh test [--all] [...]   install and run the tests (further arguments go to pytest)
 
 stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
   --stage N            first stage (default 0)
   --stop-stage N       last stage (default 5)
-  --objectives "A B"   of those that `fairseq-budget objectives` lists (default: "hubert wav2vec2 tera")
-  --sizes "A B"        of 30, 50, 70, small, slim, 200, base, large (default: "30 50 slim")
+  --objectives "A B"   of those that `fairseq-budget objectives` lists (default: all)
+  --sizes "A B"        of 30, 50, 70, small, slim, 200, base, large (default: "30 50 slim"), or mini sizes
   --rounds N           HuBERT's rounds (default 1).  2: labels of MFCC, a first HuBERT on 250/400 of the budget, labels of its
                        middle layer, and from those the models asked for, each on the whole budget (in stages 2 and 3)
   --teacher S          size of the first round's HuBERT, with --rounds 2 (default slim)
-  --budget B           demo, paper, or a number of FLOPs for each run (default demo); on a CPU a number goes with the
-                       demo's small batches, and evaluation is shortened
+  --budget B           mini (default without --sizes and --rounds): mini sizes from mel frames, HuBERT on two budgets, to see a U-curve;
+                       demo: the papers' front end and sizes, to see everything work; paper; or a number of FLOPs for each
+                       run; on a CPU a number goes with the demo's small batches, and evaluation is shortened
   --data D             synthetic; a folder of audio; or a folder with train.tsv and valid.tsv (default synthetic)
   --out DIR            where everything goes (default: demo, in the current folder)
   --device D           cpu, cuda (default: cuda where torch sees a GPU)
@@ -113,6 +114,10 @@ labels() {
 }
 
 pretrain() {
+    if [ "$budget" = mini ]; then
+        pretrain_mini
+        return
+    fi
     local objective size
     for objective in $objectives; do
         for size in $sizes; do
@@ -124,6 +129,35 @@ pretrain() {
             fi
         done
     done
+}
+
+# HuBERT on two budgets a factor 4 apart, the others on a smaller one; of one point of each curve three seeds; and one model
+# with the papers' convolutions
+pretrain_mini() {
+    local objective
+    for objective in $objectives; do
+        if [ "$objective" = hubert ]; then
+            sweep hubert "${sizes// /,}" 2.5e11 1
+            sweep hubert "${larger_sizes// /,}" 1e12 1
+            sweep hubert "$seeds_size" 2.5e11 2,3
+            sweep hubert "$larger_seeds_size" 1e12 2,3
+        else
+            sweep "$objective" "${sizes// /,}" 1e11 1
+            sweep "$objective" "$seeds_size" 1e11 2,3
+        fi
+    done
+    budget=demo train hubert slim "$out/pretrain/hubert-slim" budget=demo task.budget.flops=1e12
+}
+
+sweep() { # objective sizes FLOPs seeds
+    local folder=$out/pretrain name="$1, $3 FLOPs, sizes $2, seeds $4"
+    local stamp="$folder/.finished-$1-$2-$3-$4"
+    [ -f "$stamp" ] && return
+    fairseq-hydra-train -m --config-dir "$here/recipes" --config-name "$1" frontend=mel "size=$2" budget=mini data=folder \
+        "task.data=$data" "task.budget.flops=$3" "common.seed=$4" "device=$device" "hydra.sweep.dir=$folder" \
+        "hydra.sweep.subdir=$1-\${hydra.runtime.choices.size}-$3-seed\${common.seed}" "${side_by_side[@]}" 2>&1 |
+        fairseq-budget watch "$name"
+    touch "$stamp"
 }
 
 train() { # objective size folder [overrides]
@@ -144,12 +178,27 @@ needs_labels() { # objective
 downstream() {
     export SPEECH_COMMANDS=${SPEECH_COMMANDS:-$out/corpus/speech_commands}
     local objective size name
+    if [ "$budget" = mini ]; then
+        downstream_mini
+        return
+    fi
     evaluate fbank fbank
     for objective in $objectives; do
         for size in $sizes; do
             name=$(name_of "$objective" "$size")
             evaluate "$name" "budget_$size" -k "$out/pretrain/$name/checkpoints/checkpoint_last.pt"
         done
+    done
+}
+
+# what pre-training gave: beside FBANK and the same model before its first update, three seeds each
+downstream_mini() {
+    local seed checkpoint=$out/pretrain/hubert-$larger_seeds_size-1e12-seed1/checkpoints/checkpoint_last.pt
+    for seed in 1 2 3; do
+        evaluate "fbank-seed$seed" fbank --seed "$seed"
+        [ -f "$checkpoint" ] || continue
+        evaluate "untrained-seed$seed" random_local -k "$checkpoint" --seed "$seed"
+        evaluate "hubert-seed$seed" budget_local -k "$checkpoint" --seed "$seed"
     done
 }
 
@@ -179,7 +228,7 @@ run_tests() {
 
 run_stages() {
     local stage=0 stop=5 name=demo
-    objectives="hubert wav2vec2 tera" sizes="30 50 slim" rounds=1 teacher=slim budget=demo source=synthetic device=
+    objectives='' sizes='' rounds=1 teacher=slim budget='' source=synthetic device=
     while [ $# -gt 0 ]; do
         case $1 in
             --help | -h) usage; exit 0 ;;
@@ -201,6 +250,10 @@ run_stages() {
     done
     [[ $stage$stop =~ ^[0-5][0-5]$ ]] || fail "--stage and --stop-stage are numbers from 0 to 5; see ./run.sh --help"
     [[ $rounds =~ ^[12]$ ]] || fail "--rounds is 1 or 2; see ./run.sh --help"
+    if [ -z "$budget" ]; then
+        budget=mini
+        if [ "$rounds" = 2 ] || [ -n "$sizes" ]; then budget=demo; fi
+    fi
     if [ "$stage" -eq 0 ]; then install; fi
     [ -x "$venv/bin/python" ] || fail "nothing is installed in $venv: begin with --stage 0"
     export PATH=$venv/bin:$PATH
@@ -221,6 +274,13 @@ run_stages() {
 
 settings() {
     local objective
+    : "${objectives:=$(fairseq-budget objectives --names | tr '\n' ' ')}"
+    # each budget's sizes on both sides of its best one; the larger budget's best one is larger
+    larger_sizes=${sizes:-0.15 0.5 1 2 5} seeds_size=${sizes%% *} larger_seeds_size=${sizes%% *}
+    if [ "$budget" = mini ]; then
+        : "${sizes:=0.05 0.15 0.5 1 2}" "${seeds_size:=0.15}" "${larger_seeds_size:=0.5}"
+    fi
+    : "${sizes:=30 50 slim}"
     labelled=$(fairseq-budget objectives --labels --names)
     for objective in $objectives; do # an unknown name is refused before anything is made
         fairseq-budget plan --objective "$objective" --sizes "${sizes// /,},$teacher" --json >/dev/null
@@ -229,6 +289,7 @@ settings() {
         device=$(python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')
     fi
     case $budget in
+        mini) [ "$rounds" = 1 ] || fail "--rounds 2 goes with --budget demo, paper, or a number" ;;
         demo | paper) budget_options=("budget=$budget") round1_options=("budget=${budget}_round1") ;;
         *)
             # a number: the paper's batches on a GPU, the demo's small ones on a CPU
@@ -238,15 +299,21 @@ settings() {
             round1_options=("budget=$recipe" "task.budget.flops=$(python -c "print(250 / 400 * float('$budget'))")")
             ;;
     esac
-    label_options=()
+    label_options=() side_by_side=()
     # of the synthetic half hour, a tenth would be little for 500 clusters
     if [ "$source" = synthetic ]; then label_options=(--percent 25); fi
     downstream_options=()
     if [ "$device" = cpu ]; then
         # glibc gives large blocks back at once and takes them again in the next step; keeping them saves a fifth of the time
         export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=68719476736
+        if [ "$budget" = mini ]; then # so small a model uses one core well, and two badly
+            export OMP_NUM_THREADS=1
+            side_by_side=(hydra/launcher=joblib "hydra.launcher.n_jobs=$(nproc)")
+        fi
         # enough steps for a head to learn something, few enough for two CPU cores; the official recipe has 200000
-        downstream_options=(-o "config.runner.total_steps=30,,config.runner.eval_step=30,,config.runner.save_step=30,,config.runner.log_step=10,,config.optimizer.lr=1e-3,,config.downstream_expert.datarc.batch_size=16,,config.downstream_expert.datarc.num_workers=1")
+        local steps=30 every=30 batch=16 loaders=1
+        if [ "$budget" = mini ]; then steps=300 every=100 batch=32 loaders=0; fi
+        downstream_options=(-o "config.runner.total_steps=$steps,,config.runner.eval_step=$every,,config.runner.save_step=$every,,config.runner.log_step=10,,config.optimizer.lr=1e-3,,config.downstream_expert.datarc.batch_size=$batch,,config.downstream_expert.datarc.num_workers=$loaders")
     fi
 }
 

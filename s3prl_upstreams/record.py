@@ -10,6 +10,7 @@ from typing import Any
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.downstream import DownstreamRecord, Incomplete
+from fairseq_budget.records.names import UNTRAINED
 from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import completeness, scores
 from s3prl_upstreams.scores import Score
@@ -88,6 +89,7 @@ def upstream_of(args: Namespace) -> dict[str, str | None]:
     row = {"upstream": args.upstream, "objective": args.upstream, "size": None, "checkpoint": args.upstream_ckpt}
     if args.upstream in UPSTREAMS:
         pretrained = load_pretrained(args.upstream_ckpt)
-        row |= {"objective": pretrained.objective, "size": pretrained.size.name if pretrained.size else None}
+        objective = pretrained.objective if args.upstream != "random_local" else UNTRAINED + pretrained.objective
+        row |= {"objective": objective, "size": pretrained.size.name if pretrained.size else None}
         row["checkpoint"] = str(Path(args.upstream_ckpt).resolve())
     return row

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fairseq_budget.arithmetic.units import human_flops
 
 FAIRSEQ_STATS = re.compile(r"\[(train_inner|valid)\]\[INFO\] - (\{.*\})$")
+SWEEP = re.compile(r"\[HYDRA\] .*[Ll]aunching (\d+) jobs")
 S3PRL_STEPS = re.compile(r"overall:.*\| (\d+)/(\d+) \[")
 S3PRL_SCORE = re.compile(r"^(\w+ \w+): ([0-9.]+)$")
 NOISE = re.compile(
@@ -34,17 +35,21 @@ class Run:
         self.steps, self.total_steps = 0, 0
         self.scores: dict[str, str] = {}
         self.spent_before = False
+        self.runs, self.ended = 1, 0
         self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
 
     def read(self, line: str) -> None:
         """Take in one line."""
         if found := FAIRSEQ_STATS.search(line):
             self.stats |= json.loads(found[2])
+        elif found := SWEEP.search(line):
+            self.runs = int(found[1])
         elif found := S3PRL_STEPS.search(line):
             self.steps, self.total_steps = int(found[1]), int(found[2])
         elif "nothing is left to do" in line:
             self.spent_before = True
         elif "done training in" in line:
+            self.ended += 1
             self.unexplained.clear()
         elif found := S3PRL_SCORE.search(line):
             self.scores[found[1]] = f"{float(found[2]):.4g}"
@@ -54,9 +59,18 @@ class Run:
     @property
     def share(self) -> float:
         """How much is done, from 0 to 1."""
+        if self.runs > 1:
+            return self.ended / self.runs
         if self.total_steps:
             return self.steps / self.total_steps
         return min(float(self.stats.get("budget_share", 0)), 1.0)
+
+    @property
+    def told(self) -> str:
+        """What stands beside its name while it runs."""
+        if self.runs > 1:
+            return f"  {self.ended} of {self.runs} runs"
+        return f"  loss {self.stats['loss']}" if "loss" in self.stats else ""
 
     def summary(self) -> str:
         """One line on how the run ended, or the last lines that may say why it failed."""
@@ -64,6 +78,8 @@ class Run:
             return ", ".join([f"{self.steps} of {self.total_steps} steps", *map(" ".join, self.scores.items())])
         if self.unexplained:
             return "\n".join(self.unexplained)
+        if self.runs > 1:
+            return f"{self.ended} of {self.runs} runs ended"
         if self.spent_before:
             return "the budget was spent before"
         if "flops" not in self.stats:
@@ -87,6 +103,5 @@ def watch(name: Annotated[str, typer.Argument(help="What the run is called, such
         bar = progress.add_task(name, total=1.0)
         for line in sys.stdin:
             run.read(line.rstrip())
-            loss = f"  loss {run.stats['loss']}" if "loss" in run.stats else ""
-            progress.update(bar, completed=run.share, description=name + loss)
+            progress.update(bar, completed=run.share, description=name + run.told)
     console.print(f"{name}: {run.summary()}", highlight=False, markup=False, soft_wrap=True)

@@ -6,11 +6,15 @@ from fairseq_budget.objectives import MODEL_PREFIX, OBJECTIVES
 
 OWN_SHAPE = "own shape"
 """Size of a model that has no row in the table of sizes (its record says null)."""
+UNTRAINED = "untrained "
+"""Before the objective of a model of ours whose weights were never trained."""
 _OTHERS = {"fbank": "FBANK"}
 
 
 def objective_name(objective: str) -> str:
     """An objective as it is written in text; an unknown one as it is."""
+    if objective.startswith(UNTRAINED):
+        return UNTRAINED + objective_name(objective.removeprefix(UNTRAINED))
     known = {name: entry.title for name, entry in OBJECTIVES.items()}
     return (known | _OTHERS).get(objective, objective)
 

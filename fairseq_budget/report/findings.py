@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
@@ -13,6 +14,7 @@ from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDA
 from fairseq_budget.records.names import objective_name, size_name, upstream_name
 from fairseq_budget.report.curves import Curve, Point, curves, noise, seed_deviation
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
+from fairseq_budget.report.seeds import Score, scores
 from fairseq_budget.report.study import Study
 
 
@@ -78,20 +80,21 @@ def _growth(objective: str, several: Sequence[Curve]) -> list[str]:
 
 def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
     """Which upstream of ours scored best on a task's test set, with FBANK and other people's beside it."""
-    scored = [run for run in runs if run.scored]
-    ours = [run for run in scored if run.size is not None]
     partial = [upstream_name(run.objective, run.size) for run in runs if run.incomplete]
     left_out = f" Of an incomplete corpus, and left out: {_listed(partial)}." if partial else ""
+    found = scores([run for run in runs if run.scored])
+    ours = [score for score in found if score.runs[0].pretrained]
     if not ours:
         return f"{task.upper()}: no pre-trained upstream has a test score.{left_out}"
-    pick = max if ours[0].higher_is_better else min
-    top = pick(run.test for run in ours)
-    winners = _listed([upstream_name(run.objective, run.size) for run in ours if run.test == top])
-    per_objective = "; ".join(_best_of(objective, ours) for objective in dict.fromkeys(run.objective for run in ours))
-    others = [f"{upstream_name(run.objective, None)} reached {_score(run)}" for run in scored if run.size is None]
+    pick = max if ours[0].runs[0].higher_is_better else min
+    best = pick(score.test for score in ours)
+    winners = _listed([score.name for score in ours if score.test == best])
+    others = [f"{score.name} reached {_score(score)}" for score in found if score not in ours]
     beside = f" {_listed(others)}." if others else ""
-    best = f"{task.upper()}, best test score: {winners} ({numbers.score(top, ours[0].unit)})"
-    return f"{best}. {per_objective}.{beside}{left_out}"
+    objectives = dict.fromkeys(score.runs[0].objective for score in ours)
+    per_objective = "; ".join(_best_of([s for s in ours if s.runs[0].objective == name], pick) for name in objectives)
+    top = _score(next(score for score in ours if score.test == best))
+    return f"{task.upper()}, best test score: {winners} ({top}). {per_objective}.{beside}{left_out}"
 
 
 def caution(study: Study) -> str | None:
@@ -111,17 +114,20 @@ def caution(study: Study) -> str | None:
     )
 
 
-def _best_of(objective: str, runs: Sequence[DownstreamRun]) -> str:
-    own = [run for run in runs if run.objective == objective]
-    pick = max if own[0].higher_is_better else min
-    best = pick(own, key=lambda run: run.test)
-    ties = [size_name(run.size) for run in own if run.test == best.test and run.size is not None]
-    lead = f"{_listed(ties)} ({_score(best)})"
-    return f"{objective_name(objective)}: {lead}" + (" as the only size" if len(own) == 1 else "")
+def _best_of(own: Sequence[Score], pick: Callable[..., Any]) -> str:
+    """The best of one objective's upstreams."""
+    best = pick(own, key=lambda score: score.test)
+    ties = [size_name(score.runs[0].size or "") for score in own if score.test == best.test]
+    text = f"{objective_name(best.runs[0].objective)}: {_listed(ties)} ({_score(best)})"
+    return text + (" as the only size" if len(own) == 1 else "")
 
 
-def _score(run: DownstreamRun) -> str:
-    return numbers.score(run.test, run.unit)
+def _score(score: Score) -> str:
+    """Its mean; over several seeds with the standard deviation."""
+    unit, text = score.runs[0].unit, numbers.score(score.test, score.runs[0].unit)
+    if score.deviation is None:
+        return text
+    return f"{text} ± {numbers.score(score.deviation, unit)} over {len(score.runs)} seeds"
 
 
 def _lead(first: Point, second: Point, deviation: float | None) -> str:

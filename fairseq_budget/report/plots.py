@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from fairseq_budget.arithmetic import numbers
-from fairseq_budget.records.names import objective_name, size_name, upstream_name
+from fairseq_budget.records.names import objective_name, size_name
 from fairseq_budget.report.looks import NO_SIZE, STYLE, objective_marker, size_colour
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
+from fairseq_budget.report.seeds import scores
 from fairseq_budget.report.study import Study
 
 PAGE_STYLE = STYLE | {"axes.titlesize": 13, "lines.linewidth": 1.8, "figure.constrained_layout.w_pad": 0.12}
@@ -35,20 +36,24 @@ def loss_against_flops(study: Study) -> Figure:
 
 @matplotlib.rc_context(PAGE_STYLE)
 def downstream_scores(runs: Sequence[DownstreamRun]) -> Figure:
-    """One task: a bar for each upstream's test score, a diamond for its dev score."""
-    metric, unit = runs[0].metric, runs[0].unit
-    places = range(len(runs), 0, -1)
-    figure = Figure(figsize=(8.4, 1.3 + 0.42 * len(runs)), layout="constrained")
+    """One task: a bar for each upstream's test score, a diamond for its dev score, a line for each of several seeds."""
+    found, metric, unit = scores(runs), runs[0].metric, runs[0].unit
+    places = range(len(found), 0, -1)
+    figure = Figure(figsize=(8.4, 1.3 + 0.42 * len(found)), layout="constrained")
     axes = figure.subplots()
-    tests = [run.test if run.scored else 0 for run in runs]
-    axes.barh(places, tests, height=0.66, color=[size_colour(run.size) for run in runs])
-    axes.plot([run.dev for run in runs], places, "kD", markerfacecolor="white")
-    for place, run in zip(places, runs, strict=True):
-        axes.annotate(numbers.score(run.test, unit), (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR)
-    axes.set_yticks(places, [upstream_name(run.objective, run.size) for run in runs])
+    tests = [score.test if score.runs[0].scored else 0 for score in found]
+    axes.barh(places, tests, height=0.66, color=[size_colour(score.runs[0].size) for score in found])
+    axes.plot([score.dev for score in found], places, "kD", markerfacecolor="white")
+    for place, score in zip(places, found, strict=True):
+        if score.deviation is not None:
+            axes.plot([run.test for run in score.runs], [place] * len(score.runs), "k|", markersize=14)
+        text = numbers.score(score.test, unit)
+        axes.annotate(text, (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR)
+    axes.set_yticks(places, [score.name for score in found])
     axes.grid(axis="y", visible=False)
     name = "accuracy" if metric == "acc" else metric
-    axes.set_xlabel(f"test {name}{f' ({unit})' if unit else ''}; diamond: dev")
+    seeds = "; lines: seeds" if any(score.deviation is not None for score in found) else ""
+    axes.set_xlabel(f"test {name}{f' ({unit})' if unit else ''}; diamond: dev{seeds}")
     axes.set_xlim(left=0)
     return figure
 

@@ -13,7 +13,7 @@ from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import OBJECTIVES, shape_of
 from fairseq_budget.records.base import FILE, Record
 from fairseq_budget.records.downstream import DownstreamRecord
-from fairseq_budget.records.names import OWN_SHAPE, size_of_upstream
+from fairseq_budget.records.names import OWN_SHAPE, UNTRAINED, size_of_upstream
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.report.train_log import History, place_on_flops, read_train_log
 
@@ -91,6 +91,12 @@ class DownstreamRun:
     wall_seconds: float
     origin: Origin
     incomplete: str | None = None
+    checkpoint: str | None = None
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether its upstream is one that was pre-trained here."""
+        return self.size is not None and not self.objective.startswith(UNTRAINED)
 
     @property
     def scored(self) -> bool:
@@ -146,6 +152,7 @@ def read_downstream_run(folder: Path) -> DownstreamRun | None:
         wall_seconds=_or_nan(record.wall_seconds),
         origin=_origin(record),
         incomplete=None if record.incomplete is None else str(record.incomplete),
+        checkpoint=record.checkpoint,
     )
 
 

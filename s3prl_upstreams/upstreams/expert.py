@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 from torch.nn.utils.rnn import pad_sequence
 
-from fairseq_budget.checkpoints.pretrained import load_pretrained
+from fairseq_budget.checkpoints.pretrained import Pretrained, load_pretrained
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.objectives import build_model
 
 
 class UpstreamExpert(nn.Module):
@@ -21,7 +23,8 @@ class UpstreamExpert(nn.Module):
 
     Arguments are those s3prl gives to an upstream by keyword: `ckpt` (``-k``), `model_config` (``-g``, which has no meaning
     here: a checkpoint says everything), and others that are ignored as s3prl's own upstreams do.  `upstream` is the name to
-    use in messages, `size` the size that the checkpoint must have (None: any).
+    use in messages, `size` the size that the checkpoint must have (None: any), `untrained` to have its shape and
+    what it measured of its corpus, but weights drawn anew.
 
     Raises BudgetError if there is no checkpoint, if it cannot be read, or if it is of another size.
     """
@@ -32,6 +35,7 @@ class UpstreamExpert(nn.Module):
         model_config: str | None = None,
         upstream: str = "budget_local",
         size: str | None = None,
+        untrained: bool = False,
         **_: Any,
     ) -> None:
         super().__init__()
@@ -47,7 +51,7 @@ class UpstreamExpert(nn.Module):
                 f"`-u {upstream}` is of size {size}, but `{ckpt}` is {is_found}: "
                 f"use `-u budget_{found or 'local'}` or another checkpoint"
             )
-        self.model = pretrained.model
+        self.model = _drawn_anew(pretrained) if untrained else pretrained.model
         self.normalize = pretrained.normalize
         self.shortest_wave = self.model.model_shape.shortest_crop
         """Samples: what one frame sees.  A shorter wave is read as if silence followed, so that it still has a frame."""
@@ -70,3 +74,10 @@ class UpstreamExpert(nn.Module):
         source = nn.functional.pad(source, (0, max(0, self.shortest_wave - source.shape[1])))
         hidden_states, _ = self.model.extract(source, lengths)
         return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}
+
+
+def _drawn_anew(pretrained: Pretrained) -> SpeechEncoder:
+    """The model before its first update: torch's seed decides its weights, buffers (statistics of mel bands) are kept."""
+    model = build_model(pretrained.objective, pretrained.config).eval()
+    model.load_state_dict(dict(pretrained.model.named_buffers()), strict=False)
+    return model

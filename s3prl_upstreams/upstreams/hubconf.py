@@ -1,4 +1,5 @@
-"""The names behind s3prl's ``-u``: one for every size in the table, and ``budget_local`` for a shape of one's own."""
+"""The names behind s3prl's ``-u``: one for every size in the table, ``budget_local`` for a shape of one's own, and
+``random_local`` for the same without pre-training."""
 
 from __future__ import annotations
 
@@ -15,6 +16,11 @@ def budget_local(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
     return UpstreamExpert(ckpt, *args, upstream="budget_local", **kwargs)
 
 
+def random_local(ckpt: str, *args: Any, **kwargs: Any) -> UpstreamExpert:
+    """An untrained model of the shape of the checkpoint `ckpt`: what it lacks is what pre-training gives."""
+    return UpstreamExpert(ckpt, *args, upstream="random_local", untrained=True, **kwargs)
+
+
 def _of_size(size: str) -> Callable[..., UpstreamExpert]:
     name = f"{MODEL_PREFIX}{size}"
 
@@ -27,5 +33,5 @@ def _of_size(size: str) -> Callable[..., UpstreamExpert]:
 
 
 UPSTREAMS: dict[str, Callable[..., UpstreamExpert]] = {f"{MODEL_PREFIX}{size}": _of_size(size) for size in SIZES}
-UPSTREAMS["budget_local"] = budget_local
+UPSTREAMS |= {"budget_local": budget_local, "random_local": random_local}
 globals().update(UPSTREAMS)  # s3prl's convention: a hubconf module has one function for each upstream

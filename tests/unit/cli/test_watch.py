@@ -51,6 +51,18 @@ def test_an_error_is_shown_with_its_list_and_without_its_frame() -> None:
     assert run.summary().splitlines() == ["In 'tera': Could not find 'size/slimm'", "Available options in 'size':", "\tslim"]
 
 
+def test_a_sweep_counts_its_runs() -> None:
+    """As joblib's launcher and the basic one announce it; the runs' lines come in any order."""
+    for first in (
+        "[2026-11-25 22:28:19,284][HYDRA] Joblib.Parallel(n_jobs=2,backend=loky) is launching 4 jobs",
+        "[2026-11-25 22:28:19,284][HYDRA] Launching 4 jobs locally",
+    ):
+        ended = "[now][fairseq_cli.train][INFO] - done training in 30.1 seconds"
+        run = fed(first, "[now][train_inner][INFO] - " + STATS % ("9.1", "1e+12", "0.9"), ended)
+        assert (run.share, run.told, run.summary()) == (0.25, "  1 of 4 runs", "1 of 4 runs ended")
+    assert fed(first, ended, "error: no labels").summary() == "error: no labels"
+
+
 def test_s3prls_progress_bar() -> None:
     bar = "overall:  {}%|####      | {}/40 [00:52<00:00,  1.12it/s]"
     run = fed(bar.format(50, 20))
