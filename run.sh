@@ -307,8 +307,8 @@ settings() {
         # glibc gives large blocks back at once and takes them again in the next step; keeping them saves a fifth of the time
         export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=68719476736
         if [ "$budget" = mini ]; then # so small a model uses one core well, and two badly
+            side_by_side=(hydra/launcher=joblib "hydra.launcher.n_jobs=$(nproc)") # nproc heeds the next line
             export OMP_NUM_THREADS=1
-            side_by_side=(hydra/launcher=joblib "hydra.launcher.n_jobs=$(nproc)")
         fi
         # enough steps for a head to learn something, few enough for two CPU cores; the official recipe has 200000
         local steps=30 every=30 batch=16 loaders=1

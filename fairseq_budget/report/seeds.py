@@ -35,8 +35,7 @@ class Score:
 
 
 def scores(runs: Sequence[DownstreamRun]) -> list[Score]:
-    """In the order in which upstreams first occur.  Runs of one upstream are repetitions if their checkpoints, steps and rates
-    agree."""
+    """In the order in which upstreams first occur; runs are repetitions where checkpoints, steps and rates agree, too."""
     found: dict[tuple[str, str | None, float, float, str], list[DownstreamRun]] = {}
     for run in runs:
         name = upstream_name(run.objective, run.size)

@@ -12,7 +12,7 @@ from fairseq_budget.objectives import OBJECTIVES, build_model, model_config
 from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from tests.common import tiny_config, waves
 
-SAMPLES, FRAMES, MASKED = 24_000, 74, 36
+SAMPLES, FRAMES, MASKED = 8_000, 24, 12
 
 
 def example(objective: str, **settings: Any) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -22,7 +22,7 @@ def example(objective: str, **settings: Any) -> tuple[nn.Module, dict[str, Tenso
     model = build_model(objective, tiny_config(objective, feature_grad_mult=1.0, **nothing, **settings))
     mask = torch.zeros(2, FRAMES, dtype=torch.bool)
     mask[:, 4 : 4 + MASKED] = True
-    inputs = {"source": waves(2, SAMPLES), "lengths": torch.tensor([SAMPLES, 20_000]), "mask": mask}
+    inputs = {"source": waves(2, SAMPLES), "lengths": torch.tensor([SAMPLES, 7_000]), "mask": mask}
     if objective == "hubert":
         inputs["target"] = torch.randint(24, (2, FRAMES))
     if objective == "wav2vec2":

@@ -116,6 +116,25 @@ def test_the_best_test_score_wins_and_others_are_told_beside(study_folder: Study
     )
 
 
+def test_seeds_are_one_score_and_the_untrained_is_no_rival(study_folder: StudyFolder) -> None:
+    for seed, (ours, untrained) in enumerate(((0.6, 0.5), (0.62, 0.9), (0.64, 0.7))):
+        folder = study_folder.out / "downstream" / "ks"
+        for objective, test in (("hubert", ours), ("untrained hubert", untrained)):
+            study_folder.downstream(objective, "30", 0.5, test, checkpoint="c.pt").rename(folder / f"{objective}{seed}")
+    assert best_downstream(study_folder) == (
+        "KS, best test score: HuBERT size 30 (62.0% ± 2.0% over 3 seeds). HuBERT: size 30 (62.0% ± 2.0% over 3 seeds) as "
+        "the only size. untrained HuBERT size 30 reached 70.0% ± 20.0% over 3 seeds."
+    )
+
+
+def test_models_of_two_checkpoints_are_not_seeds(study_folder: StudyFolder) -> None:
+    for name, test in (("a", 0.6), ("b", 0.7)):
+        study_folder.downstream("hubert", "30", 0.5, test, checkpoint=name).rename(
+            study_folder.out / "downstream" / "ks" / name
+        )
+    assert "best test score: HuBERT size 30 (70.0%)" in best_downstream(study_folder)
+
+
 def test_a_score_of_an_incomplete_corpus_does_not_compete(study_folder: StudyFolder) -> None:
     study_folder.downstream("hubert", "30", 0.5, 0.3)
     study_folder.downstream("hubert", "slim", 0.9, 0.9, incomplete={"missing": 12, "of": 345})

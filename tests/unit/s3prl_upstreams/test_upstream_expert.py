@@ -84,10 +84,25 @@ def test_fine_tuning_reaches_all_weights_and_drops_no_layer(save_tiny: Save, tmp
 
 
 def test_there_is_a_name_for_every_size(thirty: Path) -> None:
-    assert set(hubconf.UPSTREAMS) == {f"budget_{size}" for size in SIZES} | {"budget_local"}
+    assert set(hubconf.UPSTREAMS) == {f"budget_{size}" for size in SIZES} | {"budget_local", "random_local"}
     assert all(getattr(hubconf, name) is function for name, function in hubconf.UPSTREAMS.items())
     for function in (hubconf.budget_30, hubconf.budget_local):
         assert isinstance(function(ckpt=str(thirty), model_config=None, refresh=False), UpstreamExpert)
+
+
+def test_an_untrained_model_has_the_shape_and_the_statistics(save_tiny: Save, tmp_path: Path) -> None:
+    checkpoint = str(save_tiny(tmp_path / "c.pt", "hubert", frontend="mel"))
+    trained = UpstreamExpert(checkpoint).model
+    torch.manual_seed(1)
+    model = hubconf.random_local(checkpoint).model
+    torch.manual_seed(1)
+    again = hubconf.random_local(checkpoint).model
+    weights = dict(trained.named_parameters())
+    assert all(value.shape == weights[name].shape for name, value in model.named_parameters())
+    assert not torch.equal(model.encoder.layers[0].fc1.weight, trained.encoder.layers[0].fc1.weight)
+    assert torch.equal(model.encoder.layers[0].fc1.weight, again.encoder.layers[0].fc1.weight)
+    buffers = dict(trained.named_buffers())
+    assert buffers and all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
 
 
 def test_no_checkpoint() -> None:
