@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import multiprocessing
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -98,7 +99,8 @@ def _unknown_setting(name: str, known: list[str]) -> str:
 
 def take_note_of_early_signals() -> None:
     """fairseq's command needs seconds before its task exists; a request to stop that comes meanwhile isn't lost."""
-    if Path(sys.argv[0]).name in TRAINING_COMMANDS and "fairseq" in sys.modules:
+    is_joblibs = type(multiprocessing.current_process()).__name__ == "LokyProcess"
+    if Path(sys.argv[0]).name in TRAINING_COMMANDS and ("fairseq" in sys.modules or is_joblibs):
         from fairseq_budget.plugin.run.signals import early
 
         early.watch()

@@ -92,6 +92,22 @@ def test_before_training_begins(corpus: Path, tmp_path: Path) -> None:
     assert "nothing is lost" in log.read_text() or run.checkpoint.is_file()
 
 
+def test_a_multirun_in_joblibs_processes(corpus: Path, tmp_path: Path) -> None:
+    """Both runs that are there stop with a checkpoint, and the third trains nothing."""
+    study = Training(corpus / "data", tmp_path / "study", "tera")
+    sweep = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={study.folder}"]
+    runs = [Training(corpus / "data", study.folder / seed, "tera") for seed in "123"]
+    study.folder.mkdir()
+    many = ["-m", "task.budget.updates=100000", "common.seed=1,2,3", "hydra.sweep.subdir=${common.seed}", *sweep]
+    with study.start(*TWELVE_UPDATES, *many, OMP_NUM_THREADS="1") as process:
+        while process.poll() is None and min(run.updates_logged() for run in runs[:2]) < 2:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+    assert all(run.checkpoint.is_file() and run.updates_logged() >= 2 for run in runs[:2])
+    assert runs[2].updates_logged() == 0
+
+
 def loaders_of(process: int) -> list[int]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [int(child) for child in children]

@@ -11,8 +11,10 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,8 @@ class Early:
                 signal.signal(number, self.note)
 
     def note(self, number: int, frame: Any) -> None:
-        """A signal came; a second one ends the process."""
+        """A signal came; a second one ends the process.  The runs of a multirun may be in processes of joblib's."""
+        _hand_on_to_joblibs(number)
         if self.signal is not None:
             raise SystemExit(128 + number)
         self.signal = number
@@ -57,6 +60,14 @@ class Early:
 
 
 early = Early()
+
+
+def _hand_on_to_joblibs(number: int) -> None:
+    """Send a signal to the processes that joblib started here."""
+    executor = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
+    for process in list(getattr(executor, "_processes", ())):
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def _is_a_runs(handler: Any) -> bool:
