@@ -89,7 +89,7 @@ corpus() {
         return
     fi
     if [ "$source" = synthetic ]; then
-        fairseq-budget corpus synthetic "$out/corpus" --hours 0.5 --dev-hours 0.05 --keyword-speakers 24
+        fairseq-budget corpus synthetic "$out/corpus" --hours 0.5 --dev-hours 0.1 --keyword-speakers 24
         fairseq-budget manifest "$out/corpus/librispeech/train-clean" \
             --valid-root "$out/corpus/librispeech/dev-clean" --out "$data"
     else

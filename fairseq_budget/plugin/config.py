@@ -43,6 +43,7 @@ class PretrainingConfig(FairseqDataclass):
     budget: BudgetConfig = field(default_factory=BudgetConfig, metadata={"help": "when training ends"})
     normalize: bool = setting(False, "layer-norm each utterance's waveform (HuBERT Large)")
     max_sample_size: int = setting(250_000, "longest crop, in samples (paper A)")
+    valid_sample_size: Optional[int] = setting(None, "longest crop in validation; null: as in training")
     min_sample_size: int = setting(32_000, "shorter utterances are left out, in samples (paper A)")
     checkpoints: int = setting(0, "validate, and save and keep a checkpoint, at each of so many equal shares of the budget")
     batching: str = setting(

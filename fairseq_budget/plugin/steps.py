@@ -10,7 +10,7 @@ from fairseq.tasks import FairseqTask
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
-from fairseq_budget.plugin.run.seeds import seed_batch
+from fairseq_budget.plugin.run.seeds import VALIDATION, seed_batch
 
 TRAINING = "training_batches"  # in what a batch logs: tells training from validation, where both are reduced
 
@@ -45,8 +45,8 @@ class Steps(FairseqTask):
         return loss, frames, {**logged, TRAINING: 1}
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Any, int, dict[str, Any]]:
-        """The same masks at every validation."""
-        seed_batch(self.cfg.seed, 0, sample["id"].tolist())
+        """The same masks at every validation of every run."""
+        seed_batch(VALIDATION, 0, sample["id"].tolist())
         self.run.bad_audio.note("valid", sample)
         self.run.stalls.progress()
         loss, frames, logged = super().valid_step(sample, model, criterion)

@@ -12,6 +12,7 @@ from fairseq_budget.plugin.audio_source import check_files, re_cut
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.run.bad_audio import MAX_SHARE
 from fairseq_budget.plugin.run.labels import RunLabels
+from fairseq_budget.plugin.run.seeds import VALIDATION
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,13 @@ def open_split(
     settings: dict[str, Any] = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}
     if training and cfg.segment_seconds is not None:
         utterances, settings = re_cut(manifest, settings, cfg)
+    longest = cfg.max_sample_size if training else cfg.valid_sample_size or cfg.max_sample_size
     dataset = PretrainingDataset(
         utterances,
-        cfg.max_sample_size,
+        longest,
         cfg.min_sample_size,
         cfg.normalize,
-        cfg.seed,
+        cfg.seed if training else VALIDATION,
         batching=cfg.batching,
         padding=cfg.padding,
         **settings,

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from fairseq import utils
 
+VALIDATION = 1337
+"""Decides the crops and masks of validation in every run, whatever its own seed: losses differ by what was trained alone."""
+
 
 def seed_batch(seed: int, update: int, ids: Sequence[int]) -> None:
     """Seed masks, distractors and dropout of a batch by the run's seed, the update and the utterances in it."""
