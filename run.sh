@@ -191,15 +191,21 @@ downstream() {
     done
 }
 
-# what pre-training gave: beside FBANK and the same model before its first update, three seeds each
+# what pre-training gave: beside FBANK and the same model before its first update; the best of four learning rates on dev,
+# three seeds each
 downstream_mini() {
-    local seed checkpoint=$out/pretrain/hubert-$larger_seeds_size-1e12-seed1/checkpoints/checkpoint_last.pt
+    local seed checkpoint=$out/pretrain/hubert-$heard_size-1e12-seed1/checkpoints/checkpoint_last.pt
     for seed in 1 2 3; do
-        evaluate "fbank-seed$seed" fbank --seed "$seed"
+        keywords "$seed" fbank
         [ -f "$checkpoint" ] || continue
-        evaluate "untrained-seed$seed" random_local -k "$checkpoint" --seed "$seed"
-        evaluate "hubert-seed$seed" budget_local -k "$checkpoint" --seed "$seed"
+        keywords "$seed" random_local "$checkpoint"
+        keywords "$seed" budget_local "$checkpoint"
     done
+}
+
+keywords() { # seed upstream [checkpoint]
+    env -u OMP_NUM_THREADS fairseq-budget superb "${@:3}" --upstream "$2" --tasks ks --seed "$1" --device "$device" \
+        --lr 1e-1,1e-2,1e-3,1e-4 --steps 300 --workers 0 --out "$out/downstream/$2-seed$1"
 }
 
 evaluate() { # name upstream [more of s3prl's options]
@@ -276,9 +282,9 @@ settings() {
     local objective
     : "${objectives:=$(fairseq-budget objectives --names | tr '\n' ' ')}"
     # each budget's sizes on both sides of its best one; the larger budget's best one is larger
-    larger_sizes=${sizes:-0.15 0.5 1 2 5} seeds_size=${sizes%% *} larger_seeds_size=${sizes%% *}
+    larger_sizes=${sizes:-0.15 0.5 1 2 5} seeds_size=${sizes%% *} larger_seeds_size=${sizes%% *} heard_size=${sizes%% *}
     if [ "$budget" = mini ]; then
-        : "${sizes:=0.05 0.15 0.5 1 2}" "${seeds_size:=0.15}" "${larger_seeds_size:=0.5}"
+        : "${sizes:=0.05 0.15 0.5 1 2}" "${seeds_size:=0.15}" "${larger_seeds_size:=0.5}" "${heard_size:=1}"
     fi
     : "${sizes:=30 50 slim}"
     labelled=$(fairseq-budget objectives --labels --names)
@@ -311,9 +317,7 @@ settings() {
             export OMP_NUM_THREADS=1
         fi
         # enough steps for a head to learn something, few enough for two CPU cores; the official recipe has 200000
-        local steps=30 every=30 batch=16 loaders=1
-        if [ "$budget" = mini ]; then steps=300 every=100 batch=32 loaders=0; fi
-        downstream_options=(-o "config.runner.total_steps=$steps,,config.runner.eval_step=$every,,config.runner.save_step=$every,,config.runner.log_step=10,,config.optimizer.lr=1e-3,,config.downstream_expert.datarc.batch_size=$batch,,config.downstream_expert.datarc.num_workers=$loaders")
+        downstream_options=(-o "config.runner.total_steps=30,,config.runner.eval_step=30,,config.runner.save_step=30,,config.runner.log_step=10,,config.optimizer.lr=1e-3,,config.downstream_expert.datarc.batch_size=16,,config.downstream_expert.datarc.num_workers=1")
     fi
 }
 

@@ -108,7 +108,7 @@ def caution(study: Study) -> str | None:
         scoring = f" Downstream training took {_range(steps, numbers.count)} steps; SUPERB's takes {DOWNSTREAM_STEPS:,}."
     made = _range(updates, numbers.count)
     return (
-        f"Read this as a check that everything works, not as a result: the runs made {made} updates with one seed each. "
+        f"Read this as a check that everything works, not as a result: the runs made {made} updates. "
         f"The paper's made {FEWEST_UPDATES:,} to {MOST_UPDATES:,}, {WARMUP_UPDATES:,} of them for warm-up alone, so which "
         f"size leads here may well be chance or just the speed of its first updates.{scoring}"
     )

@@ -22,7 +22,7 @@ from fairseq_budget.report.study import Study
 
 _PAPER_GREY = "#f3f0e8"
 _PAPER_SIZES = (30, 50, 100, 200, 500, 1500)
-_ROUNDEST = (0.01, 0.1, 1, 10, 100, 1000)
+_ROUND = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1500)
 _LEAST_RANGE = 0.05
 """Of a loss axis, relative to the loss: differences below it shall look as small as they are."""
 
@@ -55,7 +55,7 @@ def _our_sizes(axes: Axes, objective: str, found: Sequence[Curve]) -> None:
     _loss_axis(axes, losses)
     axes.set_ylabel(f"validation loss ({unit_of([run for curve in found for run in curve.runs])})")
     axes.set_xlabel("size, % of Slim's parameters")
-    _percent_axis(axes, [point.percent for curve in found for point in curve.points])
+    _percent_axis(axes, [point.percent for curve in found for point in curve.points], room=4.0)
 
 
 def _curve(axes: Axes, objective: str, curve: Curve, colour: str) -> None:
@@ -81,9 +81,9 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str) -> None:
     axes.annotate(
         f"{show_amounts(curve.budget)}{'' if curve.frontend == 'conv' else ', ' + curve.frontend}",
         (last.percent, last.loss),
-        xytext=(0, -17),
+        xytext=(9, 0),
         textcoords="offset points",
-        ha="center",
+        va="center",
         fontsize=11,
         fontweight="bold",
         color=colour,
@@ -128,11 +128,11 @@ def _paper_sizes(axes: Axes, objective: str) -> None:
     _percent_axis(axes, [float(row["percent_of_slim"]) for row in rows])
 
 
-def _percent_axis(axes: Axes, percents: Sequence[float]) -> None:
-    """Logarithmic, with some air; ticks at round numbers, the published sizes' where these are shown."""
-    low, high = min(percents) / 1.8, max(percents) * 1.8
+def _percent_axis(axes: Axes, percents: Sequence[float], room: float = 1.0) -> None:
+    """Logarithmic, with some air, and room for text on the right; ticks at round numbers or the published sizes'."""
+    low, high = min(percents) / 1.8, max(percents) * 1.8 * room
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(_PAPER_SIZES if low > 10 else _ROUNDEST))
+    axes.xaxis.set_major_locator(FixedLocator(_PAPER_SIZES if low > 10 else _ROUND))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:g}%"))

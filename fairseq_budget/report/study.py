@@ -19,6 +19,9 @@ from fairseq_budget.report.runs import (
     read_pretrain_run,
 )
 
+MOST_NAMES = 5
+"""Of runs in a sentence."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -98,7 +101,8 @@ def _gaps(pretrain: list[PretrainRun], downstream: list[DownstreamRun]) -> Itera
     scored = {run.name for run in downstream}
     unscored = [run.name for run in pretrain if run.name not in scored]
     if unscored:
-        yield f"No downstream result for {', '.join(unscored)}."
+        more = f" and {len(unscored) - MOST_NAMES} more" if len(unscored) > MOST_NAMES else ""
+        yield f"No downstream result for {', '.join(unscored[:MOST_NAMES])}{more}."
 
 
 def _gaps_of(run: PretrainRun) -> Iterator[str]:

@@ -9,7 +9,6 @@ import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.recipes import recipes_dir
-from tests.common import assert_close
 from tests.integration.conftest import check, run
 from tests.recorded import ASSETS, BATCHES, NARROW, SHAPE, make_corpus
 
@@ -18,7 +17,7 @@ BEGUN, ENDED = (ASSETS / "checkpoints" / f"hubert-0.3.1-{name}.pt" for name in (
 
 
 def test_a_run_of_0_3_1_is_continued(tmp_path: Path) -> None:
-    """On the processor that made the files, the parameters are equal bit by bit; elsewhere rounding is another."""
+    """The parameters are equal but for rounding: since 0.4.0, positions of narrow groups are summed in another order."""
     checkpoints = tmp_path / "run" / "checkpoints"
     checkpoints.mkdir(parents=True)
     shutil.copy(BEGUN, checkpoints / "checkpoint_last.pt")
@@ -35,7 +34,8 @@ def test_a_run_of_0_3_1_is_continued(tmp_path: Path) -> None:
     assert {name: amount for name, amount in ledger.items() if "seconds" not in name} == wanted["ledger"]
     assert found["model"].keys() == wanted["model"].keys()
     for name, value in wanted["model"].items():
-        assert_close(found["model"][name], value, tolerance=1e-4)
-    print("bit by bit:", all(torch.equal(found["model"][name], value) for name, value in wanted["model"].items()))
+        # Adam makes steps out of the rounding of gradients that are 0: a key's bias changes no attention
+        largest = max(float(value.abs().max()), 1e-4)
+        assert float((found["model"][name] - value).abs().max()) <= 1e-4 * largest, name
     assert not (checkpoints / "checkpoint_at_6_updates.pt").exists(), "the first half was kept by 0.3.1"
     assert (checkpoints / "checkpoint_at_12_updates.pt").is_file()
