@@ -98,7 +98,7 @@ def test_a_multirun_in_joblibs_processes(corpus: Path, tmp_path: Path) -> None:
     sweep = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={study.folder}"]
     runs = [Training(corpus / "data", study.folder / seed, "tera") for seed in "123"]
     study.folder.mkdir()
-    many = ["-m", "task.budget.updates=100000", "common.seed=1,2,3", "hydra.sweep.subdir=${common.seed}", *sweep]
+    many = ["task.budget.updates=100000", "common.seed=1,2,3", "hydra.sweep.subdir=${common.seed}", *sweep, "-m"]
     with study.start(*TWELVE_UPDATES, *many, OMP_NUM_THREADS="1") as process:
         while process.poll() is None and min(run.updates_logged() for run in runs[:2]) < 2:
             time.sleep(0.02)
