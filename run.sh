@@ -154,7 +154,8 @@ sweep() { # objective sizes FLOPs seeds
     local stamp="$folder/.finished-$1-$2-$3-$4"
     [ -f "$stamp" ] && return
     fairseq-hydra-train -m --config-dir "$here/recipes" --config-name "$1" frontend=mel "size=$2" budget=mini data=folder \
-        model.mel_statistics=utterance "task.data=$data" "task.budget.flops=$3" "common.seed=$4" "device=$device" "hydra.sweep.dir=$folder" \
+        model.mel_statistics=utterance "task.data=$data" "task.budget.flops=$3" "common.seed=$4" "device=$device" \
+        "hydra.sweep.dir=$folder" \
         "hydra.sweep.subdir=$1-\${hydra.runtime.choices.size}-$3-seed\${common.seed}" "${side_by_side[@]}" 2>&1 |
         fairseq-budget watch "$name"
     touch "$stamp"

@@ -87,14 +87,13 @@ def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
     if not ours:
         return f"{task.upper()}: no pre-trained upstream has a test score.{left_out}"
     pick = max if ours[0].runs[0].higher_is_better else min
-    best = pick(score.test for score in ours)
-    winners = _listed([score.name for score in ours if score.test == best])
+    best = pick(ours, key=lambda score: score.test)
+    winners = _listed([score.name for score in ours if score.test == best.test])
     others = [f"{score.name} reached {_score(score)}" for score in found if score not in ours]
     beside = f" {_listed(others)}." if others else ""
     objectives = dict.fromkeys(score.runs[0].objective for score in ours)
     per_objective = "; ".join(_best_of([s for s in ours if s.runs[0].objective == name], pick) for name in objectives)
-    top = _score(next(score for score in ours if score.test == best))
-    return f"{task.upper()}, best test score: {winners} ({top}). {per_objective}.{beside}{left_out}"
+    return f"{task.upper()}, best test score: {winners} ({_score(best)}). {per_objective}.{beside}{left_out}"
 
 
 def caution(study: Study) -> str | None:
@@ -138,10 +137,9 @@ def _lead(first: Point, second: Point, deviation: float | None) -> str:
     below = f"{numbers.significant(distance, 2)} below {other}"
     if deviation is None:
         return f"{below} (one seed each, so how much of it is chance isn't known)"
-    chance = numbers.significant(noise(first, second, deviation), 2)
-    if distance > noise(first, second, deviation):
-        return f"{below}, more than the {chance} that seeds make"
-    return f"{below}, which is within the {chance} that seeds make: call it a tie"
+    chance = noise(first, second, deviation)
+    made = f"the {numbers.significant(chance, 2)} that seeds make"
+    return f"{below}, more than {made}" if distance > chance else f"{below}, which is within {made}: call it a tie"
 
 
 def _range(values: Sequence[float], show: Callable[[float], str] = human_flops) -> str:

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from fairseq_budget import published
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
+from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import OBJECTIVES, get_objective
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.curves import Curve, curves
@@ -79,7 +80,7 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str) -> None:
         )
     last = curve.points[-1]
     axes.annotate(
-        f"{show_amounts(curve.budget)}{'' if curve.frontend == 'conv' else ', ' + curve.frontend}",
+        f"{show_amounts(curve.budget)}{'' if curve.frontend == DEFAULT else f', {curve.frontend}'}",
         (last.percent, last.loss),
         xytext=(9, 0),
         textcoords="offset points",
