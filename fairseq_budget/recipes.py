@@ -22,12 +22,12 @@ def recipes_dir() -> Path:
 
 
 def model_settings(objective: str, size_name: str) -> dict[str, Any]:
-    """What a size means for an objective: every setting of the model that the size decides, and the learning rate.
+    """What a size means for an objective: every setting of the model that the size decides, and how it is trained.
 
-    Keys are fields of the objective's configuration, and `lr` and `normalize`.
+    Keys are fields of the objective's configuration, and `lr`, `max_tokens` and `normalize`.
     """
     size, chosen = get_size(size_name), get_objective(objective)
-    return {**chosen.settings(size), "lr": chosen.learning_rate(size)}
+    return {**chosen.settings(size), "lr": chosen.learning_rate(size), "max_tokens": chosen.batch_samples(size)}
 
 
 def setting(model_name: str, size_name: str, key: str) -> Any:
@@ -56,7 +56,12 @@ def size_group() -> dict[str, dict[str, Any]]:
             key: f"${{fairseq_budget.setting:${{model._name}},{size_name},{key}}}"
             for key in model_settings(next(iter(OBJECTIVES)), size_name)  # the same for all
         }
-        learning_rate, normalize = values.pop("lr"), values.pop("normalize")
-        return {"model": values, "optimization": {"lr": [learning_rate]}, "task": {"normalize": normalize}}
+        learning_rate, samples, normalize = (values.pop(key) for key in ("lr", "max_tokens", "normalize"))
+        return {
+            "model": values,
+            "optimization": {"lr": [learning_rate]},
+            "dataset": {"max_tokens": samples},
+            "task": {"normalize": normalize},
+        }
 
     return {name: node(name) for name in SIZES}

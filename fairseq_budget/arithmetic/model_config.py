@@ -50,6 +50,11 @@ class ModelConfig:
     logit_temp: float = setting(0.1, "temperature of the cosine similarities")
     checkpoint_activations: bool = setting(False, "run the Transformer's layers again in the backward pass: less memory")
     autocast: str = setting("none", "`bf16`: matrix products in bf16, parameters and optimizer in fp32; `none`")
+    init_seed: int = setting(
+        -1,
+        "seed of the first weights, apart from that of the data; -1: the run's (C: the same weights for all)",
+        (-1, 2**32 - 1),
+    )
     compile: bool = setting(False, "compile the Transformer's layers with torch.compile; needs a C++ compiler")
 
     def head(self) -> Head:

@@ -29,6 +29,17 @@ def polynomial(progress: float, warmup: float, power: float = 1.0) -> float:
     return max(0.0, (1 - progress) / (1 - warmup)) ** power
 
 
+def polynomial_by_updates(progress: float, updates: int, warmup_updates: int, warmed_up: float, power: float = 1.0) -> float:
+    """Linear up over `warmup_updates` updates, then down to 0 as :func:`polynomial`; `warmed_up` is the progress then.
+
+    Liu et al. 2024, as its authors configured it: 32,000 updates of warm-up for every size and budget, hence between 5.8%
+    (size 30) and 44.3% (wav2vec 2.0 Large) of a run.
+    """
+    if updates < warmup_updates:
+        return updates / warmup_updates
+    return max(0.0, (1 - progress) / (1 - warmed_up)) ** power if warmed_up < 1 else 0.0
+
+
 def triangular(progress: float, cycles: int = 8, minimum: float = 0.01) -> float:
     """`cycles` triangles, linear up from `minimum` to 1 and down again.
 

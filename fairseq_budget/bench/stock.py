@@ -28,7 +28,7 @@ from fairseq_budget.modules.mfcc import KaldiMFCC
 from fairseq_budget.objectives import get_objective, model_config
 from fairseq_budget.objectives.loss import FEATURES_PENALTY
 from fairseq_budget.objectives.tera.defaults import TeraConfig
-from fairseq_budget.objectives.wav2vec2.model import DIVERSITY_WEIGHT
+from fairseq_budget.objectives.wav2vec2 import defaults as own_wav2vec2
 from fairseq_budget.planning.steps import Batch
 
 
@@ -122,8 +122,8 @@ def _hubert(config: ModelConfig) -> tuple[Any, nn.Module]:
     return HubertCriterion(None, 1.0, 0.0, loss_weights=[FEATURES_PENALTY]), stock_hubert(config)
 
 
-def _wav2vec2(config: ModelConfig) -> tuple[Any, nn.Module]:
-    criterion = Wav2vecCriterion(None, infonce=True, loss_weights=[DIVERSITY_WEIGHT, FEATURES_PENALTY])
+def _wav2vec2(config: own_wav2vec2.Wav2Vec2Config) -> tuple[Any, nn.Module]:
+    criterion = Wav2vecCriterion(None, infonce=True, loss_weights=[config.diversity_weight, FEATURES_PENALTY])
     return criterion, Wav2Vec2Model(_settings(Wav2Vec2Config, config, quantize_targets=True))
 
 

@@ -22,6 +22,7 @@ from fairseq_budget.cli import (
     ranks,
     recipes,
     report,
+    study,
     superb,
     watch,
 )
@@ -48,6 +49,7 @@ app.command("plan")(plan.plan)
 app.command("ranks")(ranks.ranks)
 app.command("recipes")(recipes.recipes)
 app.command("report")(report.report)
+app.add_typer(study.app, name="study")
 app.command("superb")(superb.superb)
 app.command("watch")(watch.watch)
 

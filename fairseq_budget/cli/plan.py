@@ -22,7 +22,7 @@ from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
-from fairseq_budget.objectives import shape_of
+from fairseq_budget.objectives import get_objective, shape_of
 from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
 
 _DEFAULTS = Setting()
@@ -42,16 +42,17 @@ def plan(
     final_dim: Annotated[int, typer.Option(help="and the width in which predictions are compared.")] = 256,
     ranks: Annotated[int, typer.Option("--ranks", "--workers", help="Processes that share an update.")] = _DEFAULTS.ranks,
     samples_per_batch: Annotated[
-        int, typer.Option(help="Samples of a rank's batch at most (dataset.max_tokens).")
-    ] = _DEFAULTS.samples_per_batch,
+        int | None,
+        typer.Option(help="Samples of a rank's batch at most (dataset.max_tokens; default: as published)."),
+    ] = None,
     accumulation: Annotated[
         int, typer.Option(help="Batches a rank adds up for an update (optimization.update_freq).")
     ] = _DEFAULTS.accumulation,
     crop: Annotated[int, typer.Option(help="Samples of a typical utterance after cropping.")] = _DEFAULTS.crop,
     data_hours: Annotated[float, typer.Option(help="Hours of training data.")] = _DEFAULTS.data_hours,
     packing: Annotated[
-        float, typer.Option(help="Share of a full batch that is heard; the default is the published runs'.")
-    ] = _DEFAULTS.packing,
+        float | None, typer.Option(help="Share of a full batch that is heard (default: LibriSpeech's, in sorted batches).")
+    ] = None,
     step_seconds: Annotated[
         str | None, typer.Option(help="Measured seconds of an update, one number for each row, comma-separated.")
     ] = None,
@@ -72,7 +73,8 @@ def plan(
 ) -> None:
     """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs."""
     amounts = one_currency(budget, {"flops": PUBLISHED_FLOPS})
-    setting = Setting(ranks, samples_per_batch, accumulation, crop, packing, data_hours)
+    samples, filled = samples_per_batch or _DEFAULTS.samples_per_batch, packing or _DEFAULTS.packing
+    setting = Setting(ranks, samples, accumulation, crop, filled, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
     if probe and step_seconds is not None:
         raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
@@ -80,7 +82,13 @@ def plan(
     probed = run_probe(objective, planned, *measured) if probe else None
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     runs = [
-        plan_run(size.name, shape_of(objective, size, frontend=frontend), amounts, setting, seconds)
+        plan_run(
+            size.name,
+            shape_of(objective, size, frontend=frontend),
+            amounts,
+            _of_size(setting, samples_per_batch or get_objective(objective).batch_samples(size), packing),
+            seconds,
+        )
         for size, seconds in zip(planned, times, strict=True)
     ]
     if price_per_device_hour is not None:
@@ -90,6 +98,18 @@ def plan(
         print(json.dumps(_as_json(runs, choice, probed), indent=2))
     else:
         _print(runs, choice, probed)
+
+
+def _of_size(setting: Setting, samples: int, packing: float | None) -> Setting:
+    """The setting with a size's own batch, as full as LibriSpeech's utterances fill it unless that is given."""
+    setting = replace(setting, samples_per_batch=samples)
+    if packing is not None or not 0 < setting.crop <= samples:
+        return setting
+    # numpy takes a moment to import
+    from fairseq_budget.data.packing.librispeech import LONGEST, librispeech_filled
+
+    longest = LONGEST if setting.crop >= _DEFAULTS.crop else setting.crop
+    return replace(setting, packing=librispeech_filled("sorted", samples, min(longest, samples)))
 
 
 def _as_json(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | None) -> dict[str, object]:

@@ -40,6 +40,11 @@ rule's 1.6e-3, 5.88 at 2e-3, 6.41 at 4e-3, which stays on the plateau.  Other wi
 """
 MINI_WIDTH = 256
 
+SAMPLES_PER_BATCH = 1_400_000
+"""Of each of two ranks: 87.5 s (Liu et al. 2024)."""
+LARGE_SAMPLES_PER_BATCH: Mapping[str, int] = {"large": 700_000}
+"""HuBERT's and TERA's Large in the released configurations, which therefore make 160,144 updates."""
+
 LARGE_AS_THE_OTHERS: Mapping[str, Any] = {"layer_norm_first": False, "extractor_mode": "default", "normalize": False}
 """Norms of an encoder that is Base's in every size: after the blocks, and group norm after the first convolution."""
 
@@ -71,6 +76,8 @@ class Objective:
     """Whether every frame of the training audio needs a label."""
     stock_names: tuple[str, ...] = ()
     """What stock fairseq calls its model; checkpoints of it are read."""
+    samples_per_batch: Mapping[str, int] = field(default_factory=dict)
+    """Samples of a rank's batch by size, where they aren't :data:`SAMPLES_PER_BATCH`."""
     unregularised: Mapping[str, Any] = field(default_factory=lambda: LARGE_AS_THE_OTHERS)
     """Settings of Large, which trains without regularisation, where they differ between objectives."""
 
@@ -93,6 +100,10 @@ class Objective:
         (few, low), (many, high) = known[above - 1], known[above]
         share = math.log(params / few) / math.log(many / few)
         return float(f"{low ** (1 - share) * high**share:.2g}")
+
+    def batch_samples(self, size: Size) -> int:
+        """Samples of a rank's batch at most (`dataset.max_tokens`), as published."""
+        return self.samples_per_batch.get(size.name, SAMPLES_PER_BATCH)
 
     def percent(self, size: Size, frontend: str = DEFAULT) -> float:
         """Parameters relative to the published Slim's, in percent, as published where the study has the size.

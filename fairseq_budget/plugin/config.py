@@ -86,7 +86,8 @@ class LabelledConfig(PretrainingConfig):
 class PolynomialConfig(FairseqDataclass):
     """Warm-up, then polynomial decay to 0 at the end of the budget."""
 
-    warmup_share: float = setting(0.08, "share of the budget for the warm-up (paper A: 32k of Slim's 400k updates)")
+    warmup_share: float = setting(0.08, "share of the budget for the warm-up, where `warmup_updates` isn't given")
+    warmup_updates: Optional[int] = setting(None, "updates of the warm-up (paper A: 32,000 for every size)")
     power: float = setting(1.0, "power of the decay (paper A: 1)")
     lr: List[float] = II("optimization.lr")
 
@@ -95,7 +96,8 @@ class PolynomialConfig(FairseqDataclass):
 class TriangularConfig(FairseqDataclass):
     """Triangular cycles over the budget."""
 
-    cycles: int = setting(8, "number of cycles (paper C)")
+    cycles: int = setting(8, "number of cycles over the budget (paper C)")
+    cycle_updates: Optional[int] = setting(None, "updates of a cycle instead, whatever the budget (paper C: 50,000)")
     minimum: float = setting(0.01, "lowest over highest learning rate (paper C)")
     lr: List[float] = II("optimization.lr")
 

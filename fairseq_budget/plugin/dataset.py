@@ -18,7 +18,7 @@ from fairseq.data import FairseqDataset
 from fairseq_budget.data import audio
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS, LabelFile, crop_labels
 from fairseq_budget.data.manifest import Utterances
-from fairseq_budget.data.packing import Packer, check_rule, pack
+from fairseq_budget.data.packing import STOCK_MULTIPLE, Packer, check_rule, pack
 from fairseq_budget.data.packing.neighbours import longest, shortest
 from fairseq_budget.data.packing.statistics import samples_heard
 from fairseq_budget.data.segment_labels import SegmentLabels
@@ -179,16 +179,14 @@ class PretrainingDataset(FairseqDataset):
         indices: np.ndarray,
         max_tokens: int | None = None,
         max_sentences: int | None = None,
-        required_batch_size_multiple: int = 1,
+        required_batch_size_multiple: int = STOCK_MULTIPLE,
     ) -> list[np.ndarray]:
-        """The batches of this epoch, by the rule of `task.batching`.
-
-        Unlike fairseq's, which is an extension module that an installation without a compiler lacks, it takes no multiple.
-        """
+        """The batches of this epoch, by the rule of `task.batching`; fairseq's own are made by an extension module that an
+        installation without a compiler lacks."""
         sizes = self.sizes[indices]
         limit = max_tokens or int(sizes.max()) * (max_sentences or 1)
         with user_errors():
-            packer = self._packer(sizes, limit, max_sentences)
+            packer = self._packer(sizes, limit, max_sentences, required_batch_size_multiple)
             batches = packer.batches(np.random.default_rng((self.seed, self.epoch)))
             if not batches:
                 raise BudgetError(f"`task.batching` = {self.batching} drops every batch of this corpus: choose buckets")
@@ -198,13 +196,13 @@ class PretrainingDataset(FairseqDataset):
         logger.info("%d batches, %.1f%% full; %d utterances left out", len(batches), 100 * self.filled, left_out)
         return [indices[batch] for batch in batches]
 
-    def _packer(self, sizes: np.ndarray, limit: int, max_sentences: int | None) -> Packer:
+    def _packer(self, sizes: np.ndarray, limit: int, max_sentences: int | None, multiple: int) -> Packer:
         if sizes.max() > limit:
             raise ConfigError(
                 f"`dataset.max_tokens` = {limit} samples is less than the longest crop of {sizes.max()}: "
                 "raise it, or lower `task.max_sample_size`"
             )
-        return pack(self.batching, sizes, limit, max_sentences, self.padding)
+        return pack(self.batching, sizes, limit, max_sentences, self.padding, multiple)
 
     def num_tokens(self, index: int) -> int:
         return int(self.sizes[index])

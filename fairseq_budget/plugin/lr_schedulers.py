@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
 
 from fairseq_budget.arithmetic import schedules
+from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.plugin.config import CooldownConfig, PolynomialConfig, TriangularConfig, TriStageConfig
 from fairseq_budget.plugin.errors import user_errors
@@ -58,11 +60,35 @@ class _ProgressScheduler(FairseqLRScheduler):
 class BudgetPolynomialSchedule(_ProgressScheduler):
     """See :func:`fairseq_budget.arithmetic.schedules.polynomial`."""
 
+    def __init__(self, cfg: Any, optimizer: Any) -> None:
+        self.warmed_up: Ledger | None = None
+        """What was spent at the end of a warm-up in updates; what share that is depends on the budget, which may grow."""
+        super().__init__(cfg, optimizer)
+
     def validate(self) -> None:
         schedules.check_share("warmup_share", self.cfg.warmup_share)
+        if self.cfg.warmup_updates is not None and self.cfg.warmup_updates < 1:
+            raise ConfigError(f"`lr_scheduler.warmup_updates` must be at least 1, but is {self.cfg.warmup_updates}")
 
     def factor(self, progress: float) -> float:
-        return schedules.polynomial(progress, self.cfg.warmup_share, self.cfg.power)
+        warmup = self.cfg.warmup_updates
+        if warmup is None:
+            return schedules.polynomial(progress, self.cfg.warmup_share, self.cfg.power)
+        ledger = self.run_state.ledger
+        if self.warmed_up is None and ledger.updates >= warmup:
+            self.warmed_up = copy(ledger)
+        warmed_up = 0.0 if self.warmed_up is None else self.run_state.budget.share(self.warmed_up)
+        return schedules.polynomial_by_updates(progress, ledger.updates, warmup, warmed_up, self.cfg.power)
+
+    def state_dict(self) -> dict[str, Any]:
+        warmed_up = None if self.warmed_up is None else self.warmed_up.state_dict()
+        return {**super().state_dict(), "warmed_up": warmed_up}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if (saved := state_dict.get("warmed_up")) is not None:
+            self.warmed_up = Ledger()
+            self.warmed_up.load_state_dict(saved)
+        super().load_state_dict(state_dict)
 
 
 @register_lr_scheduler("budget_triangular", dataclass=TriangularConfig)
@@ -72,9 +98,14 @@ class BudgetTriangularSchedule(_ProgressScheduler):
     def validate(self) -> None:
         if self.cfg.cycles < 1:
             raise ConfigError(f"`lr_scheduler.cycles` must be at least 1, but is {self.cfg.cycles}")
+        if self.cfg.cycle_updates is not None and self.cfg.cycle_updates < 2:
+            raise ConfigError(f"`lr_scheduler.cycle_updates` must be at least 2, but is {self.cfg.cycle_updates}")
         schedules.check_share("minimum", self.cfg.minimum)
 
     def factor(self, progress: float) -> float:
+        if self.cfg.cycle_updates is not None:
+            phase = self.run_state.ledger.updates / self.cfg.cycle_updates % 1
+            return schedules.triangular(phase, 1, self.cfg.minimum)
         return schedules.triangular(progress, self.cfg.cycles, self.cfg.minimum)
 
 

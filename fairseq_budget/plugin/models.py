@@ -22,12 +22,21 @@ class ModelAdapter(BaseFairseqModel):
         """Called by fairseq; the task has already filled in what depends on the data."""
         config = of_model(cfg._name).model_config(cfg)
         _check_precision(config, task)
-        network = cls(config)
+        network = _initialised(cls, config)
         if config.compile:
             compile_layers(network)
         if not torch.cuda.is_available():
             keep_freed_memory()
         return network
+
+
+def _initialised(kind: Any, config: ModelConfig) -> Any:
+    """The module with its first weights: by `model.init_seed`, or by the numbers that fairseq has seeded for the run."""
+    if config.init_seed < 0:
+        return kind(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.init_seed)
+        return kind(config)
 
 
 def _check_precision(config: ModelConfig, task: Any) -> None:

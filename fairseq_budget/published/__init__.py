@@ -31,6 +31,22 @@ def superb() -> list[Row]:
     return _table("table2_superb.csv")
 
 
+def superb_by_hours() -> list[Row]:
+    """Table 3: wav2vec 2.0 Slim by hours of training audio, a column a metric, percent."""
+    return _table("table3_data_size.csv")
+
+
+def improved_small() -> list[Row]:
+    """Table 5: Small beside 200% of Slim: rows of objective, arch (small or slim), params_M, ASR_WER and ASV_EER."""
+    return _table("table5_improved_small.csv")
+
+
+def batches() -> list[Row]:
+    """The runs of Vaessen and van Leeuwen: rows of batch_seconds, gpus, accumulation, the learning rates that were tried
+    (h_const, h_sub, h_lin), the chosen one's name, and hours_measured of audio heard in 400k updates."""
+    return _table("batchsize_pretraining.csv")
+
+
 def superb_by_batch_size() -> list[Row]:
     """wav2vec 2.0 Base by batch size and updates (Vaessen and van Leeuwen): ssl_batch, steps, hours_seen and metrics,
     percent."""

@@ -20,6 +20,8 @@ from fairseq_budget.errors import ConfigError
 
 RULES = {"buckets": Buckets, "sorted": Neighbours, "bins": Bins}
 """By the name that `task.batching` has."""
+STOCK_MULTIPLE = 8
+"""fairseq's `dataset.required_batch_size_multiple`, which the published runs had, too."""
 
 
 class Packer(Protocol):
@@ -44,9 +46,14 @@ def check_rule(rule: str, padding: bool) -> None:
 
 
 def pack(
-    rule: str, lengths: np.ndarray, max_samples: int, max_utterances: int | None = None, padding: bool = False
+    rule: str,
+    lengths: np.ndarray,
+    max_samples: int,
+    max_utterances: int | None = None,
+    padding: bool = False,
+    multiple: int = STOCK_MULTIPLE,
 ) -> Packer:
-    """Apply a rule of `RULES` to a corpus.
+    """Apply a rule of `RULES` to a corpus; `multiple` is for `sorted` alone.
 
     Shape: lengths (N,) int, in samples, none longer than `max_samples`, the most that a batch may cost.
 
@@ -57,4 +64,4 @@ def pack(
     check_rule(rule, padding)
     if len(lengths) and lengths.max() > max_samples:
         raise ValueError(f"an utterance of {lengths.max()} samples doesn't fit into a batch of {max_samples}")
-    return RULES[rule](lengths, max_samples, max_utterances or max_samples, padding)
+    return RULES[rule](lengths, max_samples, max_utterances or max_samples, padding, multiple)

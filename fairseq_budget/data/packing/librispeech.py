@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.data.packing import pack
+from fairseq_budget.data.packing.statistics import samples_heard
+
+UTTERANCES = 281_241
+SHORTEST = 32_000
+"""Liu et al. 2024 leave out what is shorter, in samples."""
+LONGEST = 250_000
+"""And crop what is longer."""
 
 QUANTILES = (
     (0.000, 0.9),
@@ -40,3 +50,17 @@ def librispeech_like(utterances: int, seed: int = 0) -> np.ndarray:
     shares, seconds = zip(*QUANTILES, strict=True)
     drawn = np.interp(np.random.default_rng(seed).random(utterances), shares, seconds)
     return (drawn * SAMPLE_RATE).astype(np.int64)
+
+
+@cache
+def librispeech_filled(rule: str, max_samples: int, longest: int, shortest: int = SHORTEST, padding: bool = False) -> float:
+    """Share of a batch of `max_samples` that is heard, of all 960 h in utterances cropped to `longest`, all in samples.
+
+    By `sorted` it is 0.889 of 1,400,000 and 0.800 of 700,000 samples.  Liu et al. 2024 publish 24.74 and 3.25 epochs for the
+    first, where full batches would give 27.85 and 3.66, and 160,144 updates of HuBERT Large for the second.
+    """
+    lengths = librispeech_like(UTTERANCES)
+    cropped = np.minimum(lengths[lengths >= shortest], longest)
+    packer = pack(rule, cropped, max_samples, padding=padding)
+    found = packer.batches(np.random.default_rng(0))
+    return samples_heard(packer, cropped, found) / (len(found) * max_samples)

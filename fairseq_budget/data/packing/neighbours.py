@@ -11,12 +11,14 @@ import numpy as np
 class Neighbours:
     """Longest first, as many as fit at the length of the first; rows as long as the shortest, or as the longest if padded.
 
-    A batch is seldom full: n rows of L samples are the most that fits unless n * L happens to be the limit, and utterances
-    of equal length meet again and again.
+    Of eight rows or more, a multiple of `multiple` is taken, as fairseq does for GPUs' sake.  A batch is seldom full: n rows
+    of L samples are the most that fits unless n * L happens to be the limit, and utterances of equal length meet again and
+    again.
     """
 
-    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool) -> None:
+    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool, multiple: int) -> None:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
+        self.multiple = multiple
         self.row_length = longest if padding else shortest
 
     def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
@@ -25,6 +27,8 @@ class Neighbours:
         found, start = [], 0
         while start < len(order):
             rows = min(int(self.max_samples // self.lengths[order[start]]), self.max_utterances)
+            if rows < len(order) - start:  # what is left at the end is taken as it is
+                rows = max(rows - rows % self.multiple, rows % self.multiple)
             found.append(order[start : start + rows])
             start += rows
         return found

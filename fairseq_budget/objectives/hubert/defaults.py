@@ -7,7 +7,7 @@ from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.model_config import setting
 from fairseq_budget.frontends.config import SpeechConfig
 from fairseq_budget.objectives.hubert.cost import HubertHead
-from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
+from fairseq_budget.objectives.objective import LARGE_SAMPLES_PER_BATCH, NOMINAL_PERCENTS, Objective
 
 
 @dataclass
@@ -45,6 +45,7 @@ OBJECTIVE = Objective(
         "large": 2e-4,
     },
     percents={**NOMINAL_PERCENTS, "base": 473, "large": 1582},
+    samples_per_batch=LARGE_SAMPLES_PER_BATCH,
     # fairseq's HuBERT Large: norms before the blocks and after every convolution, normalised waves
     unregularised={"layer_norm_first": True, "extractor_mode": "layer_norm", "normalize": True},
 )

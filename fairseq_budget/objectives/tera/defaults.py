@@ -5,7 +5,12 @@ from typing import ClassVar
 
 from fairseq_budget.arithmetic.model_config import setting
 from fairseq_budget.frontends.config import SpeechConfig
-from fairseq_budget.objectives.objective import NOMINAL_PERCENTS, Objective
+from fairseq_budget.objectives.objective import (
+    LARGE_AS_THE_OTHERS,
+    LARGE_SAMPLES_PER_BATCH,
+    NOMINAL_PERCENTS,
+    Objective,
+)
 from fairseq_budget.objectives.tera.cost import TeraHead
 
 
@@ -39,4 +44,7 @@ OBJECTIVE = Objective(
         "large": 5e-5,
     },
     percents={**NOMINAL_PERCENTS, "base": 476, "large": 1590},
+    samples_per_batch=LARGE_SAMPLES_PER_BATCH,
+    # unlike the others' Large, with the scaled gradients of its smaller sizes (released configuration)
+    unregularised={**LARGE_AS_THE_OTHERS, "feature_grad_mult": 0.1},
 )

@@ -1,5 +1,6 @@
 """Settings of wav2vec 2.0: the published values."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +23,16 @@ class Wav2Vec2Config(SpeechConfig):
     latent_dim: int = setting(0, "width of a quantised target; 0 means final_dim", (0, WIDEST))
     latent_temp: tuple[float, float, float] = setting((2.0, 0.5, 0.999995), "Gumbel temperature: first, last, decay")
     num_negatives: int = setting(100, "distractors, drawn from the same utterance", (0, WIDEST))
+
+    diversity_weight: float = setting(0.1, "weight of the diversity loss (A and C; C: 0.05 for batches of 87.5 s)")
+    penalties_once: bool = setting(
+        False, "add diversity and features penalty once a batch (C) instead of for each masked frame (A, fairseq)"
+    )
+
+    def problems(self) -> list[str]:
+        if not 0 <= self.diversity_weight < math.inf:
+            return [*super().problems(), f"`model.diversity_weight` must be at least 0, but is {self.diversity_weight}"]
+        return super().problems()
 
     def head(self) -> Head:
         return Wav2Vec2Head(self.latent_groups, self.latent_vars, self.latent_dim, self.num_negatives)

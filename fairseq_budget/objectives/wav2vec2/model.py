@@ -16,9 +16,6 @@ from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
 from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config
 from fairseq_budget.objectives.wav2vec2.quantizer import GumbelQuantizer, Quantized
 
-DIVERSITY_WEIGHT = 0.1
-"""Weight of the diversity loss (papers A and C; the latter lowers it to 0.05 for its smallest batch)."""
-
 
 class Wav2Vec2(SpeechEncoder):
     """InfoNCE over one positive and distractors (equation 3), a diversity loss (equation 4) and the features penalty."""
@@ -75,8 +72,9 @@ class Wav2Vec2(SpeechEncoder):
         frames = logits.size(0)
         contrastive = F.cross_entropy(logits, logits.new_zeros(frames, dtype=torch.long), reduction="sum")
         codewords = self.config.latent_vars * self.config.latent_groups
-        diversity = DIVERSITY_WEIGHT * (codewords - quantized.prob_perplexity) / codewords * frames
-        penalty = FEATURES_PENALTY * features_pen * frames
+        times = 1 if self.config.penalties_once else frames
+        diversity = self.config.diversity_weight * (codewords - quantized.prob_perplexity) / codewords * times
+        penalty = FEATURES_PENALTY * features_pen * times
         best = logits.detach().max(-1)
         terms = {
             "loss_contrastive": contrastive.detach(),

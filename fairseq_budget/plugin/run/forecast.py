@@ -11,6 +11,7 @@ from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.currencies import CURRENCIES
 from fairseq_budget.arithmetic.plan import Setting, plan_run
 from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.dataset import PretrainingDataset
 
 
@@ -31,8 +32,18 @@ def forecast(
         data_hours=dataset.manifest.hours,
     )
     run = plan_run("this run", shape, Budget(foretold), setting)
+    _refuse_endless_warmup(root, run.updates)
     planned = ("flops_per_update", "updates", "flops", "hours_heard", "epochs")
     return {**{name: getattr(run, name) for name in planned}, "crop": setting.crop, "packing": setting.packing}
+
+
+def _refuse_endless_warmup(root: Any, updates: int) -> None:
+    warmup = root.lr_scheduler.get("warmup_updates")
+    if warmup is not None and warmup >= updates:
+        raise BudgetError(
+            f"`lr_scheduler.warmup_updates` = {warmup} is no shorter than this run of {updates} updates: choose fewer, or "
+            "`schedule=polynomial`, whose warm-up is a share of the budget"
+        )
 
 
 def typical_crop(lengths: np.ndarray) -> int:

@@ -23,7 +23,7 @@ from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.modules.masking import draw_mask
 from fairseq_budget.objectives import build_model, model_config
 from fairseq_budget.objectives.loss import FEATURES_PENALTY
-from fairseq_budget.objectives.wav2vec2.model import DIVERSITY_WEIGHT, draw_distractors
+from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from tests.common import assert_close, tiny_config, waves
 
 CLUSTERS = 20
@@ -111,7 +111,7 @@ class SameBatch:
             net = model(source, mask=True)
             logits, targets = model.get_logits(net).float(), model.get_targets(None, net)
             diversity, penalty = model.get_extra_losses(net)
-            extra = DIVERSITY_WEIGHT * diversity + FEATURES_PENALTY * penalty
+            extra = 0.1 * diversity + FEATURES_PENALTY * penalty  # Liu et al. 2024: loss_weights [0.1, 10]
         return nn.functional.cross_entropy(logits, targets, reduction="sum") + extra * len(logits)
 
 

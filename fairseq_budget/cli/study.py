@@ -1,0 +1,275 @@
+"""``fairseq-budget study``: the papers' experiments by name, as published and in miniature."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fairseq_budget import locks
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.errors import BudgetError, unknown_name
+from fairseq_budget.studies import STUDIES, get_study
+from fairseq_budget.studies.study import MINI, PAPER, SCALES, Cell, check_scale
+
+if TYPE_CHECKING:
+    from fairseq_budget.studies.forecast import Forecast
+    from fairseq_budget.studies.launch import How
+
+app = typer.Typer(no_args_is_help=True, help="The papers' experiments by name: plan, run, status, report.")
+
+Name = Annotated[str, typer.Argument(help=f"One of {', '.join(STUDIES)}.")]
+Scale = Annotated[str, typer.Option(help=f"{PAPER}: as published; {MINI}: less than an hour on two CPU cores.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the study; several share their cells in it (default: study-SCALE).")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with train.tsv and valid.tsv (default: mini: speech made here; paper: LibriSpeech's manifests)."
+    ),
+]
+Seeds = Annotated[int | None, typer.Option(help="Runs of each cell, by seeds (default: mini 2, paper 1).")]
+Device = Annotated[str | None, typer.Option(help="Recipe of the group `device` (default: cuda where torch sees a GPU).")]
+Launcher = Annotated[
+    str | None, typer.Option(help="basic, joblib or slurm (default: joblib for mini on a CPU, otherwise basic).")
+]
+Jobs = Annotated[int | None, typer.Option(help="Runs side by side with joblib (default: as many as there are cores).")]
+Extra = Annotated[list[str] | None, typer.Argument(help="More of Hydra's overrides for every cell, after --.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+GIB = 2**30
+
+
+@app.command("list")
+def list_studies(as_json: AsJson = False) -> None:
+    """The studies there are, and what each has at either scale."""
+    rows = [
+        {
+            "name": study.name,
+            "title": study.title,
+            "source": study.source,
+            "cells": {scale: len(study.cells(scale)) for scale in SCALES},
+            "published": len(study.published()),
+            "differences": dict(study.differences),
+        }
+        for study in STUDIES.values()
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = _table("study", "what", "cells (paper)", "cells (mini)", "published", "source")
+    for row in rows:
+        table.add_row(
+            row["name"], row["title"], *(str(row["cells"][scale]) for scale in SCALES), str(row["published"]), row["source"]
+        )
+    Console().print(table)
+
+
+@app.command("plan")
+def plan(
+    name: Name,
+    scale: Scale = PAPER,
+    data: Data = None,
+    seeds: Seeds = None,
+    flops_per_second: Annotated[
+        float | None, typer.Option(help="What a device reaches in training (`plan --probe` measures it): adds its hours.")
+    ] = None,
+    price_per_device_hour: Annotated[
+        float | None, typer.Option(help="Adds what it costs; needs --flops-per-second.")
+    ] = None,
+    extra: Extra = None,
+    as_json: AsJson = False,
+) -> None:
+    """What every cell costs: updates, FLOPs, hours heard, disk; with a speed, device hours; with a price, money.
+
+    Example: fairseq-budget study plan model_size --scale paper --flops-per-second 4e13 --price-per-device-hour 2
+    """
+    cells = get_study(name).runs(scale, _seeds(scale, seeds))
+    forecasts = _foresee(cells, data, extra or (), flops_per_second)
+    if as_json:
+        rows = [{**asdict(f.run), "disk_bytes": f.disk_bytes} for f in forecasts]
+        print(json.dumps(rows, indent=2))
+        return
+    _print_plan(forecasts, price_per_device_hour)
+
+
+@app.command("run", context_settings={"allow_interspersed_args": True})
+def run(
+    name: Name,
+    scale: Scale = PAPER,
+    out: Out = None,
+    data: Data = None,
+    seeds: Seeds = None,
+    device: Device = None,
+    launcher: Launcher = None,
+    jobs: Jobs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything that can be checked, and run nothing.")
+    ] = False,
+    extra: Extra = None,
+) -> None:
+    """Make the data, train and evaluate every cell, and write the report.  Interrupted, the same command goes on.
+
+    Example: fairseq-budget study run batch_size --scale mini
+    On Slurm: fairseq-budget study run model_size --launcher slurm -- hydra.launcher.partition=gpu
+    """
+    from fairseq_budget.studies import launch
+    from fairseq_budget.studies.place import Place
+
+    study, place = get_study(name), Place(_out(scale, out))
+    cells, how = study.runs(scale, _seeds(scale, seeds)), _how(scale, device, launcher, jobs, data, extra)
+    if dry_run:
+        _dry_run(cells, place, how)
+        return
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with locks.alone(place.folder / ".lock", wait=0):
+        launch.run(cells, place, how)
+    _report(name, scale, place.folder, seeds)
+
+
+@app.command("status")
+def status(
+    name: Name,
+    scale: Scale = PAPER,
+    out: Out = None,
+    data: Data = None,
+    seeds: Seeds = None,
+    device: Device = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Only the commands that go on with what isn't done, a line each.")
+    ] = False,
+    extra: Extra = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which cells are done, running, stopped, failed or missing, and the command that goes on with each."""
+    from fairseq_budget.studies import launch
+    from fairseq_budget.studies.place import Place
+    from fairseq_budget.studies.status import states
+
+    place, how = Place(_out(scale, out)), _how(scale, device, None, None, data, extra)
+    found = states(get_study(name).runs(scale, _seeds(scale, seeds)), place)
+    todo = {state.cell.name: list(launch.commands(state, place, how)) for state in found}
+    if as_json:
+        rows = [
+            {"cell": s.cell.name, "training": s.training, "share": s.share, "commands": todo[s.cell.name]} for s in found
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    if not commands:
+        table = _table("cell", "training", "scored", "to score")
+        for state in found:
+            table.add_row(state.cell.name, state.text, " ".join(state.scored), " ".join(state.unscored))
+        Console().print(table)
+        for state in found:
+            if state.remark:
+                typer.echo(f"{state.cell.name}: {state.remark}")
+        typer.echo(f"{sum(state.done for state in found)} of {len(found)} cells are done.")
+    for lines in todo.values():
+        for line in lines:
+            typer.echo(line)
+
+
+@app.command("report")
+def report(name: Name, scale: Scale = PAPER, out: Out = None, seeds: Seeds = None) -> None:
+    """Tables and figures of what is done so far, published values beside them: HTML, CSV, LaTeX, PNG and SVG."""
+    _report(name, scale, _out(scale, out), seeds)
+
+
+def _report(name: str, scale: str, folder: Path, seeds: int | None) -> None:
+    from fairseq_budget.report.studies.page import write_study_report
+    from fairseq_budget.studies.place import Place
+
+    page = write_study_report(get_study(name), check_scale(scale), Place(folder), _seeds(scale, seeds))
+    typer.echo(f"report: {page}")
+
+
+def _out(scale: str, out: Path | None) -> Path:
+    return (out or Path(f"study-{check_scale(scale)}")).absolute()
+
+
+def _seeds(scale: str, seeds: int | None) -> int:
+    if seeds is not None and seeds < 1:
+        raise BudgetError(f"`--seeds` must be at least 1, but is {seeds}")
+    return seeds or (2 if check_scale(scale) == MINI else 1)
+
+
+def _how(
+    scale: str, device: str | None, launcher: str | None, jobs: int | None, data: Path | None, extra: list[str] | None
+) -> How:
+    import torch
+    from joblib import cpu_count
+
+    from fairseq_budget.studies.launch import BASIC, JOBLIB, LAUNCHERS, How
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    launcher = launcher or (JOBLIB if check_scale(scale) == MINI and device.startswith("cpu") else BASIC)
+    if launcher not in LAUNCHERS:
+        raise unknown_name("launcher", launcher, LAUNCHERS)
+    return How(scale, device, launcher, jobs or cpu_count(), None if data is None else data.absolute(), tuple(extra or ()))
+
+
+def _foresee(cells: list[Cell], data: Path | None, extra: Any, speed: float | None) -> list[Forecast]:
+    from fairseq_budget.studies.forecast import foresee, training_lengths
+
+    lengths = None if data is None else training_lengths(data)
+    return foresee(cells, lengths, ["data=folder", "task.data=.", *extra], speed)
+
+
+def _print_plan(forecasts: list[Forecast], price: float | None) -> None:
+    runs = [forecast.run for forecast in forecasts]
+    timed = runs[0].device_hours is not None
+    if price is not None and not timed:
+        raise BudgetError("`--price-per-device-hour` needs to know how fast a device is: give `--flops-per-second`")
+    headings = ["cell", "params", "updates", "FLOPs", "heard", "epochs", "disk"]
+    table = _table(*headings, *(["device"] if timed else []), *(["price"] if price is not None else []))
+    for forecast, planned in zip(forecasts, runs, strict=True):
+        hours = planned.device_hours or 0.0
+        row = [planned.name, numbers.params(planned.params), numbers.count(planned.updates), human_flops(planned.flops)]
+        row += [numbers.hours(planned.hours_heard), numbers.significant(planned.epochs), _gib(forecast.disk_bytes)]
+        row += [numbers.hours(hours)] if timed else []
+        table.add_row(*row, *([numbers.significant(hours * price, 4)] if price is not None else []))
+    flops, heard = sum(run.flops for run in runs), sum(run.hours_heard for run in runs)
+    total = [
+        f"{len(runs)} cells",
+        "",
+        "",
+        human_flops(flops),
+        numbers.hours(heard),
+        "",
+        _gib(sum(f.disk_bytes for f in forecasts)),
+    ]
+    hours = sum(run.device_hours or 0.0 for run in runs)
+    total += [numbers.hours(hours)] if timed else []
+    table.add_row(*total, *([numbers.significant(hours * price, 4)] if price is not None else []), style="bold")
+    Console().print(table)
+
+
+def _dry_run(cells: list[Cell], place: Any, how: How) -> None:
+    from fairseq_budget.studies.checks import find_obstacles
+
+    found = find_obstacles(cells, place, how)
+    for line in found:
+        typer.echo(line)
+    if found:
+        raise BudgetError(f"{len(found)} things would stop this study: see above")
+    typer.echo(f"{len(cells)} cells: nothing that can be checked beforehand would stop them.")
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(
+            heading, justify="left" if heading in ("cell", "study", "what", "source") else "right", overflow="fold"
+        )
+    return table

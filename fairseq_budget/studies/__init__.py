@@ -1,0 +1,31 @@
+"""The papers' experiments by name: a file each, with a `STUDY` that declares its cells.
+
+From that declaration come its plan (`forecast`), its runs (`launch`), their state (`status`) and its tables and figures
+(:mod:`fairseq_budget.report.studies`).  Which files there are needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+from fairseq_budget.errors import unknown_name
+from fairseq_budget.studies import (
+    batch_size,
+    data_size,
+    improved_small,
+    model_size,
+    objectives,
+    sequence_length,
+)
+from fairseq_budget.studies.study import Study
+
+STUDIES: dict[str, Study] = {
+    module.STUDY.name: module.STUDY
+    for module in (objectives, data_size, model_size, improved_small, sequence_length, batch_size)
+}
+"""In the order of the papers."""
+
+
+def get_study(name: str) -> Study:
+    """The study called `name`; an unknown name is an error that lists the known ones."""
+    if name not in STUDIES:
+        raise unknown_name("study", name, STUDIES)
+    return STUDIES[name]

@@ -1,0 +1,77 @@
+"""What would stop a study, found before hours are spent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.planning.memory import available_memory
+from fairseq_budget.planning.memory_model import FIXED_BYTES
+from fairseq_budget.studies.data import source_of
+from fairseq_budget.studies.forecast import Forecast, foresee, training_lengths
+from fairseq_budget.studies.launch import SLURM, How
+from fairseq_budget.studies.place import Place
+from fairseq_budget.studies.status import DONE, states
+from fairseq_budget.studies.study import Cell
+
+GIB = 2**30
+
+
+def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:
+    """A sentence for each thing that is missing or too small: corpora, a cell's configuration, disk, memory, launcher."""
+    found = []
+    lengths = None
+    try:
+        source = source_of(how.scale, how.data)
+        lengths = None if source is None else training_lengths(source)
+    except BudgetError as error:
+        found.append(str(error))
+    if how.launcher == SLURM and shutil.which("sbatch") is None:
+        found.append("`--launcher slurm` needs `sbatch`, which isn't on this machine's path: start it on a login node")
+    todo = [state.cell for state in states(cells, place) if state.training != DONE]
+    try:
+        forecasts = foresee(todo, lengths, ["data=folder", "task.data=.", f"device={how.device}", *how.extra], None)
+    except BudgetError as error:
+        return [*found, str(error)]
+    return [*found, *_too_little(forecasts, place, how)]
+
+
+def _too_little(forecasts: Sequence[Forecast], place: Place, how: How) -> Iterator[str]:
+    if not forecasts:
+        return
+    needed, free = sum(forecast.disk_bytes for forecast in forecasts), shutil.disk_usage(_existing(place.folder)).free
+    if needed > free:
+        yield (
+            f"checkpoints take up to {needed / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free at {place.folder}: "
+            "choose another folder with --out, or keep fewer with `-- task.checkpoints=0`"
+        )
+    largest = max(forecasts, key=lambda forecast: forecast.run.params)
+    memory = _memory(how)
+    if memory is not None and FIXED_BYTES * largest.run.params > memory:
+        yield (
+            f"cell {largest.cell.name} needs {FIXED_BYTES * largest.run.params / GIB:.1f} GiB for its parameters and their "
+            f"optimizer, and {memory / GIB:.1f} GiB are free"
+        )
+
+
+def _memory(how: How) -> int | None:
+    """Of one run's share of this machine; None where runs are elsewhere, or it isn't known."""
+    import torch
+
+    if how.launcher == SLURM:
+        return None
+    kind = how.device.partition("_")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        return None
+    free = available_memory(torch.device(kind))
+    return free if free is None or kind == "cuda" else free // (how.jobs if how.launcher == "joblib" else 1)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    while not folder.exists() and folder != Path(os.sep):
+        folder = folder.parent
+    return folder

@@ -1,0 +1,199 @@
+"""Runs what a study lacks, by the commands that a user would give: none begins what is done, all go on where they were.
+
+Hydra's multirun trains the cells, by whichever launcher is chosen; ``fairseq-budget labels`` and ``superb`` do the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import atomic
+from fairseq_budget.objectives import get_objective
+from fairseq_budget.recipes import recipes_dir
+from fairseq_budget.studies.data import overrides, source_of, splits, teachers, write_manifests
+from fairseq_budget.studies.place import Place
+from fairseq_budget.studies.status import DONE, RUNNING, State, states
+from fairseq_budget.studies.study import MINI, Cell
+
+BASIC, JOBLIB, SLURM = "basic", "joblib", "slurm"
+LAUNCHERS = (BASIC, JOBLIB, SLURM)
+"""Hydra's: one run after another, several side by side on this machine, a Slurm job for each."""
+
+SPEECH = ("--hours", "0.5", "--dev-hours", "0.2", "--keyword-speakers", "24")
+"""The speech that a mini study makes where it is given none."""
+MINI_SCORING = ("--lr", "1e-1,1e-2,1e-3,1e-4", "--steps", "200", "--workers", "0")
+"""Enough for a head to learn the keywords of the synthetic corpus."""
+
+ON_A_CPU = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
+"""glibc gives large blocks back at once and takes them again in the next step; keeping them saves a fifth of the time."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a study is run: what its declaration leaves open."""
+
+    scale: str
+    device: str
+    """A choice of the recipes' group `device`."""
+    launcher: str
+    jobs: int
+    """Runs side by side."""
+    data: Path | None = None
+    extra: Sequence[str] = field(default_factory=tuple)
+    """More of Hydra's overrides, for all cells."""
+
+    def hydra(self) -> list[str]:
+        """What every run is told."""
+        chosen = {
+            BASIC: [],
+            JOBLIB: ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={self.jobs}"],
+            SLURM: ["cluster=slurm"],
+        }
+        return [f"device={self.device}", *chosen[self.launcher], *self.extra]
+
+    def environment(self) -> dict[str, str]:
+        """Of training: models as small as the mini ones use one core well, and two badly."""
+        if not self.device.startswith("cpu"):
+            return {}
+        return {**ON_A_CPU, **({"OMP_NUM_THREADS": "1"} if self.launcher == JOBLIB else {})}
+
+
+def run(cells: Sequence[Cell], place: Place, how: How) -> None:
+    """Make the data, train and evaluate every cell that isn't done.
+
+    Raises:
+        BudgetError: a step failed; what was done by then stays done.
+    """
+    prepare_data(cells, place, how)
+    names = teachers(cells)
+    train([cell for cell in cells if cell.name in names], place, how)
+    for name in names:
+        _labels(place, how, "--label-dir", str(place.folder / "labels" / name), "--checkpoint", str(place.checkpoint(name)))
+    train(cells, place, how)
+    evaluate(cells, place, how)
+
+
+def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
+    """Manifests, and labels of MFCC where a cell needs them."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    source = source_of(how.scale, how.data)
+    if source is None:
+        source = _speech(place)
+    write_manifests(source, place, how.scale)
+    if any(cell.teacher is None and get_objective(cell.recipe).needs_labels for cell in cells):
+        _labels(place, how)
+
+
+def train(cells: Iterable[Cell], place: Place, how: How) -> None:
+    """The cells whose budget isn't spent and which no other process trains: a multirun for each recipe."""
+    todo = [s.cell for s in states(cells, place) if s.training not in (DONE, RUNNING)]
+    started = []
+    for recipe in dict.fromkeys(cell.recipe for cell in todo):
+        own = [cell for cell in todo if cell.recipe == recipe]
+        name = f"{len(own)} cells of {recipe}"
+        started.append((recipe, _start(multirun(recipe, own, place, how), how.environment(), name)))
+        if how.launcher != SLURM:  # whose processes here only wait for their jobs
+            _wait(*started.pop())
+    for recipe, processes in started:
+        _wait(recipe, processes)
+
+
+def multirun(recipe: str, cells: Sequence[Cell], place: Place, how: How) -> list[str]:
+    """The command that trains cells of one recipe; writes the list that it reads."""
+    place.pretrain.mkdir(parents=True, exist_ok=True)
+    runs = place.pretrain / f"runs-{recipe}.txt"
+    with atomic(runs) as partial:
+        partial.write_text("".join(f"{shlex.join(line(cell, place))}\n" for cell in cells), encoding="utf-8")
+    command = ["fairseq-hydra-train", "-m", "--config-dir", str(recipes_dir()), "--config-name", recipe]
+    swept = ["hydra/sweeper=run_list", f"hydra.sweeper.runs={runs}", f"hydra.sweep.dir={place.pretrain}"]
+    return [*command, *swept, *how.hydra()]
+
+
+def line(cell: Cell, place: Place) -> list[str]:
+    """A cell's line in the list of runs."""
+    return [*cell.overrides, *overrides(cell, place), f"hydra.sweep.subdir={cell.name}"]
+
+
+def alone(cell: Cell, place: Place, how: How) -> str:
+    """The command that trains, or goes on with, this cell alone."""
+    command = ["fairseq-hydra-train", "--config-dir", str(recipes_dir()), "--config-name", cell.recipe, *cell.overrides]
+    own = [*overrides(cell, place), f"device={how.device}", *how.extra, f"hydra.run.dir={place.run(cell)}"]
+    return shlex.join([*command, *own])
+
+
+def evaluate(cells: Iterable[Cell], place: Place, how: How) -> None:
+    """The tasks that have no score yet, of the cells that are trained."""
+    for state in states(cells, place):
+        if state.training == DONE and state.unscored:
+            _call(scoring(state.cell, state.unscored, place, how), _keywords(place))
+
+
+def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> list[str]:
+    """The command that evaluates a cell."""
+    command = ["superb", str(place.checkpoint(cell)), "--tasks", ",".join(tasks), "--out", str(place.downstream(cell))]
+    shortened = MINI_SCORING if how.scale == MINI else ()
+    return [*command, "--seed", str(cell.seed), "--device", how.device.partition("_")[0], *shortened]
+
+
+def _keywords(place: Place) -> dict[str, str]:
+    """Where the keywords that were made lie, unless the user has named others."""
+    made = place.folder / "corpus" / "speech_commands"
+    return {} if "SPEECH_COMMANDS" in os.environ or not made.is_dir() else {"SPEECH_COMMANDS": str(made)}
+
+
+def _speech(place: Place) -> Path:
+    """The folder with manifests of speech that this project makes."""
+    corpus, data = place.folder / "corpus", place.folder / "corpus" / "manifests"
+    _call(["corpus", "synthetic", str(corpus), *SPEECH], {})
+    if not (data / "valid.tsv").is_file():
+        train, valid = (str(corpus / "librispeech" / name) for name in ("train-clean", "dev-clean"))
+        _call(["manifest", train, "--valid-root", valid, "--out", str(data)], {})
+    return data
+
+
+def _labels(place: Place, how: How, *options: str) -> None:
+    device = how.device.partition("_")[0]
+    _call(["labels", str(place.data), "--splits", ",".join(splits(how.scale)), "--device", device, *options], {})
+
+
+def _call(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """A command of `fairseq-budget`, which says itself what is wrong."""
+    command = [sys.executable, "-m", "fairseq_budget", *arguments]
+    if subprocess.run(command, env=os.environ | environment, check=False).returncode:
+        raise BudgetError(f"`fairseq-budget {shlex.join(arguments)}` failed; mend that, and give the study's command again")
+
+
+Processes = tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str], name: str) -> Processes:
+    """A multirun, and the command that watches it: what isn't worth a line on the screen stands in the runs' logs."""
+    environment = os.environ | environment
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    watching = [sys.executable, "-m", "fairseq_budget", "watch", name]
+    return process, subprocess.Popen(watching, stdin=process.stdout, env=environment)
+
+
+def _wait(recipe: str, processes: Processes) -> None:
+    multirun, watching = processes
+    watching.wait()
+    if multirun.wait():
+        raise BudgetError(
+            f"a run of {recipe} failed; `fairseq-budget study status` says which, and its train.log why. The others are "
+            "kept: mend it, and give the study's command again"
+        )
+
+
+def commands(state: State, place: Place, how: How) -> Iterator[str]:
+    """What goes on with a cell: its training, then its tasks."""
+    if state.training not in (DONE, RUNNING):
+        yield alone(state.cell, place, how)
+    if state.unscored:
+        yield shlex.join(["fairseq-budget", *scoring(state.cell, state.unscored, place, how)])

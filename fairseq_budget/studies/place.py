@@ -1,0 +1,66 @@
+"""Where a study's files lie: one folder, which several studies may share.
+
+OUT/data                    manifests train.tsv and valid.tsv, a part-SHARE.tsv for each smaller share, labels of MFCC
+OUT/labels/TEACHER          labels that are clusters of a cell's features
+OUT/pretrain/CELL           fairseq's run folder of a cell, with its record
+OUT/downstream/CELL/TASK    its evaluation, with its record
+OUT/report/STUDY            tables, figures and a page
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairseq_budget.records.base import FILE
+from fairseq_budget.studies.study import Cell
+
+
+@dataclass(frozen=True)
+class Place:
+    """A study's folder."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """Manifests, and labels of MFCC."""
+        return self.folder / "data"
+
+    @property
+    def pretrain(self) -> Path:
+        """Hydra's sweep folder."""
+        return self.folder / "pretrain"
+
+    def run(self, cell: Cell | str) -> Path:
+        """fairseq's folder of a cell."""
+        return self.pretrain / (cell if isinstance(cell, str) else cell.name)
+
+    def record(self, cell: Cell) -> Path:
+        """What the run left."""
+        return self.run(cell) / FILE
+
+    def checkpoint(self, cell: Cell | str) -> Path:
+        """What is evaluated, and what labels are made with."""
+        return self.run(cell) / "checkpoints" / "checkpoint_last.pt"
+
+    def score(self, cell: Cell, task: str) -> Path:
+        """What an evaluation left."""
+        return self.downstream(cell) / task / FILE
+
+    def downstream(self, cell: Cell) -> Path:
+        """Every task of a cell."""
+        return self.folder / "downstream" / cell.name
+
+    def labels(self, cell: Cell) -> Path:
+        """Those that a cell is trained on."""
+        return self.data if cell.teacher is None else self.folder / "labels" / cell.teacher
+
+    def report(self, study: str) -> Path:
+        """Its tables and figures."""
+        return self.folder / "report" / study
+
+
+def part(share: float) -> str:
+    """The split of a share of the training audio: the name of its manifest and of its labels."""
+    return "train" if share == 1 else f"part-{share:.4g}"

@@ -1,0 +1,92 @@
+"""How far each cell of a study is, from what lies in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from filelock import FileLock, Timeout
+
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.studies.place import Place
+from fairseq_budget.studies.study import Cell
+
+DONE, RUNNING, STOPPED, FAILED, MISSING = "done", "running", "stopped", "failed", "missing"
+
+
+@dataclass(frozen=True)
+class State:
+    """A cell: its training, and the tasks that have a score."""
+
+    cell: Cell
+    training: str
+    """`DONE` (its budget is spent), `RUNNING`, `STOPPED` (goes on from its checkpoint), `FAILED` (began, and left no
+    checkpoint) or `MISSING`."""
+    share: float
+    """Spent part of its budget."""
+    scored: tuple[str, ...]
+    remark: str = ""
+
+    @property
+    def unscored(self) -> tuple[str, ...]:
+        """Tasks of the cell that have no score yet."""
+        return tuple(task for task in self.cell.tasks if task not in self.scored)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.training == DONE and not self.unscored
+
+    @property
+    def text(self) -> str:
+        """For a table."""
+        if self.training in (RUNNING, STOPPED):
+            return f"{self.training} at {numbers.percent(self.share)}"
+        return self.training
+
+
+def states(cells: Iterable[Cell], place: Place) -> list[State]:
+    """The state of every cell."""
+    return [_state(cell, place) for cell in cells]
+
+
+def _state(cell: Cell, place: Place) -> State:
+    scored = tuple(task for task in cell.tasks if _has_score(cell, task, place))
+    record, remark = None, ""
+    if place.record(cell).is_file():
+        try:
+            record = PretrainingRecord.read(place.record(cell))
+        except BudgetError as error:
+            remark = str(error)
+    share = 0.0 if record is None else min(record.share, 1.0)
+    if record is not None and record.finished:
+        return State(cell, DONE, share, scored)
+    if _locked(place, cell):
+        return State(cell, RUNNING, share, scored)
+    if record is not None:
+        return State(cell, STOPPED, share, scored)
+    begun = (place.run(cell) / "train.log").is_file()
+    return State(cell, FAILED if begun else MISSING, share, scored, remark)
+
+
+def _has_score(cell: Cell, task: str, place: Place) -> bool:
+    path = place.score(cell, task)
+    try:
+        return path.is_file() and DownstreamRecord.read(path).finished
+    except BudgetError:
+        return False
+
+
+def _locked(place: Place, cell: Cell) -> bool:
+    """Whether a process trains in the cell's folder."""
+    path = place.run(cell) / "checkpoints" / ".lock"
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
