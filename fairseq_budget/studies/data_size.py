@@ -34,7 +34,7 @@ def _percent(hours: float) -> float:
 def _published() -> list[Published]:
     series = f"{get_objective('wav2vec2').title}, {human_flops(PUBLISHED_FLOPS)}"
     return [
-        Published(series, _percent(float(row["hours"])), {column.key: float(row[column.key]) for column in TABLE_2})
+        Published("wav2vec2", series, _percent(float(row["hours"])), {column.key: float(row[column.key]) for column in TABLE_2})
         for row in published.superb_by_hours()
     ]
 

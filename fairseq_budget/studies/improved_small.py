@@ -33,6 +33,7 @@ def _published() -> list[Published]:
     sizes = {"small": "small", "slim": "200"}
     return [
         Published(
+            str(row["objective"]),
             f"{get_objective(str(row['objective'])).title}, {human_flops(PUBLISHED_FLOPS)}",
             SIZES[sizes[str(row["arch"])]],
             {key: float(row[key]) for key in ("ASR_WER", "ASV_EER")},

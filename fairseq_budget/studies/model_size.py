@@ -43,6 +43,7 @@ def _published() -> list[Published]:
     columns = {"valid_loss": "valid_loss", "train_loss": "train_loss", "ASR_WER": "asr_wer", "ASV_EER": "asv_eer"}
     return [
         Published(
+            str(row["objective"]),
             f"{get_objective(str(row['objective'])).title}, {human_flops(PUBLISHED_FLOPS)}",
             float(row["percent_of_slim"]),
             {column: float(row[key]) for column, key in columns.items()},

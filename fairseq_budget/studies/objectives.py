@@ -35,6 +35,7 @@ def _mini() -> Iterator[Cell]:
 def _published() -> list[Published]:
     return [
         Published(
+            str(row["objective"]),
             f"{get_objective(str(row['objective'])).title}, {human_flops(PUBLISHED_FLOPS)}",
             SHAPES[str(row["arch"])],
             {column.key: float(row[column.key]) for column in TABLE_2},

@@ -46,6 +46,7 @@ class Cell:
 class Published:
     """A point of a paper's table or figure; `values` by column (:mod:`fairseq_budget.published.columns`) or loss."""
 
+    objective: str
     series: str
     x: float
     values: Mapping[str, float]

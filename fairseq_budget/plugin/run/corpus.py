@@ -38,7 +38,8 @@ class Corpus:
 
     def entries(self) -> dict[str, Any]:
         """For the record."""
-        return {"corpus_changes": self.changes} if self.changes else {}
+        digests = {split: told["rows"] for split, told in self.now.items()}
+        return {"digests": digests} | ({"corpus_changes": self.changes} if self.changes else {})
 
     def state_dict(self) -> dict[str, Any]:
         """At each checkpoint."""
