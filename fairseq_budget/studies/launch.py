@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,8 +183,16 @@ def _start(command: Sequence[str], environment: Mapping[str, str], name: str) ->
 
 
 def _wait(recipe: str, processes: Processes) -> None:
+    """Until a multirun has ended; who is asked to stop meanwhile passes it on, and runs save a checkpoint."""
     multirun, watching = processes
-    watching.wait()
+    former = signal.signal(signal.SIGTERM, lambda *_: multirun.terminate())
+    try:
+        watching.wait()
+    except KeyboardInterrupt:  # a terminal has told all processes, whoever else asks has told this one
+        multirun.send_signal(signal.SIGINT)
+        watching.wait()
+    finally:
+        signal.signal(signal.SIGTERM, former)
     if multirun.wait():
         raise BudgetError(
             f"a run of {recipe} failed; `fairseq-budget study status` says which, and its train.log why. The others are "
