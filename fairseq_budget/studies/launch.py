@@ -183,17 +183,28 @@ def _start(command: Sequence[str], environment: Mapping[str, str], name: str) ->
 
 
 def _wait(recipe: str, processes: Processes) -> None:
-    """Until a multirun has ended; who is asked to stop meanwhile passes it on, and runs save a checkpoint."""
+    """Until a multirun has ended.  A request to stop is passed on to it: its runs save a checkpoint, and the study ends.
+
+    Raises:
+        BudgetError: a run failed, or this process was asked to stop.
+    """
     multirun, watching = processes
-    former = signal.signal(signal.SIGTERM, lambda *_: multirun.terminate())
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: object) -> None:
+        asked.append(number)
+        multirun.send_signal(number)
+
+    former = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         watching.wait()
-    except KeyboardInterrupt:  # a terminal has told all processes, whoever else asks has told this one
-        multirun.send_signal(signal.SIGINT)
-        watching.wait()
+        failed = multirun.wait()
     finally:
-        signal.signal(signal.SIGTERM, former)
-    if multirun.wait():
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    if asked:
+        raise BudgetError("stopped as asked; the same command goes on where this one was")
+    if failed:
         raise BudgetError(
             f"a run of {recipe} failed; `fairseq-budget study status` says which, and its train.log why. The others are "
             "kept: mend it, and give the study's command again"
