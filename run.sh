@@ -230,7 +230,8 @@ run_tests() {
     cd "$here"
     "$venv/bin/ruff" check .
     "$venv/bin/mypy"
-    "$venv/bin/python" -m pytest "${selection[@]}" "$@"
+    # a process for each core: tests wait for disks and other processes as much as they compute
+    OMP_NUM_THREADS=1 "$venv/bin/python" -m pytest -n "$(nproc)" --dist loadfile "${selection[@]}" "$@"
 }
 
 run_stages() {

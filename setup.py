@@ -78,6 +78,10 @@ setup(
         "fairseq_budget.recipes": RECIPES,
     },
     install_requires=CORE,
-    extras_require={**EXTRAS, "all": ALL, "test": [*ALL, "hypothesis", "mypy", "pytest", "rapidfuzz", "ruff"]},
+    extras_require={
+        **EXTRAS,
+        "all": ALL,
+        "test": [*ALL, "hypothesis", "mypy", "pytest", "pytest-xdist", "rapidfuzz", "ruff"],
+    },
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},
 )

@@ -26,6 +26,7 @@ from fairseq_budget.objectives import get_objective, shape_of
 from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
 
 _DEFAULTS = Setting()
+_SAMPLES = _DEFAULTS.samples_per_batch
 _PROBE_BATCH_HELP = f"Utterances x seconds that are probed (default: {SMALL_BATCH} on a CPU, the plan's on a GPU)."
 
 
@@ -50,9 +51,7 @@ def plan(
     ] = _DEFAULTS.accumulation,
     crop: Annotated[int, typer.Option(help="Samples of a typical utterance after cropping.")] = _DEFAULTS.crop,
     data_hours: Annotated[float, typer.Option(help="Hours of training data.")] = _DEFAULTS.data_hours,
-    packing: Annotated[
-        float | None, typer.Option(help="Share of a full batch that is heard (default: LibriSpeech's, in sorted batches).")
-    ] = None,
+    packing: Annotated[float | None, typer.Option(help="Share of a batch that is heard (default: LibriSpeech's).")] = None,
     step_seconds: Annotated[
         str | None, typer.Option(help="Measured seconds of an update, one number for each row, comma-separated.")
     ] = None,
@@ -73,23 +72,17 @@ def plan(
 ) -> None:
     """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs."""
     amounts = one_currency(budget, {"flops": PUBLISHED_FLOPS})
-    samples, filled = samples_per_batch or _DEFAULTS.samples_per_batch, packing or _DEFAULTS.packing
-    setting = Setting(ranks, samples, accumulation, crop, filled, data_hours)
+    setting = Setting(ranks, samples_per_batch or _SAMPLES, accumulation, crop, packing or _DEFAULTS.packing, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]
     if probe and step_seconds is not None:
         raise ConfigError("`--probe` measures what `--step-seconds` would say: give one of them")
     measured = (setting, device, precision, probe_batch, probe_seconds, frontend)
     probed = run_probe(objective, planned, *measured) if probe else None
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
+    batches = [samples_per_batch or get_objective(objective).batch_samples(size) for size in planned]
     runs = [
-        plan_run(
-            size.name,
-            shape_of(objective, size, frontend=frontend),
-            amounts,
-            _of_size(setting, samples_per_batch or get_objective(objective).batch_samples(size), packing),
-            seconds,
-        )
-        for size, seconds in zip(planned, times, strict=True)
+        plan_run(size.name, shape_of(objective, size, frontend=frontend), amounts, _full(setting, batch, packing), seconds)
+        for size, batch, seconds in zip(planned, batches, times, strict=True)
     ]
     if price_per_device_hour is not None:
         runs = price_runs(runs, price_per_device_hour)
@@ -100,7 +93,7 @@ def plan(
         _print(runs, choice, probed)
 
 
-def _of_size(setting: Setting, samples: int, packing: float | None) -> Setting:
+def _full(setting: Setting, samples: int, packing: float | None) -> Setting:
     """The setting with a size's own batch, as full as LibriSpeech's utterances fill it unless that is given."""
     setting = replace(setting, samples_per_batch=samples)
     if packing is not None or not 0 < setting.crop <= samples:

@@ -19,8 +19,12 @@ _COLOURS = {
     for mini, palette in ((False, _PALETTE), (True, _MINI_PALETTE))
     for place, name in enumerate(size.name for size in SIZES.values() if size.mini == mini)
 }
+# Paul Tol's "bright" colours, without its grey
+_SERIES = ("#4477AA", "#EE6677", "#228833", "#AA3377", "#66CCEE", "#CCBB44")
 # Paul Tol's "iridescent" colours, darker end
 _BUDGETS = ("#7BBCE7", "#8E9FD5", "#9B8AC4", "#9D7DB2", "#906388", "#684957", "#46353A")
+PAPER_GREY = "#f3f0e8"
+"""Ground of what is published."""
 STYLE = {
     "font.size": 12,
     "axes.spines.top": False,
@@ -43,6 +47,11 @@ def objective_marker(objective: str) -> str:
 def budget_colour(place: int, count: int) -> str:
     """Of one of several budgets in a picture, the smallest first: from light to dark, told apart in grey, too."""
     return _BUDGETS[round(place * (len(_BUDGETS) - 1) / max(count - 1, 1))] if count > 1 else _BUDGETS[-1]
+
+
+def series_colour(place: int) -> str:
+    """Of a study's curves, by their order."""
+    return _SERIES[place % len(_SERIES)]
 
 
 def size_colour(size: str | None) -> str:

@@ -17,11 +17,10 @@ from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import OBJECTIVES, get_objective
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.curves import Curve, curves
-from fairseq_budget.report.looks import NO_SIZE, budget_colour, objective_marker
+from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, budget_colour, objective_marker
 from fairseq_budget.report.plots import PAGE_STYLE, panels_width, say, unit_of
 from fairseq_budget.report.study import Study
 
-_PAPER_GREY = "#f3f0e8"
 _PAPER_SIZES = (30, 50, 100, 200, 500, 1500)
 _ROUND = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1500)
 _LEAST_RANGE = 0.05
@@ -34,7 +33,7 @@ def loss_against_size(study: Study) -> Figure:
     count = len(study.objectives)
     figure = Figure(figsize=(panels_width(count), 9.2), layout="constrained")
     ours, paper = figure.subfigures(2, 1, hspace=0.04, height_ratios=(1.15, 1))
-    paper.set_facecolor(_PAPER_GREY)
+    paper.set_facecolor(PAPER_GREY)
     ours.suptitle("This study: validation loss at equal budget", fontweight="bold")
     paper.suptitle(f"Published: LibriSpeech-960, 1.33 EFLOP a model\n({published.PAPER}, figure 2)", fontweight="bold")
     for column, objective in enumerate(study.objectives):
@@ -110,7 +109,7 @@ def _loss_axis(axes: Axes, losses: Sequence[float]) -> None:
 
 
 def _paper_sizes(axes: Axes, objective: str) -> None:
-    axes.set_facecolor(_PAPER_GREY)
+    axes.set_facecolor(PAPER_GREY)
     axes.set_title(f"{objective_name(objective)}, published")
     rows = get_objective(objective).published_curve() if objective in OBJECTIVES else []
     if not rows:
@@ -121,7 +120,7 @@ def _paper_sizes(axes: Axes, objective: str) -> None:
         [row["valid_loss"] for row in rows],
         objective_marker(objective) + "--",
         color="#444444",
-        markerfacecolor=_PAPER_GREY,
+        markerfacecolor=PAPER_GREY,
         markersize=8,
     )
     axes.set_ylabel("validation loss (paper's unit)")

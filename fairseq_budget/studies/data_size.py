@@ -33,8 +33,9 @@ def _percent(hours: float) -> float:
 
 def _published() -> list[Published]:
     series = f"{get_objective('wav2vec2').title}, {human_flops(PUBLISHED_FLOPS)}"
+    keys = [column.key for column in TABLE_2]
     return [
-        Published("wav2vec2", series, _percent(float(row["hours"])), {column.key: float(row[column.key]) for column in TABLE_2})
+        Published("wav2vec2", series, _percent(float(row["hours"])), {key: float(row[key]) for key in keys})
         for row in published.superb_by_hours()
     ]
 

@@ -193,7 +193,8 @@ def _wait(recipe: str, processes: Processes) -> None:
 
     def pass_on(number: int, frame: object) -> None:
         asked.append(number)
-        multirun.send_signal(number)
+        if number == signal.SIGTERM:  # Ctrl-C reaches every process of the terminal
+            multirun.terminate()
 
     former = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -64,4 +64,5 @@ def pack(
     check_rule(rule, padding)
     if len(lengths) and lengths.max() > max_samples:
         raise ValueError(f"an utterance of {lengths.max()} samples doesn't fit into a batch of {max_samples}")
-    return RULES[rule](lengths, max_samples, max_utterances or max_samples, padding, multiple)
+    own = {"multiple": multiple} if rule == "sorted" else {}
+    return RULES[rule](lengths, max_samples, max_utterances or max_samples, padding, **own)

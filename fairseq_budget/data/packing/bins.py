@@ -28,7 +28,7 @@ class Bins:
     utterances to the end of the epoch.  Unlike the other rules this one may leave utterances out: those of dropped batches.
     """
 
-    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool, multiple: int) -> None:
+    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool) -> None:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
         self.row_length = longest
 

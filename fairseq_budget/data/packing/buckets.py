@@ -26,7 +26,7 @@ class Buckets:
     numbers are further apart (batches of few rows).
     """
 
-    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool, multiple: int) -> None:
+    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool) -> None:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
         self.rows = self._row_lengths() if len(lengths) else np.array([max_samples])
         # the shortest utterance of each bucket; the last one takes what is left, too

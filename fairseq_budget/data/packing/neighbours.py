@@ -16,7 +16,7 @@ class Neighbours:
     again.
     """
 
-    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool, multiple: int) -> None:
+    def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool, multiple: int = 1) -> None:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
         self.multiple = multiple
         self.row_length = longest if padding else shortest

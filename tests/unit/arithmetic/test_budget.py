@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.ledger import Cost, Ledger
-from fairseq_budget.arithmetic.schedules import check_share, check_sum, cooldown, polynomial, tri_stage, triangular
+from fairseq_budget.arithmetic.schedules import (
+    check_share,
+    check_sum,
+    cooldown,
+    polynomial,
+    polynomial_by_updates,
+    tri_stage,
+    triangular,
+)
 from fairseq_budget.errors import ConfigError
 
 COUNTS = st.integers(0, 10**20)
@@ -69,6 +77,15 @@ def test_polynomial_is_fairseqs_with_progress_for_updates() -> None:
 
 def test_polynomial_ends_at_zero_even_past_the_budget() -> None:
     assert polynomial(1.0, 0.08) == polynomial(1.2, 0.08) == 0
+
+
+@pytest.mark.parametrize("total", [72_234, 187_222, 400_000, 550_070])
+def test_a_warmup_in_updates_is_fairseqs_whatever_the_budget(total: int) -> None:
+    """Released configurations of Liu et al. 2024: fairseq's polynomial_decay, 32,000 updates of warm-up in every run."""
+    for update in (0, 16_000, 31_999, 32_000, 50_000, total - 1, total):
+        expected = update / 32_000 if update < 32_000 else (total - update) / (total - 32_000)
+        found = polynomial_by_updates(update / total, update, 32_000, 32_000 / total)
+        assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_triangular_has_its_corners_where_the_paper_has_them() -> None:

@@ -26,7 +26,7 @@ def test_rules_are_compared_on_lengths_like_librispeechs() -> None:
     rows = json.loads(run("--librispeech-like", "5000", "--json"))
     assert [(row["batching"], row["padding"]) for row in rows] == RULES
     full = {(row["batching"], row["padding"]): row["efficiency"] for row in rows}
-    assert full["sorted", False] == pytest.approx(0.91, abs=0.01)
+    assert full["sorted", False] == pytest.approx(0.889, abs=0.01)
     assert min(full["buckets", False], full["buckets", True]) >= 0.97
 
 

@@ -84,3 +84,12 @@ def test_an_unknown_rule_is_refused() -> None:
 def test_bins_without_padding_are_refused() -> None:
     with pytest.raises(ConfigError, match="`task.batching` = bins .* add `task.padding=true`"):
         pack("bins", np.array([5]), 9)
+
+
+@given(lengths=st.lists(st.integers(400, 4_000), min_size=1, max_size=200).map(np.array), limit=st.integers(4_000, 100_000))
+def test_eight_rows_or_more_are_a_multiple_of_eight(lengths: np.ndarray, limit: int) -> None:
+    """As fairseq makes batches (`dataset.required_batch_size_multiple`); what is left at the end is taken as it is."""
+    batches = draw("sorted", False, lengths, limit, None)
+    for batch in batches[:-1]:
+        most = limit // lengths[batch].max()
+        assert len(batch) == (most if most < 8 else most // 8 * 8)

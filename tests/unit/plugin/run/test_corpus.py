@@ -43,7 +43,7 @@ def test_a_change_is_told_and_stays_in_the_record(
     """fairseq loads the validation split before it reads a checkpoint, and the training split after."""
     begun = Corpus()
     begun.note("train", manifest(tmp_path / "before", 2, 3))
-    assert begun.entries() == {}
+    assert begun.entries() == {"digests": {"train": manifest(tmp_path / "before", 2, 3).digest}}
     again, changed = Corpus(), manifest(tmp_path / "since", 2, 3, 4)
     for step in (1, 2) if loaded_first else (2, 1):
         if step == 1:

@@ -1,0 +1,137 @@
+"""The picture of one metric: the study's own points above, the published ones below on another ground."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from fairseq_budget.records.names import objective_name
+from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_colour
+from fairseq_budget.report.studies.points import LOSSES, Found, Point, column
+from fairseq_budget.studies.study import Axis, Published, Study
+
+PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
+LEAST_RANGE = 0.05
+"""Of an axis, relative to its values: differences below it shall look as small as they are."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line: places, and a number or several at each."""
+
+    name: str
+    places: tuple[float, ...]
+    numbers: tuple[tuple[float, ...], ...]
+
+
+def own_curves(points: Sequence[Point], key: str) -> list[Curve]:
+    """One curve for each series, in order of appearance."""
+    names = dict.fromkeys(point.series for point in points)
+    return [_curve(name, [(p.x, p.values[key]) for p in points if p.series == name]) for name in names]
+
+
+def published_curves(points: Sequence[Published], key: str) -> list[Curve]:
+    """The same of a paper's."""
+    names = dict.fromkeys(point.series for point in points)
+    return [_curve(name, [(p.x, (p.values[key],)) for p in points if p.series == name]) for name in names]
+
+
+def _curve(name: str, points: Sequence[tuple[float, tuple[float, ...]]]) -> Curve:
+    points = sorted(points)
+    return Curve(name, tuple(x for x, _ in points), tuple(numbers for _, numbers in points))
+
+
+def panels(key: str, own: Sequence[Point], published: Sequence[Published]) -> list[str | None]:
+    """What has a panel of its own: of losses each objective, whose units differ; of scores all together (None)."""
+    if key not in LOSSES:
+        return [None]
+    return list(dict.fromkeys([point.objective for point in own] + [point.objective for point in published]))
+
+
+@matplotlib.rc_context(STYLE)
+def metric_figure(study: Study, found: Found, key: str) -> Figure:
+    """Needs a point of the study's own in the column."""
+    own = found.having(key)
+    published = [point for point in study.published() if math.isfinite(point.values.get(key, math.nan))]
+    columns = panels(key, own, published)
+    rows = 2 if published else 1
+    figure = Figure(figsize=(max(7.0, PANEL_WIDTH * len(columns)), ROW_HEIGHT * rows + 0.5), layout="constrained")
+    parts = [figure] if rows == 1 else list(figure.subfigures(2, 1, hspace=0.04))
+    parts[0].suptitle("This study", fontweight="bold")
+    for place, objective in enumerate(columns):
+        axes = parts[0].add_subplot(1, len(columns), place + 1)
+        mine = [point for point in own if objective in (None, point.objective)]
+        _panel(axes, study.axis, key, own_curves(mine, key), objective, _unit(mine, key))
+    if rows == 2:
+        parts[1].set_facecolor(PAPER_GREY)
+        parts[1].suptitle(f"Published: {study.source}", fontweight="bold")
+        for place, objective in enumerate(columns):
+            axes = parts[1].add_subplot(1, len(columns), place + 1)
+            axes.set_facecolor(PAPER_GREY)
+            theirs = [point for point in published if objective in (None, point.objective)]
+            _panel(axes, study.axis, key, published_curves(theirs, key), objective, "paper's unit" if key in LOSSES else "%")
+    return figure
+
+
+def _unit(points: Sequence[Point], key: str) -> str:
+    return " / ".join(sorted({str(r.loss_unit) for point in points for r in point.records})) if key in LOSSES else "%"
+
+
+def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[Curve], objective: str | None, unit: str) -> None:
+    if objective is not None:
+        axes.set_title(objective_name(objective))
+    if not curves:
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center", color=NO_SIZE)
+        axes.set_axis_off()
+        return
+    for number, curve in enumerate(curves):
+        colour = series_colour(number)
+        means = [sum(numbers) / len(numbers) for numbers in curve.numbers]
+        axes.plot(curve.places, means, "o-", color=colour, markerfacecolor="white", markersize=7, label=curve.name)
+        for x, numbers in zip(curve.places, curve.numbers, strict=True):
+            if len(numbers) > 1:
+                axes.plot([x] * len(numbers), numbers, "_", color=colour, markersize=11)
+    _vertical(axes, key, unit, [number for curve in curves for numbers in curve.numbers for number in numbers])
+    _horizontal(axes, axis, sorted({x for curve in curves for x in curve.places}))
+    axes.legend(fontsize=9, loc="best")
+
+
+def _vertical(axes: Axes, key: str, unit: str, numbers: Sequence[float]) -> None:
+    known = column(key)
+    name = f"{known.task} {known.metric}"
+    axes.set_ylabel(f"{name} ({unit}), {'higher' if known.higher_is_better else 'lower'} is better")
+    low, high = min(numbers), max(numbers)
+    missing = max(0.0, LEAST_RANGE * abs(high) - (high - low)) / 2
+    air = 0.1 * (high - low + 2 * missing)
+    axes.set_ylim(low - missing - air, high + missing + air)
+
+
+def _horizontal(axes: Axes, axis: Axis, places: Sequence[float]) -> None:
+    axes.set_xlabel(axis.title)
+    axes.xaxis.set_minor_locator(NullLocator())
+    if axis.names:
+        axes.set_xlim(min(axis.names) - 0.5, max(axis.names) + 0.5)
+        axes.set_xticks(list(axis.names), list(axis.names.values()), fontsize=9)
+        return
+    axes.set_xscale("log")
+    if len(places) == 1:
+        axes.set_xlim(places[0] / 2, places[0] * 2)
+    axes.xaxis.set_major_locator(FixedLocator(_apart(places)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}" if x < 1000 else f"{x:.0f}"))
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Places whose labels don't run into each other."""
+    least = (places[-1] / places[0]) ** 0.09 if len(places) > 1 else 1.0
+    kept: list[float] = []
+    for place in places:
+        if not kept or place >= kept[-1] * least:
+            kept.append(place)
+    return kept

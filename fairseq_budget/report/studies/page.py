@@ -1,0 +1,81 @@
+"""The files of a study's report: a page, its table for people and for programs, its figures."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pandas as pd
+
+from fairseq_budget import __version__
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.report.plots import save
+from fairseq_budget.report.studies import findings
+from fairseq_budget.report.studies.figure import metric_figure
+from fairseq_budget.report.studies.points import Found, column, read_points
+from fairseq_budget.report.studies.table import own_table, plain, published_table
+from fairseq_budget.report.superb.formats import latex_escaped
+from fairseq_budget.report.templating import templates
+from fairseq_budget.studies.place import Place
+from fairseq_budget.studies.study import Study
+
+
+def write_study_report(study: Study, scale: str, place: Place, seeds: int = 1) -> Path:
+    """Write index.html, table.csv, table.tex, and a PNG and an SVG for each metric; older ones are replaced.
+
+    Raises:
+        BudgetError: no cell is done, a record is damaged, or the folder can't be written.
+    """
+    found = read_points(study.runs(scale, seeds), place)
+    if not found.points:
+        raise BudgetError(
+            f"no cell of {study.name} is done in `{place.folder}`: `fairseq-budget study run {study.name} --scale {scale}`"
+        )
+    folder = place.report(study.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = own_table(study, found)
+        plain(study, found).to_csv(folder / "table.csv", index=False)
+        (folder / "table.tex").write_text(latex(study, rows), encoding="utf-8")
+        page = folder / "index.html"
+        page.write_text(_render(study, scale, found, rows, folder), encoding="utf-8")
+    except OSError as error:
+        raise BudgetError(f"`{folder}` can't be written ({error.strerror}): choose another folder with --out") from error
+    return page
+
+
+def latex(study: Study, rows: pd.DataFrame) -> str:
+    """A tabular for the package booktabs."""
+    escaped = rows.map(latex_escaped).rename(columns=latex_escaped)
+    body = escaped.to_latex(index=False, escape=False, column_format="l" + "r" * (len(rows.columns) - 1))
+    signs = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "±": r"$\pm$"}
+    for sign, command in signs.items():
+        body = body.replace(sign, command)
+    return f"% {study.title}; {study.source}; needs \\usepackage{{booktabs}}\n{body}"
+
+
+def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, folder: Path) -> str:
+    return (
+        templates(autoescape=True)
+        .get_template("study.html")
+        .render(
+            version=__version__,
+            study=study,
+            scale=scale,
+            differences=study.differences[scale],
+            sentences=findings.sentences(study, found),
+            remarks=found.remarks,
+            pictures=[_picture(study, found, key, folder) for key in study.columns if found.having(key)],
+            tables={"Numbers": rows, f"Published: {study.source}": published_table(study)},
+        )
+    )
+
+
+def _picture(study: Study, found: Found, key: str, folder: Path) -> dict[str, str]:
+    figure = metric_figure(study, found, key)
+    path = folder / f"{key.lower()}.png"
+    save(figure, path)
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    known = column(key)
+    shows = f"{known.task} {known.metric} against {study.axis.title}, this study above, published below where there is any"
+    return {"data": base64.b64encode(path.read_bytes()).decode("ascii"), "shows": shows, "title": known.title}

@@ -1,0 +1,125 @@
+"""A study's own points: what its cells came to, seeds together."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.published.columns import COLUMNS, Column
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.studies.place import Place
+from fairseq_budget.studies.study import Cell
+
+LOSSES = {
+    "valid_loss": Column("valid_loss", "validation", "loss", False, decimals=3),
+    "train_loss": Column("train_loss", "training", "loss", False, decimals=3),
+}
+"""Columns that aren't SUPERB's; each objective has its own unit."""
+
+
+def column(key: str) -> Column:
+    """A loss or a score by its key."""
+    return LOSSES.get(key) or COLUMNS[key]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place on a curve: cells that differ in nothing but their seeds."""
+
+    objective: str
+    series: str
+    x: float
+    cells: tuple[str, ...]
+    values: Mapping[str, tuple[float, ...]]
+    """By column, a number for each seed that has one."""
+    records: tuple[PretrainingRecord, ...] = field(repr=False)
+
+    def mean(self, key: str) -> float | None:
+        """Over seeds; None where there is no number."""
+        return statistics.fmean(self.values[key]) if self.values.get(key) else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The points of a study, and a sentence on each cell that isn't part of them or can't be compared."""
+
+    points: tuple[Point, ...]
+    remarks: tuple[str, ...]
+
+    def having(self, key: str) -> list[Point]:
+        """The points with a number in a column."""
+        return [point for point in self.points if point.values.get(key)]
+
+
+def read_points(cells: Iterable[Cell], place: Place) -> Found:
+    """What the finished cells came to."""
+    groups: dict[tuple[str, str, float], list[tuple[Cell, PretrainingRecord]]] = {}
+    remarks = []
+    for cell in cells:
+        if cell.auxiliary:
+            continue
+        try:
+            record = PretrainingRecord.read(place.record(cell))
+        except BudgetError:
+            remarks.append(f"{cell.name}: not trained yet.")
+            continue
+        if record.finished:
+            groups.setdefault((cell.recipe, cell.series, cell.x), []).append((cell, record))
+        else:
+            remarks.append(f"{cell.name}: {100 * record.share:.1f}% of its budget is spent; it is left out.")
+    points = [_point(key, own, place) for key, own in groups.items()]
+    points.sort(key=lambda point: point.x)
+    return Found(tuple(points), tuple([*remarks, *_not_comparable(points)]))
+
+
+def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRecord]], place: Place) -> Point:
+    values: dict[str, list[float]] = {}
+    for cell, record in own:
+        for name, value in (("valid_loss", record.metrics.valid_loss), ("train_loss", record.metrics.train_loss)):
+            if value is not None and math.isfinite(value):
+                values.setdefault(name, []).append(value)
+        for name, value in _scores(cell, place):
+            values.setdefault(name, []).append(value)
+    names = tuple(cell.name for cell, _ in own)
+    return Point(*key, names, {name: tuple(numbers) for name, numbers in values.items()}, tuple(r for _, r in own))
+
+
+def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, float]]:
+    """Of every task that has one, and whose corpus was complete."""
+    for task in cell.tasks:
+        path = place.score(cell, task)
+        if not path.is_file():
+            continue
+        record = DownstreamRecord.read(path)
+        if record.finished and record.incomplete is None:
+            yield from ((name, score) for name, score in record.scores.items() if score is not None and name in COLUMNS)
+
+
+def _not_comparable(points: Sequence[Point]) -> Iterable[str]:
+    """Runs of one study that differ in more than it varies: corpus, convention of counting, software."""
+    told = {
+        "FLOPs are counted by different conventions": lambda r: r.flops_convention,
+        "they were validated on different audio": _validation_data,
+        "they were trained with different versions of torch": lambda r: r.versions.get("torch"),
+    }
+    for sentence, what in told.items():
+        if len({str(what(record)) for point in points for record in point.records}) > 1:
+            yield f"Not all cells can be compared: {sentence}."
+
+
+def _validation_data(record: PretrainingRecord) -> object:
+    digests = (record.data.model_extra or {}).get("digests")
+    return digests.get("valid") if isinstance(digests, dict) else None
+
+
+def pooled_deviation(points: Sequence[Point], key: str) -> float | None:
+    """Standard deviation over seeds, pooled over the points that have several; None where none has."""
+    repeated = [point.values[key] for point in points if len(point.values.get(key, ())) > 1]
+    if not repeated:
+        return None
+    squares = sum((len(numbers) - 1) * statistics.variance(numbers) for numbers in repeated)
+    return math.sqrt(squares / sum(len(numbers) - 1 for numbers in repeated))
