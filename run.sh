@@ -8,6 +8,7 @@ venv=${VENV:-$here/.venv}
 usage() {
     cat <<'USAGE'
 ./run.sh                      install, make speech, pre-train mini models on equal budgets, evaluate them, write a report
+./run.sh --study NAME         install and run an experiment of the papers; `fairseq-budget study list` says which there are
 ./run.sh test [--all] [...]   install and run the tests (further arguments go to pytest)
 
 stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
@@ -21,6 +22,7 @@ stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
   --budget B           mini (default without --sizes and --rounds): mini sizes from mel frames, HuBERT on two budgets, to see a U-curve;
                        demo: the papers' front end and sizes, to see everything work; paper; or a number of FLOPs for each
                        run; on a CPU a number goes with the demo's small batches, and evaluation is shortened
+  --scale S            with --study: mini, on this machine in less than an hour (default), or paper, as published
   --data D             synthetic; a folder of audio; or a folder with train.tsv and valid.tsv (default synthetic)
   --out DIR            where everything goes (default: demo, in the current folder)
   --device D           cpu, cuda (default: cuda where torch sees a GPU)
@@ -234,6 +236,16 @@ run_tests() {
     OMP_NUM_THREADS=1 "$venv/bin/python" -m pytest -n "$(nproc)" --dist loadfile "${selection[@]}" "$@"
 }
 
+# further options go to `fairseq-budget study run`, which see
+run_study() {
+    [ $# -ge 1 ] || fail "--study needs a name; see ./run.sh --help"
+    local name=$1 scale=(--scale mini)
+    shift
+    [[ " $* " == *" --scale "* ]] && scale=()
+    install
+    PATH=$venv/bin:$PATH fairseq-budget study run "$name" "${scale[@]}" "$@"
+}
+
 run_stages() {
     local stage=0 stop=5 name=demo
     objectives='' sizes='' rounds=1 teacher=slim budget='' source=synthetic device=
@@ -325,6 +337,9 @@ settings() {
 if [ "${1:-}" = test ]; then
     shift
     run_tests "$@"
+elif [ "${1:-}" = --study ]; then
+    shift
+    run_study "$@"
 else
     run_stages "$@"
 fi

@@ -107,12 +107,12 @@ def train(cells: Iterable[Cell], place: Place, how: How) -> None:
 
 
 def multirun(recipe: str, cells: Sequence[Cell], place: Place, how: How) -> list[str]:
-    """The command that trains cells of one recipe; writes the list that it reads."""
+    """What fairseq-hydra-train is told to train cells of one recipe; writes the list that it reads."""
     place.pretrain.mkdir(parents=True, exist_ok=True)
     runs = place.pretrain / f"runs-{recipe}.txt"
     with atomic(runs) as partial:
         partial.write_text("".join(f"{shlex.join(line(cell, place))}\n" for cell in cells), encoding="utf-8")
-    command = ["fairseq-hydra-train", "-m", "--config-dir", str(recipes_dir()), "--config-name", recipe]
+    command = ["-m", "--config-dir", str(recipes_dir()), "--config-name", recipe]
     swept = ["hydra/sweeper=run_list", f"hydra.sweeper.runs={runs}", f"hydra.sweep.dir={place.pretrain}"]
     return [*command, *swept, *how.hydra()]
 
@@ -174,10 +174,12 @@ def _call(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 Processes = tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], name: str) -> Processes:
+def _start(arguments: Sequence[str], environment: Mapping[str, str], name: str) -> Processes:
     """A multirun, and the command that watches it: what isn't worth a line on the screen stands in the runs' logs."""
     environment = os.environ | environment
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    # the command itself may not be on the path
+    training = [sys.executable, "-m", "fairseq_cli.hydra_train", *arguments]
+    process = subprocess.Popen(training, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     watching = [sys.executable, "-m", "fairseq_budget", "watch", name]
     return process, subprocess.Popen(watching, stdin=process.stdout, env=environment)
 

@@ -13,7 +13,8 @@ from fairseq_budget.studies.study import PAPER, Axis, Cell, Published, Study
 
 SIZES = ("30", "50", "70", "slim", "200", "base", "large")
 MINI_SIZES = ("0.05", "0.15", "0.2", "0.5", "1", "2")
-MINI_FLOPS = (2e11, 8e11, 3.2e12)
+MINI_FLOPS = {2e11: MINI_SIZES, 8e11: MINI_SIZES, 3.2e12: ("0.15", "0.2", "0.5", "1", "2", "5")}
+"""Budgets, and the sizes that each is spent on: of the largest one, the smallest size would take a quarter of the time."""
 SCORED_FLOPS = 8e11
 """The mini budget whose models are evaluated, too."""
 
@@ -31,12 +32,12 @@ def _paper() -> Iterator[Cell]:
 
 
 def _mini() -> Iterator[Cell]:
-    for flops in MINI_FLOPS:
-        for size in MINI_SIZES:
+    for flops, sizes in MINI_FLOPS.items():
+        for size in sizes:
             yield mini_cell("hubert", size, None, flops, ("ks",) if flops == SCORED_FLOPS else ())
     for objective in ("wav2vec2", "tera"):
         for size in MINI_SIZES:
-            yield mini_cell(objective, size, None, MINI_FLOPS[0])
+            yield mini_cell(objective, size, None, min(MINI_FLOPS))
 
 
 def _published() -> list[Published]:

@@ -110,7 +110,7 @@ def test_commands_go_on_with_what_is_not_done(tmp_path: Path) -> None:
 def test_the_list_of_runs_and_its_command(tmp_path: Path) -> None:
     place = Place(tmp_path)
     command = launch.multirun("tera", [CELL], place, HOW)
-    assert command[:2] == ["fairseq-hydra-train", "-m"] and "hydra.launcher.n_jobs=2" in command
+    assert command[0] == "-m" and "hydra.launcher.n_jobs=2" in command
     listed = (place.pretrain / "runs-tera.txt").read_text().splitlines()
     assert len(listed) == 1 and listed[0].endswith("hydra.sweep.subdir=a-cell")
 
