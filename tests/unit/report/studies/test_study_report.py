@@ -1,0 +1,145 @@
+"""A study's page, tables and findings, from records."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.report.studies.findings import sentences
+from fairseq_budget.report.studies.page import write_study_report
+from fairseq_budget.report.studies.points import pooled_deviation, read_points
+from fairseq_budget.report.studies.table import own_table, plain, published_table
+from fairseq_budget.studies import STUDIES
+from fairseq_budget.studies.place import Place
+from fairseq_budget.studies.study import MINI, Axis, Cell, Published, Study
+
+LOSSES = {10.0: (5.0, 5.2), 20.0: (4.0, 4.2), 40.0: (4.2, 4.3)}
+"""By size, a seed each."""
+
+
+PUBLISHED = [
+    Published("hubert", "HuBERT, 1 TFLOP", 20.0, {"valid_loss": 3.5}),
+    Published("tera", "TERA", 30.0, {"valid_loss": 1}),
+]
+
+
+def cells(scale: str) -> list[Cell]:
+    return [Cell(f"hubert-{x:g}", "hubert", (), "HuBERT, 1 TFLOP", x, tasks=("ks",)) for x in LOSSES]
+
+
+STUDY = Study(
+    "sizes",
+    "Sizes",
+    "Somebody 2024, figure 2",
+    Axis("size, %"),
+    cells,
+    lambda: [
+        Published("hubert", "HuBERT, 1 TFLOP", 20.0, {"valid_loss": 3.5}),
+        Published("tera", "TERA", 30.0, {"valid_loss": 1}),
+    ],
+    ("valid_loss", "train_loss", "KS_ACC"),
+    {MINI: ("It isn't the paper.",)},
+)
+
+
+def write(place: Place, cell: Cell, loss: float | None, spent: float = 1e12, **more: object) -> None:
+    place.run(cell).mkdir(parents=True)
+    told = {"kind": "pretrain", "schema_version": 2, "objective": "hubert", "size": "slim", "params": 20_000_000}
+    told |= {"budget": {"flops": 1e12}, "spent": {"flops": spent, "updates": 7, "hours_heard": 2.0}, "seed": cell.seed}
+    told |= {"metrics": {"valid_loss": loss}, "loss_unit": "bits"}
+    place.record(cell).write_text(json.dumps(told | more))
+
+
+def score(place: Place, cell: Cell, value: float, **more: object) -> None:
+    path = place.score(cell, "ks")
+    path.parent.mkdir(parents=True)
+    told = {"kind": "downstream", "task": "ks", "upstream": "budget_local", "objective": "hubert", "test": value / 100}
+    path.write_text(json.dumps(told | {"scores": {"KS_ACC": value}} | more))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place(tmp_path)
+    for cell in STUDY.runs(MINI, 2):
+        write(made, cell, LOSSES[cell.x][cell.seed - 1337])
+        score(made, cell, 40 + cell.x)
+    return made
+
+
+def test_seeds_are_one_point_and_published_numbers_stand_beside(place: Place) -> None:
+    found = read_points(STUDY.runs(MINI, 2), place)
+    assert [(point.x, point.values["valid_loss"]) for point in found.points] == list(LOSSES.items())
+    rows = own_table(STUDY, found)
+    assert rows["validation loss ↓"].tolist() == ["5.100 ± 0.141", "4.100 ± 0.141", "4.250 ± 0.071"]
+    assert rows["validation loss ↓ (paper)"].tolist() == ["", "3.500", ""]
+    assert rows["KS Acc ↑"].tolist() == ["50.00 ± 0.00", "60.00 ± 0.00", "80.00 ± 0.00"]
+    assert published_table(STUDY)["series"].tolist() == ["HuBERT, 1 TFLOP", "TERA"]
+    assert len(plain(STUDY, found)) == 6 + 2
+
+
+def test_what_was_found_is_told_with_its_chance(place: Place) -> None:
+    """Deviations 0.141, 0.141 and 0.071 pool to 0.122: of two points of two seeds, 0.24 may be chance."""
+    found = read_points(STUDY.runs(MINI, 2), place)
+    assert pooled_deviation(found.points, "valid_loss") == pytest.approx(0.1225, abs=1e-4)
+    loss, keywords = sentences(STUDY, found)
+    assert loss.startswith(
+        "HuBERT, 1 TFLOP: validation loss is lowest, 4.1, at 20 (size, %), 0.15 from 40, which is within the 0.24"
+    )
+    assert loss.endswith("call it a tie.")
+    assert "KS Acc is highest, 80.0, at 40" in keywords
+    assert keywords.endswith("it is at the end of what was tried, the true one may lie beyond.")
+
+
+def test_one_seed_tells_nothing_of_chance(place: Place) -> None:
+    loss, _ = sentences(STUDY, read_points(STUDY.runs(MINI, 1), place))
+    assert "one seed each, so how much of that is chance isn't known" in loss
+
+
+def test_what_cannot_be_compared_is_left_out_and_told(tmp_path: Path) -> None:
+    place, (first, second, third) = Place(tmp_path), STUDY.runs(MINI)
+    write(place, first, 5.0, spent=4e11)
+    write(place, second, 4.0, versions={"torch": "2.0"}, data={"digests": {"valid": "a"}})
+    write(place, third, 4.5, versions={"torch": "2.1"}, data={"digests": {"valid": "b"}})
+    score(place, second, 60, incomplete={"missing": 1, "of": 2})
+    found = read_points([*STUDY.runs(MINI), Cell("not-there", "hubert", (), "HuBERT", 1)], place)
+    assert [point.x for point in found.points] == [20.0, 40.0]
+    assert found.having("KS_ACC") == [], "of an incomplete corpus"
+    assert list(found.remarks) == [
+        "hubert-10: 40.0% of its budget is spent; it is left out.",
+        "not-there: not trained yet.",
+        "Not all cells can be compared: they were validated on different audio.",
+        "Not all cells can be compared: they were trained with different versions of torch.",
+    ]
+
+
+def test_the_page_needs_no_other_file(place: Place) -> None:
+    page = write_study_report(STUDY, MINI, place, 2)
+    text = page.read_text(encoding="utf-8")
+    assert "It isn&#39;t the paper." in text and "Somebody 2024, figure 2" in text
+    assert text.count("data:image/png;base64,") == 2 and "http" not in text.replace("http-equiv", "")
+    rows = list(csv.DictReader((page.parent / "table.csv").open()))
+    assert rows[0]["valid_loss"] == "5.0" and rows[-1]["who"] == "paper"
+    tex = (page.parent / "table.tex").read_text()
+    assert r"$\downarrow$" in tex and r"\%" in tex and "↓" not in tex
+
+
+def test_a_study_without_a_finished_cell_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match="no cell of sizes is done in .*: `fairseq-budget study run sizes --scale mini`"):
+        write_study_report(STUDY, MINI, Place(tmp_path))
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
+    """Figures of every axis, with published panels and without."""
+    place = Place(tmp_path)
+    for cell in study.runs(MINI):
+        write(place, cell, 4 + cell.x / 1000)
+        for task in cell.tasks:
+            assert task == "ks"
+            score(place, cell, 50.0)
+    text = write_study_report(study, MINI, place).read_text(encoding="utf-8")
+    assert study.title in text and f"Published: {study.source}" in text
