@@ -102,6 +102,9 @@ def watch(name: Annotated[str, typer.Argument(help="What the run is called, such
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(name, total=1.0)
         for line in sys.stdin:
+            ended = run.ended
             run.read(line.rstrip())
+            if run.ended > ended and run.runs > 1 and not console.is_terminal:
+                console.print(f"{name}:{run.told}", highlight=False, markup=False, soft_wrap=True)
             progress.update(bar, completed=run.share, description=name + run.told)
     console.print(f"{name}: {run.summary()}", highlight=False, markup=False, soft_wrap=True)

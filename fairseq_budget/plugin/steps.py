@@ -83,3 +83,5 @@ class Steps(FairseqTask):
         else:
             super().reduce_metrics([{**totals, "frames": update.frames, "batches": update.batches}], criterion)
         self.run.after_update(update)
+        if not self.run.divergence.bad and update.frames:
+            self.run.results.hear(totals["loss"] / update.frames, self.run.state.progress)

@@ -92,6 +92,8 @@ class DownstreamRun:
     origin: Origin
     incomplete: str | None = None
     checkpoint: str | None = None
+    tried: tuple[float, ...] = ()
+    """Learning rates of a sweep, of which the best on dev is `lr`."""
 
     @property
     def pretrained(self) -> bool:
@@ -153,6 +155,7 @@ def read_downstream_run(folder: Path) -> DownstreamRun | None:
         origin=_origin(record),
         incomplete=None if record.incomplete is None else str(record.incomplete),
         checkpoint=record.checkpoint,
+        tried=() if record.sweep is None else tuple(sorted(record.sweep.rates)),
     )
 
 

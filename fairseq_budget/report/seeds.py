@@ -35,9 +35,13 @@ class Score:
 
 
 def scores(runs: Sequence[DownstreamRun]) -> list[Score]:
-    """In the order in which upstreams first occur; runs are repetitions where checkpoints, steps and rates agree, too."""
-    found: dict[tuple[str, str | None, float, float, str], list[DownstreamRun]] = {}
+    """In the order in which upstreams first occur.
+
+    Runs are repetitions where checkpoints, steps and rates that were tried agree, too; which of several rates was best on
+    dev may depend on the seed.
+    """
+    found: dict[tuple[str, str | None, float, tuple[float, ...], str], list[DownstreamRun]] = {}
     for run in runs:
         name = upstream_name(run.objective, run.size)
-        found.setdefault((name, run.checkpoint, run.steps, run.lr, str(run.incomplete)), []).append(run)
+        found.setdefault((name, run.checkpoint, run.steps, run.tried or (run.lr,), str(run.incomplete)), []).append(run)
     return [Score(key[0], tuple(own)) for key, own in found.items()]

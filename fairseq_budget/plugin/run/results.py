@@ -1,13 +1,13 @@
-"""What a run measured: the loss on every validation set, under the set's name."""
+"""What a run measured: the training loss, smoothed, and the loss on every validation set, under the set's name."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
-from fairseq import metrics
+SMOOTHING = 0.02
+"""Share of the budget over which the training loss is averaged, exponentially: runs of few and of many updates compare."""
 
 
 class Results:
@@ -17,6 +17,8 @@ class Results:
         """`sets`: names in the order in which fairseq validates on them (`dataset.valid_subset`)."""
         self.sets = list(sets)
         self.train_loss: float | None = None
+        """Smoothed, as of the newest checkpoint."""
+        self._smoothed: dict[str, Any] = {"total": 0.0, "weight": 0.0, "progress": 0.0}
         self.losses: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self._validated = 0
@@ -24,6 +26,13 @@ class Results:
     def begin(self) -> None:
         """A validation on every set begins."""
         self._validated = 0
+
+    def hear(self, loss: Any, progress: float) -> None:
+        """The training loss of an update for each masked frame, a number or a tensor, which isn't waited for."""
+        last = self._smoothed
+        kept = math.exp(-max(progress - last["progress"], 0.0) / SMOOTHING)
+        total, weight = kept * last["total"] + loss, kept * last["weight"] + 1
+        self._smoothed = {"total": total, "weight": weight, "progress": progress}
 
     def enter(self, loss: float, updates: int) -> None:
         """The loss on the next set; fairseq doesn't tell which one it was."""
@@ -40,10 +49,13 @@ class Results:
         return entries | {"valid_losses": dict(self.losses)} | ({"best_valid": dict(self.best)} if self.best else {})
 
     def state_dict(self) -> dict[str, Any]:
-        """At each checkpoint, where fairseq's average of the epoch's training loss is noted, too."""
-        with suppress(KeyError):  # nothing is logged yet
-            self.train_loss = metrics.get_smoothed_value("train", "loss")
-        return {"train_loss": self.train_loss, "losses": dict(self.losses), "best": dict(self.best)}
+        """At each checkpoint, where the smoothed training loss is noted."""
+        smoothed = {name: float(value) for name, value in self._smoothed.items()}
+        if smoothed["weight"]:
+            self.train_loss = smoothed["total"] / smoothed["weight"]
+        told = {"train_loss": self.train_loss, "losses": dict(self.losses), "best": dict(self.best)}
+        return told | {"smoothed": smoothed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._smoothed = dict(state.get("smoothed", self._smoothed))  # 0.4.0's first checkpoints have none
         self.train_loss, self.losses, self.best = state["train_loss"], dict(state["losses"]), dict(state["best"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typer.testing import CliRunner
+
+from fairseq_budget.cli import app
 from fairseq_budget.cli.watch import Run
 
 STATS = '{"epoch": 1, "loss": "%s", "flops": "%s", "budget_share": "%s", "hours_heard": "0.5", "num_updates": "2"}'
@@ -72,3 +75,9 @@ def test_s3prls_progress_bar() -> None:
     )
     assert finished.summary() == "40 of 40 steps, dev acc 0.25, test acc 0.08333"
     assert fed(bar.format(50, 20), "error: no file `x.wav`").summary() == "error: no file `x.wav`"
+
+
+def test_a_sweep_in_a_file_has_a_line_for_each_run() -> None:
+    lines = ["[HYDRA] Joblib.Parallel(n_jobs=2) is launching 2 jobs", *["[x][INFO] - done training in 3.0 seconds"] * 2]
+    result = CliRunner().invoke(app, ["watch", "sizes"], input="\n".join(lines) + "\n")
+    assert result.output.splitlines() == ["sizes:  1 of 2 runs", "sizes:  2 of 2 runs", "sizes: 2 of 2 runs ended"]

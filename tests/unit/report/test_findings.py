@@ -116,6 +116,14 @@ def test_the_best_test_score_wins_and_others_are_told_beside(study_folder: Study
     )
 
 
+def test_seeds_of_a_sweep_are_one_score_whichever_rate_was_best(study_folder: StudyFolder) -> None:
+    for seed, (rate, test) in enumerate(((1e-3, 0.6), (1e-2, 0.64))):
+        sweep = {"rates": [1e-2, 1e-3], "selected_on": "dev"}
+        folder = study_folder.downstream("hubert", "30", 0.6, test, lr=rate, sweep=sweep)
+        folder.rename(folder.with_name(f"seed{seed}"))
+    assert "HuBERT size 30 (62.0% ± 2.8% over 2 seeds)" in best_downstream(study_folder)
+
+
 def test_seeds_are_one_score_and_the_untrained_is_no_rival(study_folder: StudyFolder) -> None:
     for seed, (ours, untrained) in enumerate(((0.6, 0.5), (0.62, 0.9), (0.64, 0.7))):
         folder = study_folder.out / "downstream" / "ks"

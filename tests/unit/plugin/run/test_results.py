@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from fairseq_budget.plugin.run.results import Results
+import pytest
+import torch
+
+from fairseq_budget.plugin.run.results import SMOOTHING, Results
 
 
 def test_every_set_has_its_own_losses() -> None:
@@ -43,3 +46,32 @@ def test_they_come_back_with_the_checkpoint() -> None:
     again = Results(["a"])
     again.load_state_dict(results.state_dict())
     assert again.entries() == results.entries()
+
+
+def test_the_training_loss_is_smoothed_over_a_share_of_the_budget() -> None:
+    """Of 1,000 updates as of 50: what is 2% of the budget ago weighs 1/e; losses of long ago don't count."""
+    for updates in (50, 1000):
+        results = Results(["valid"])
+        for update in range(1, updates + 1):
+            results.hear(torch.tensor(9.0 if update <= updates / 2 else 4.0), update / updates)
+        assert results.state_dict()["train_loss"] == pytest.approx(4.0, abs=1e-4)
+    weights = [math.exp(-(1 - update / 50) / SMOOTHING) for update in (48, 49, 50)]
+    results = Results(["valid"])
+    for update, loss in ((48, 3.0), (49, 2.0), (50, 1.0)):
+        results.hear(loss, update / 50)
+    expected = (3 * weights[0] + 2 * weights[1] + weights[2]) / sum(weights)
+    assert results.state_dict()["train_loss"] == pytest.approx(expected)
+
+
+def test_the_smoothed_loss_goes_on_where_it_was() -> None:
+    whole, first = Results(["valid"]), Results(["valid"])
+    for update in range(1, 21):
+        whole.hear(1 / update, update / 100)
+    for update in range(1, 11):
+        first.hear(1 / update, update / 100)
+    second = Results(["valid"])
+    second.load_state_dict(first.state_dict())
+    for update in range(11, 21):
+        second.hear(1 / update, update / 100)
+    assert second.state_dict() == whole.state_dict()
+    assert Results(["valid"]).state_dict()["train_loss"] is None, "nothing was heard"
