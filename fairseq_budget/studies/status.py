@@ -14,6 +14,10 @@ from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.study import Cell
 
+STOPPED_EARLY = "asked to stop before training began"
+"""What the log of such a run says."""
+LAST_BYTES = 2**18
+"""Of a log that are looked through."""
 DONE, RUNNING, STOPPED, FAILED, MISSING = "done", "running", "stopped", "failed", "missing"
 
 
@@ -68,8 +72,17 @@ def _state(cell: Cell, place: Place) -> State:
         return State(cell, RUNNING, share, scored)
     if record is not None:
         return State(cell, STOPPED, share, scored)
-    begun = (place.run(cell) / "train.log").is_file()
-    return State(cell, FAILED if begun else MISSING, share, scored, remark)
+    return State(cell, FAILED if _failed(place, cell) else MISSING, share, scored, remark)
+
+
+def _failed(place: Place, cell: Cell) -> bool:
+    """Whether a run began, left no checkpoint, and wasn't asked to stop before there could be one."""
+    log = place.run(cell) / "hydra_train.log"
+    if not log.is_file():
+        return (place.run(cell) / "train.log").is_file()
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - LAST_BYTES, 0))
+        return STOPPED_EARLY.encode() not in file.read()
 
 
 def _has_score(cell: Cell, task: str, place: Place) -> bool:

@@ -90,6 +90,7 @@ class Run:
 
     def _do_not_start(self) -> None:
         """A signal came before there was anything to save."""
+        # studies look for these words
         logger.info("asked to stop before training began: nothing is lost, the same command goes on")
         self.control.do_not_start()
         if self.is_master:

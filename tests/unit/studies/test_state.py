@@ -15,7 +15,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.studies import data, launch
 from fairseq_budget.studies.checks import find_obstacles
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.status import DONE, FAILED, MISSING, RUNNING, STOPPED, states
+from fairseq_budget.studies.status import DONE, FAILED, MISSING, RUNNING, STOPPED, STOPPED_EARLY, states
 from fairseq_budget.studies.study import MINI, PAPER, Cell
 
 CELL = Cell("a-cell", "tera", ("size=0.05",), "TERA", 1, tasks=("ks",))
@@ -72,6 +72,8 @@ def test_states_are_told_from_what_lies_there(tmp_path: Path) -> None:
     place.run(CELL).mkdir(parents=True)
     (place.run(CELL) / "train.log").touch()
     assert states([CELL], place)[0].training == FAILED
+    (place.run(CELL) / "hydra_train.log").write_text(f"...\n{STOPPED_EARLY}: nothing is lost\ndone training\n")
+    assert states([CELL], place)[0].training == MISSING
     record(place, CELL, 40)
     (stopped,) = states([CELL], place)
     assert (stopped.training, stopped.text, stopped.unscored) == (STOPPED, "stopped at 40.0%", ("ks",))
