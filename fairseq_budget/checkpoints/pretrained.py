@@ -27,6 +27,8 @@ class Pretrained:
     normalize: bool
     """Whether each wave is layer-normalised over its whole length before it is padded."""
     config: ModelConfig
+    updates: int = 0
+    """That it was trained for; 0 where the file doesn't say."""
 
     @property
     def shape(self) -> str:
@@ -56,7 +58,7 @@ def load_pretrained(path: str | Path) -> Pretrained:
     except ValueError as error:
         raise BudgetError(f"{path}: {error}") from error
     normalize = bool(cfg["task"].get("normalize", False))
-    return Pretrained(model.eval(), objective.name, find_size(model_size_key(config)), normalize, config)
+    return Pretrained(model.eval(), objective.name, find_size(model_size_key(config)), normalize, config, _updates(state))
 
 
 def model_size_key(config: ModelConfig) -> tuple[int, int, int, int, int]:
@@ -68,6 +70,14 @@ def model_size_key(config: ModelConfig) -> tuple[int, int, int, int, int]:
         config.encoder_attention_heads,
         config.final_dim,
     )
+
+
+def _updates(state: dict[str, Any]) -> int:
+    """As fairseq saves them."""
+    history = plain(state.get("optimizer_history"))
+    last = history[-1] if isinstance(history, list) and history else None
+    updates = last.get("num_updates") if isinstance(last, dict) else None
+    return updates if isinstance(updates, int) and 0 <= updates < 2**63 else 0
 
 
 def _configuration(state: dict[str, Any], path: str | Path) -> dict[str, dict[str, Any]]:

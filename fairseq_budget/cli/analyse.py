@@ -16,6 +16,7 @@ from rich.table import Table
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import packing
+from fairseq_budget.cli.gradient_deviation import gradient_deviation
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import FRONTENDS, get_frontend
 from fairseq_budget.objectives import get_objective
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Analyse finished runs, and batches.", no_args_is_help=True)
 app.command("packing")(packing.packing)
+app.command("gradient-deviation")(gradient_deviation)
 
 
 @app.callback()
