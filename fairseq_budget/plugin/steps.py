@@ -85,3 +85,5 @@ class Steps(FairseqTask):
         self.run.after_update(update)
         if not self.run.divergence.bad and update.frames:
             self.run.results.hear(totals["loss"] / update.frames, self.run.state.progress)
+            means = {name.removeprefix("mean_"): total for name, total in totals.items() if name.startswith("mean_")}
+            self.run.results.monitor({name: total / update.batches for name, total in means.items()})

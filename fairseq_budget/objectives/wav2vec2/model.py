@@ -16,6 +16,9 @@ from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
 from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config
 from fairseq_budget.objectives.wav2vec2.quantizer import GumbelQuantizer, Quantized
 
+SIMILARITY_EVERY = 100
+"""Updates between two measurements of codewords (Vaessen and van Leeuwen)."""
+
 
 class Wav2Vec2(SpeechEncoder):
     """InfoNCE over one positive and distractors (equation 3), a diversity loss (equation 4) and the features penalty."""
@@ -73,7 +76,7 @@ class Wav2Vec2(SpeechEncoder):
         contrastive = F.cross_entropy(logits, logits.new_zeros(frames, dtype=torch.long), reduction="sum")
         codewords = self.config.latent_vars * self.config.latent_groups
         times = 1 if self.config.penalties_once else frames
-        diversity = self.config.diversity_weight * (codewords - quantized.prob_perplexity) / codewords * times
+        diversity = self.config.diversity_weight * (codewords - quantized.prob_perplexity.sum()) / codewords * times
         penalty = FEATURES_PENALTY * features_pen * times
         best = logits.detach().max(-1)
         terms = {
@@ -82,11 +85,18 @@ class Wav2Vec2(SpeechEncoder):
             "loss_features_pen": penalty.detach(),
             "correct": (best.indices == 0).sum(),
         }
-        averages = {
-            "code_perplexity": quantized.code_perplexity,
-            "prob_perplexity": quantized.prob_perplexity.detach(),
-        }
-        return Loss(contrastive + diversity + penalty, frames, terms, averages)
+        return Loss(contrastive + diversity + penalty, frames, terms, self._monitored(quantized))
+
+    def _monitored(self, quantized: Quantized) -> dict[str, Tensor]:
+        """What tells how codebooks are used, and now and then how alike their codewords are."""
+        found = {}
+        for name in ("code_perplexity", "prob_perplexity"):
+            values = getattr(quantized, name).detach()
+            found[name] = values.sum()  # as fairseq logs it
+            found |= {f"{name}_{book + 1}": value for book, value in enumerate(values)}
+        if self.training and self.quantizer.updates % SIMILARITY_EVERY == 0:
+            found |= self.quantizer.similarities()
+        return found
 
 
 def draw_distractors(batch: int, masked: int, count: int) -> Tensor:

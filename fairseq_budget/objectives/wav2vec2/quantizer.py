@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 @dataclass
 class Quantized:
-    """Shape: vectors (N, Q); codes (N, G) int64, the chosen entries; prob_perplexity () and code_perplexity (), summed over
-    codebooks, of the average softmax and of the choices made."""
+    """Shape: vectors (N, Q); codes (N, G) int64, the chosen entries; prob_perplexity and code_perplexity (G,), of each
+    codebook's average softmax and of the choices made."""
 
     vectors: Tensor
     codes: Tensor
@@ -24,8 +24,8 @@ class Quantized:
 
 
 def perplexity(average: Tensor) -> Tensor:
-    """``exp(H(p))`` of each codebook's distribution, summed over codebooks.  Shape: (G, V) -> ()."""
-    return torch.exp(-torch.sum(average * torch.log(average + 1e-7), dim=-1)).sum()
+    """``exp(H(p))`` of each codebook's distribution.  Shape: (G, V) -> (G,)."""
+    return torch.exp(-torch.sum(average * torch.log(average + 1e-7), dim=-1))
 
 
 class GumbelQuantizer(nn.Module):
@@ -43,11 +43,27 @@ class GumbelQuantizer(nn.Module):
         nn.init.normal_(self.weight_proj.weight)
         nn.init.zeros_(self.weight_proj.bias)
         self.first, self.last, self.decay = temperature
-        self.temperature = self.first
+        self.temperature, self.updates = self.first, 0
 
     def set_num_updates(self, num_updates: int) -> None:
         """Called by fairseq's trainer after every update."""
-        self.temperature = max(self.first * self.decay**num_updates, self.last)
+        self.temperature, self.updates = max(self.first * self.decay**num_updates, self.last), num_updates
+
+    @torch.no_grad()
+    def similarities(self) -> dict[str, Tensor]:
+        """Least, mean and greatest cosine similarity of two codewords of each codebook, by name; codebooks from 1.
+
+        Codewords that grow alike are how training collapses (Vaessen and van Leeuwen, figures 8 to 11).
+        """
+        books = F.normalize(self.vars.float().view(self.codebooks, self.entries, -1), dim=-1)
+        pairs = torch.triu_indices(self.entries, self.entries, offset=1, device=books.device)
+        found = (books @ books.transpose(1, 2))[:, pairs[0], pairs[1]]
+        kinds = {"min": found.amin(1), "mean": found.mean(1), "max": found.amax(1)}
+        return {
+            f"codeword_similarity_{kind}_{book + 1}": values[book]
+            for kind, values in kinds.items()
+            for book in range(self.codebooks)
+        }
 
     def forward(self, x: Tensor) -> Quantized:
         """Shape: x (N, C)."""

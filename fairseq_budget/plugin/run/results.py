@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SMOOTHING = 0.02
@@ -19,6 +19,8 @@ class Results:
         self.train_loss: float | None = None
         """Smoothed, as of the newest checkpoint."""
         self._smoothed: dict[str, Any] = {"total": 0.0, "weight": 0.0, "progress": 0.0}
+        self.monitored: dict[str, Any] = {}
+        """Newest averages of a training batch, such as perplexities, by name."""
         self.losses: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self._validated = 0
@@ -34,6 +36,10 @@ class Results:
         total, weight = kept * last["total"] + loss, kept * last["weight"] + 1
         self._smoothed = {"total": total, "weight": weight, "progress": progress}
 
+    def monitor(self, averages: Mapping[str, Any]) -> None:
+        """Averages of the newest update, numbers or tensors, which aren't waited for."""
+        self.monitored |= averages
+
     def enter(self, loss: float, updates: int) -> None:
         """The loss on the next set; fairseq doesn't tell which one it was."""
         name = self.sets[self._validated]
@@ -46,7 +52,9 @@ class Results:
         """For the record's metrics."""
         first = self.sets[0]
         entries: dict[str, Any] = {"train_loss": self.train_loss, "valid_loss": self.losses.get(first), "valid_set": first}
-        return entries | {"valid_losses": dict(self.losses)} | ({"best_valid": dict(self.best)} if self.best else {})
+        monitored = {"monitored": {name: float(value) for name, value in self.monitored.items()}} if self.monitored else {}
+        best = {"best_valid": dict(self.best)} if self.best else {}
+        return entries | {"valid_losses": dict(self.losses)} | best | monitored
 
     def state_dict(self) -> dict[str, Any]:
         """At each checkpoint, where the smoothed training loss is noted."""
@@ -54,8 +62,9 @@ class Results:
         if smoothed["weight"]:
             self.train_loss = smoothed["total"] / smoothed["weight"]
         told = {"train_loss": self.train_loss, "losses": dict(self.losses), "best": dict(self.best)}
-        return told | {"smoothed": smoothed}
+        return told | {"smoothed": smoothed, "monitored": {name: float(value) for name, value in self.monitored.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._smoothed = dict(state.get("smoothed", self._smoothed))  # 0.4.0's first checkpoints have none
+        self._smoothed = dict(state.get("smoothed", self._smoothed))
+        self.monitored = dict(state.get("monitored", {}))
         self.train_loss, self.losses, self.best = state["train_loss"], dict(state["losses"]), dict(state["best"])

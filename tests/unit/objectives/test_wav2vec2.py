@@ -48,3 +48,19 @@ def test_the_smallest_batch_weighs_diversity_less() -> None:
 def test_a_negative_weight_is_refused() -> None:
     with pytest.raises(ConfigError, match="`model.diversity_weight` must be at least 0, but is -1"):
         validate(tiny_config("wav2vec2", diversity_weight=-1.0))
+
+
+def test_codebooks_are_monitored_each_and_codewords_now_and_then() -> None:
+    """Similarities every 100 updates (Vaessen and van Leeuwen), against the pairs themselves."""
+    torch.manual_seed(1)
+    model: Any = build_model("wav2vec2", tiny_config("wav2vec2", latent_vars=5)).train()
+    for updates, wanted in ((0, True), (99, False), (100, True)):
+        model.quantizer.set_num_updates(updates)
+        found = model(waves(2, 24_000)).averages
+        assert ("codeword_similarity_mean_2" in found) == wanted
+    assert float(found["code_perplexity"]) == pytest.approx(sum(float(found[f"code_perplexity_{book}"]) for book in (1, 2)))
+    words = model.quantizer.vars.detach().view(2, 5, -1)[1]
+    pairs = [float(torch.cosine_similarity(words[a], words[b], dim=0)) for a in range(5) for b in range(a)]
+    for kind, expected in (("min", min(pairs)), ("mean", sum(pairs) / 10), ("max", max(pairs))):
+        assert float(found[f"codeword_similarity_{kind}_2"]) == pytest.approx(expected, abs=1e-6)
+    assert "codeword_similarity_mean_2" not in model.eval()(waves(2, 24_000)).averages, "validation has no updates"

@@ -75,3 +75,13 @@ def test_the_smoothed_loss_goes_on_where_it_was() -> None:
         second.hear(1 / update, update / 100)
     assert second.state_dict() == whole.state_dict()
     assert Results(["valid"]).state_dict()["train_loss"] is None, "nothing was heard"
+
+
+def test_the_newest_averages_are_recorded_and_come_back() -> None:
+    results, again = Results(["valid"]), Results(["valid"])
+    results.monitor({"perplexity": torch.tensor(4.0), "similarity": 0.5})
+    results.monitor({"perplexity": torch.tensor(3.0)})
+    assert results.entries()["monitored"] == {"perplexity": 3.0, "similarity": 0.5}
+    again.load_state_dict(results.state_dict())
+    assert again.entries() == results.entries()
+    assert "monitored" not in Results(["valid"]).entries()
