@@ -16,8 +16,13 @@ SAMPLES, FRAMES, MASKED = 8_000, 24, 12
 
 
 def example(objective: str, **settings: Any) -> tuple[nn.Module, dict[str, Tensor]]:
-    """A model without dropout, and a batch in which one utterance is shorter."""
-    torch.manual_seed(0)
+    """A model without dropout, and a batch in which one utterance is shorter.
+
+    No codeword is chosen by less than what rounding changes (1.5 and 2.6 against twice 0.7 and 1.0), whatever the processor.
+    """
+    torch.manual_seed(1)
+    if objective == "wav2vec2":
+        settings["latent_vars"] = 2
     nothing = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop"), 0.0)
     model = build_model(objective, tiny_config(objective, feature_grad_mult=1.0, **nothing, **settings))
     mask = torch.zeros(2, FRAMES, dtype=torch.bool)
