@@ -44,6 +44,18 @@ def bounds(seconds: float) -> tuple[int, int]:
     return average - SPREAD // 2, average + SPREAD // 2
 
 
+def check_limits(seconds: float, min_sample_size: int, max_sample_size: int) -> None:
+    """Raise ConfigError where the limits of `task.{min,max}_sample_size` would leave segments out or crop them."""
+    shortest, longest = bounds(seconds)
+    if not min_sample_size <= shortest < longest <= max_sample_size:
+        raise ConfigError(
+            f"`task.segment_seconds` = {seconds:g} makes segments of {shortest} to {longest} samples, but "
+            f"`task.min_sample_size` = {min_sample_size} and `task.max_sample_size` = {max_sample_size} would leave "
+            f"out or crop some: set task.min_sample_size={min(shortest, min_sample_size)} "
+            f"task.max_sample_size={max(longest, max_sample_size)}"
+        )
+
+
 @dataclass(frozen=True)
 class Cuts:
     """Where a manifest's rows are cut, and which pieces make a segment.

@@ -11,9 +11,9 @@ from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.presence import missing
 from fairseq_budget.data.rows import REMAKE
 from fairseq_budget.data.segment_labels import SegmentLabels
-from fairseq_budget.data.segments import Segments, bounds
+from fairseq_budget.data.segments import Segments, check_limits
 from fairseq_budget.data.speakers import LIBRISPEECH_RULE, speakers
-from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.errors import BudgetError
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +41,7 @@ def re_cut(manifest: Manifest, labels: dict[str, Any], cfg: Any) -> tuple[Segmen
 
     Raises ConfigError where the limits of `task.{min,max}_sample_size` would leave segments out or crop them.
     """
-    shortest, longest = bounds(cfg.segment_seconds)
-    if not cfg.min_sample_size <= shortest < longest <= cfg.max_sample_size:
-        raise ConfigError(
-            f"`task.segment_seconds` = {cfg.segment_seconds:g} makes segments of {shortest} to {longest} samples, but "
-            f"`task.min_sample_size` = {cfg.min_sample_size} and `task.max_sample_size` = {cfg.max_sample_size} would leave "
-            f"out or crop some: set task.min_sample_size={min(shortest, cfg.min_sample_size)} "
-            f"task.max_sample_size={max(longest, cfg.max_sample_size)}"
-        )
+    check_limits(cfg.segment_seconds, cfg.min_sample_size, cfg.max_sample_size)
     together = np.zeros(len(manifest), dtype=np.int64)
     who = together if cfg.cross_speakers else speakers(manifest, cfg.speaker_rule or LIBRISPEECH_RULE)
     segments = Segments(manifest, who, cfg.segment_seconds)

@@ -17,6 +17,7 @@ from fairseq_budget.arithmetic.units import SAMPLE_RATE, SECONDS_PER_HOUR
 from fairseq_budget.data.packing import pack
 from fairseq_budget.data.packing.librispeech import UTTERANCES, librispeech_like
 from fairseq_budget.data.packing.statistics import samples_heard
+from fairseq_budget.data.segments import check_limits, cut
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.objectives import of_model
 from fairseq_budget.studies.compose import compose
@@ -95,10 +96,10 @@ def _setting(config: Any, lengths: np.ndarray, hours: float) -> Setting:
 
 
 def _crops(lengths: np.ndarray, segment: float | None, least: int, most: int) -> np.ndarray:
-    """Shape: (N,) samples -> (M,) samples of what is trained on: segments are taken to be as long as they should be."""
+    """Shape: (N,) samples -> (M,) samples of what is trained on.  Segments are cut as of one speaker."""
     if segment is not None:
-        each = round(segment * SAMPLE_RATE)
-        lengths = np.full(max(int(lengths.sum() // each), 1), each)
+        check_limits(segment, least, most)
+        lengths = cut(lengths, np.zeros(len(lengths), dtype=np.int64), segment).frames
     kept = lengths[lengths >= least]
     if not len(kept):
         raise BudgetError(f"every utterance is shorter than `task.min_sample_size` = {least} samples")

@@ -41,7 +41,7 @@ def _mini() -> Iterator[Cell]:
                 "task.budget.flops=null",
                 f"task.budget.updates={MINI_UPDATES}",
                 f"task.segment_seconds={seconds}",
-                f"task.max_sample_size={(seconds + 1) * SAMPLE_RATE}",
+                f"task.max_sample_size={(seconds + 2) * SAMPLE_RATE}",  # segments differ by a second
                 f"task.valid_sample_size={8 * SAMPLE_RATE}",
                 "dataset.max_tokens_valid=512000",
                 "task.min_sample_size=8000",

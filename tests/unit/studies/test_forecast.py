@@ -59,6 +59,12 @@ def test_parts_of_the_data_are_heard_more_often() -> None:
     assert found[1].epochs == pytest.approx(960 * found[960].epochs, rel=1e-6)
 
 
+def test_limits_that_would_crop_segments_are_found_before_training() -> None:
+    cell = Cell("long", "tera", ("size=30", "budget=demo", "task.segment_seconds=15"), "TERA", 1)
+    with pytest.raises(BudgetError, match="cell long: `task.segment_seconds` = 15 makes segments of 244800 to 260800"):
+        foresee([cell], np.full(100, 320_000), COMMON, None)
+
+
 def test_a_speed_gives_hours_and_a_lost_budget_names_its_cell() -> None:
     cell = Cell("tiny", "tera", ("size=30", "budget=demo"), "TERA", 1)
     lengths = np.full(100, 32_000)
