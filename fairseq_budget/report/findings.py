@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
+from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
@@ -15,7 +16,7 @@ from fairseq_budget.records.names import objective_name, size_name, upstream_nam
 from fairseq_budget.report.curves import Curve, Point, curves, noise, seed_deviation
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.seeds import Score, scores
-from fairseq_budget.report.study import Study
+from fairseq_budget.report.study import MOST_NAMES, Study
 
 
 def what_was_run(study: Study) -> str:
@@ -97,20 +98,40 @@ def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
 
 
 def caution(study: Study) -> str | None:
-    """How far to trust the above: None once every run has outlasted the paper's warm-up."""
-    updates = [run.spent["updates"] for run in study.pretrain]
-    if not updates or min(updates) >= WARMUP_UPDATES:
-        return None
+    """How far to trust the above: None once every run is of a published size and has outlasted the paper's warm-up."""
+    mini = [run for run in study.pretrain if _is_mini(run)]
+    short = [run for run in study.pretrain if not _is_mini(run) and run.spent["updates"] < WARMUP_UPDATES]
+    told = [*_mini_caution(mini), *_short_caution(short)]
     steps = [run.steps for run in study.downstream if math.isfinite(run.steps)]
-    scoring = ""
-    if steps:
-        scoring = f" Downstream training took {_range(steps, numbers.count)} steps; SUPERB's takes {DOWNSTREAM_STEPS:,}."
-    made = _range(updates, numbers.count)
-    return (
-        f"Read this as a check that everything works, not as a result: the runs made {made} updates. "
-        f"The paper's made {FEWEST_UPDATES:,} to {MOST_UPDATES:,}, {WARMUP_UPDATES:,} of them for warm-up alone, so which "
-        f"size leads here may well be chance or just the speed of its first updates.{scoring}"
-    )
+    if told and steps:
+        told.append(f"Downstream training took {_range(steps, numbers.count)} steps; SUPERB's takes {DOWNSTREAM_STEPS:,}.")
+    return " ".join(told) or None
+
+
+def _is_mini(run: PretrainRun) -> bool:
+    return run.size in SIZES and SIZES[run.size].mini
+
+
+def _mini_caution(runs: Sequence[PretrainRun]) -> Iterator[str]:
+    if runs:
+        sizes = _range([run.params for run in runs], numbers.params)
+        flops = _range([run.spent["flops"] for run in runs])
+        yield (
+            f"Sizes of {sizes} parameters on {flops}: at equal budget they show what size is worth, not which size to take at "
+            "the paper's budgets, which are a million times larger."
+        )
+
+
+def _short_caution(runs: Sequence[PretrainRun]) -> Iterator[str]:
+    if runs:
+        made = _range([run.spent["updates"] for run in runs], numbers.count)
+        named = _listed([run.name for run in runs]) if len(runs) <= MOST_NAMES else f"{len(runs)} runs"
+        who = "it" if len(runs) == 1 else "they"
+        yield (
+            f"Read {named} as a check that everything works, not as a result: {who} made {made} updates, where the paper's "
+            f"made {FEWEST_UPDATES:,} to {MOST_UPDATES:,}, {WARMUP_UPDATES:,} of them for warm-up alone, so which size leads "
+            "there may well be chance or just the speed of its first updates."
+        )
 
 
 def _best_of(own: Sequence[Score], pick: Callable[..., Any]) -> str:

@@ -26,8 +26,8 @@ class StudyFolder:
             "kind": "pretrain",
             "objective": objective,
             "size": size,
-            "percent": PERCENT[size],
-            "params": PARAMS[size],
+            "percent": PERCENT.get(size),
+            "params": PARAMS.get(size),
             "budget": {"flops": 3e12},
             "spent": {
                 "flops": 3.06e12,

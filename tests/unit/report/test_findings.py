@@ -179,5 +179,21 @@ def test_short_runs_carry_a_caution(study_folder: StudyFolder, updates: int, cau
         assert "took 40 steps" in caution
 
 
+def test_mini_sizes_show_what_size_is_worth(study_folder: StudyFolder) -> None:
+    """They leave the plateau of guessing in minutes; a run with the papers' convolutions beside them doesn't."""
+    for size, params in (("0.15", 31_000), ("1", 200_000)):
+        study_folder.pretrain("hubert", size, params=params, percent=1.0, frontend="mel")
+    mini = findings.caution(read_study(study_folder.out))
+    assert mini is not None and "as a check" not in mini
+    assert mini.startswith(
+        "Sizes of 0.031 M to 0.2 M parameters on 3.06 TFLOP: at equal budget they show what size is worth"
+    )
+    study_folder.pretrain("hubert", "slim")
+    both = findings.caution(read_study(study_folder.out))
+    assert (
+        both is not None and "Read hubert-slim as a check that everything works, not as a result: it made 12 updates" in both
+    )
+
+
 def test_a_study_without_pretraining_needs_no_caution() -> None:
     assert findings.caution(Study((), (), ())) is None

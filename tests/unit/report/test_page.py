@@ -69,7 +69,7 @@ def test_headline_and_gaps_are_on_the_page(full_study: StudyFolder) -> None:
     assert "HuBERT: of 2 sizes at 3.00 TFLOP each, Slim (20.0 M parameters) reached the lowest" in text
     assert "KS, best test score: TERA Slim (29.1%)." in text
     assert "FBANK reached 18.7%." in text
-    assert "the runs made 12 updates" in text
+    assert "they made 12 updates" in text
     assert "No downstream result for hubert-30, hubert-slim, tera-30." in text
     assert "after 200,000 steps on the task's real corpus" in re.sub(r"\s+", " ", text)
     assert "fairseq-hydra-train --config-name tera size=slim" in text
