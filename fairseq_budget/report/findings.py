@@ -117,8 +117,8 @@ def _mini_caution(runs: Sequence[PretrainRun]) -> Iterator[str]:
         sizes = _range([run.params for run in runs], numbers.params)
         flops = _range([run.spent["flops"] for run in runs])
         yield (
-            f"Sizes of {sizes} parameters on {flops}: at equal budget they show what size is worth, not which size to take at "
-            "the paper's budgets, which are a million times larger."
+            f"Sizes of {sizes} parameters on {flops}: at equal budget they show what size is worth, not which size to "
+            "take at the paper's budgets, which are a million times larger."
         )
 
 
@@ -129,8 +129,8 @@ def _short_caution(runs: Sequence[PretrainRun]) -> Iterator[str]:
         who = "it" if len(runs) == 1 else "they"
         yield (
             f"Read {named} as a check that everything works, not as a result: {who} made {made} updates, where the paper's "
-            f"made {FEWEST_UPDATES:,} to {MOST_UPDATES:,}, {WARMUP_UPDATES:,} of them for warm-up alone, so which size leads "
-            "there may well be chance or just the speed of its first updates."
+            f"made {FEWEST_UPDATES:,} to {MOST_UPDATES:,}, {WARMUP_UPDATES:,} of them for warm-up alone, so which size "
+            "leads there may well be chance or just the speed of its first updates."
         )
 
 
