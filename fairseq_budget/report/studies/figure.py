@@ -104,8 +104,7 @@ def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[Curve], objective:
 
 def _vertical(axes: Axes, key: str, unit: str, numbers: Sequence[float]) -> None:
     known = column(key)
-    name = f"{known.task} {known.metric}"
-    axes.set_ylabel(f"{name} ({unit}), {'higher' if known.higher_is_better else 'lower'} is better")
+    axes.set_ylabel(f"{known.title} ({unit})")  # the arrow points to what is better
     low, high = min(numbers), max(numbers)
     missing = max(0.0, LEAST_RANGE * abs(high) - (high - low)) / 2
     air = 0.1 * (high - low + 2 * missing)
