@@ -19,14 +19,16 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.records.downstream import Incomplete
 
+UPSTREAM_HELP = "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), fbank."
+
 
 def superb(
     checkpoint: Annotated[Path | None, typer.Argument(help="A checkpoint; none for an upstream such as fbank.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results, one folder for each task in it.")] = Path("superb"),
     tasks: Annotated[str, typer.Option(help="Tasks, comma-separated: pr, asr, ks, ic, sf, sid, asv, sd, er, ...")] = "ks",
-    upstream: Annotated[str, typer.Option(help="s3prl's name: budget_local, budget_slim, ..., fbank.")] = "budget_local",
+    upstream: Annotated[str, typer.Option(help=UPSTREAM_HELP)] = "budget_local",
     lr: Annotated[str, typer.Option(help="Learning rates, comma-separated; the papers' five.")] = "1e-1,1e-2,1e-3,1e-4,1e-5",
-    device: Annotated[str, typer.Option(help="cuda or cpu.")] = "cuda",
+    device: Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Shorten every task to so many updates; not official, and its record says so.")
     ] = None,
@@ -54,9 +56,16 @@ def superb(
     Interrupted at any point, the same command goes on; a task or a learning rate that fails doesn't stop the others.
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
+    from fairseq_budget.planning.machine import open_device
     from s3prl_upstreams.sweep import launch, settings
 
-    common: dict[str, Any] = {"upstream": upstream, "device": device, "seed": seed, "steps": steps, "halving": halving}
+    common: dict[str, Any] = {
+        "upstream": upstream,
+        "device": device or open_device(None).type,
+        "seed": seed,
+        "steps": steps,
+        "halving": halving,
+    }
     common["allow_incomplete"] = allow_incomplete
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
     path = None if checkpoint is None else str(checkpoint)
