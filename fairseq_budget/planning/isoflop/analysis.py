@@ -11,7 +11,7 @@ import numpy as np
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.arithmetic.units import human_flops
-from fairseq_budget.errors import ConfigError
+from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.objectives import OBJECTIVES, shape_of
 from fairseq_budget.planning.isoflop import parabola, parametric
 from fairseq_budget.planning.isoflop.intervals import CONFIDENCE, Array, interval, size_interval
@@ -108,15 +108,14 @@ def analyse(points: Sequence[Point], measure: str = "valid_loss", resamples: int
 
     Raises:
         ConfigError: too few resamples, or a negative seed.
-        BudgetError: a budget with too few sizes, or without an optimum inside its grid.
+        BudgetError: no budget with enough sizes and an optimum inside its grid; one among others is left out.
     """
     if resamples < FEWEST_RESAMPLES:
         raise ConfigError(f"`resamples` must be at least {FEWEST_RESAMPLES} to have a 2.5% tail, but is {resamples}")
     if seed < 0:
         raise ConfigError(f"`seed` must be 0 or more, but is {seed}")
-    groups = by_budget(points)
-    curves = [(runs, parabola.fit_parabola(runs, resamples, seed + i)) for i, runs in enumerate(groups)]
-    flops = [float(np.exp(np.mean(np.log([run.flops for run in runs])))) for runs in groups]
+    curves, left_out = _curves(by_budget(points), resamples, seed)
+    flops = [float(np.exp(np.mean(np.log([run.flops for run in runs])))) for runs, _ in curves]
     surface = parametric.fit_surface(points)
     samples = _parametric_samples(surface, flops, resamples // PARAMETRIC_SHARE, seed)
     budgets = tuple(_fit(curve, surface, *of) for curve, of in zip(curves, zip(flops, samples, strict=True), strict=True))
@@ -127,12 +126,27 @@ def analyse(points: Sequence[Point], measure: str = "valid_loss", resamples: int
         budgets=budgets,
         power_law_parabola=_power_law(flops, [fit.parabola for fit in budgets], [c.log_samples for _, c in curves]),
         power_law_parametric=_power_law(flops, [fit.parametric for fit in budgets], samples),
-        cautions=tuple(_cautions(curves, budgets, surface)),
+        cautions=(*left_out, *_cautions(curves, budgets, surface)),
         resamples=resamples,
         seed=seed,
         curves=tuple(curves),
         surface=surface,
     )
+
+
+def _curves(
+    groups: Sequence[list[Point]], resamples: int, seed: int
+) -> tuple[list[tuple[list[Point], parabola.Parabola]], list[str]]:
+    """Each budget's parabola, and a sentence for each budget that has none; raises what is wrong where no budget has one."""
+    found, problems = [], []
+    for place, runs in enumerate(groups):
+        try:
+            found.append((runs, parabola.fit_parabola(runs, resamples, seed + place)))
+        except BudgetError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    return found, [f"left out: {problem}" for problem in problems]
 
 
 def _parametric_samples(surface: parametric.Surface | None, flops: list[float], resamples: int, seed: int) -> list[Array]:

@@ -176,6 +176,14 @@ def test_refusals(points: list[Point], message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_budget_without_an_optimum_is_left_out_among_others() -> None:
+    result = analyse(parabola(FIVE) + parabola((1.5, 2, 3, 4), flops=4e18), resamples=100)
+    assert [fit.flops for fit in result.budgets] == [1e18]
+    assert result.cautions[0].startswith(
+        "left out: no optimum inside the grid at 4e+18 FLOPs: the smallest size is the best"
+    )
+
+
 def test_a_falling_curve_is_refused_though_its_parabola_has_a_minimum() -> None:
     falling = [Point("", SETTING, 1e18, 1e7 * math.exp(x), 2 + math.exp(-x), None) for x in range(5)]
     x, y = [math.log(p.params) for p in falling], [p.value for p in falling]
