@@ -56,7 +56,7 @@ class Found:
 
 
 def read_points(cells: Iterable[Cell], place: Place) -> Found:
-    """What the finished cells came to."""
+    """What the finished cells came to: curves in the order in which the study declares them, points along the axis."""
     groups: dict[tuple[str, str, float], list[tuple[Cell, PretrainingRecord]]] = {}
     remarks = []
     for cell in cells:
@@ -72,7 +72,8 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
         else:
             remarks.append(f"{cell.name}: {100 * record.share:.1f}% of its budget is spent; it is left out.")
     points = [_point(key, own, place) for key, own in groups.items()]
-    points.sort(key=lambda point: point.x)
+    order = list(dict.fromkeys(point.series for point in points))
+    points.sort(key=lambda point: (order.index(point.series), point.x))
     return Found(tuple(points), tuple([*remarks, *_not_comparable(points)]))
 
 
