@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairseq_budget.arithmetic import numbers
+from fairseq_budget.report.noise import pooled_deviation, two_errors
 from fairseq_budget.report.runs import PretrainRun
 
 
@@ -62,20 +63,13 @@ def curves(runs: Sequence[PretrainRun]) -> list[Curve]:
 
 
 def seed_deviation(found: Sequence[Curve]) -> float | None:
-    """Standard deviation of a loss over seeds, pooled over every point that has several; None where none has.
-
-    Pooled: the root of the mean variance, weighted by degrees of freedom.
-    """
-    repeated = [point.losses for curve in found for point in curve.points if len(point.losses) > 1]
-    if not repeated:
-        return None
-    squares = sum((len(losses) - 1) * statistics.variance(losses) for losses in repeated)
-    return math.sqrt(squares / sum(len(losses) - 1 for losses in repeated))
+    """Standard deviation of a loss over seeds, pooled over the points of all curves; None where no point has several."""
+    return pooled_deviation(point.losses for curve in found for point in curve.points)
 
 
 def noise(first: Point, second: Point, deviation: float) -> float:
-    """Two standard errors of the difference of two points' losses: what is less may be chance."""
-    return 2 * deviation * math.sqrt(1 / len(first.losses) + 1 / len(second.losses))
+    """What of the difference of two points may be chance."""
+    return two_errors(first.losses, second.losses, deviation)
 
 
 def _curve(runs: Sequence[PretrainRun]) -> Curve:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from fairseq_budget.arithmetic import numbers
-from fairseq_budget.report.studies.points import LOSSES, Found, Point, column, pooled_deviation
+from fairseq_budget.report.noise import pooled_deviation, two_errors
+from fairseq_budget.report.studies.points import LOSSES, Found, Point, column
 from fairseq_budget.studies.study import Study
 
 
@@ -25,7 +25,8 @@ def _of_metric(study: Study, found: Found, key: str) -> Iterator[str]:
 
 def _deviation(points: Sequence[Point], own: Sequence[Point], key: str) -> float | None:
     """Over seeds: of losses those of the same objective alone."""
-    return pooled_deviation([p for p in points if key not in LOSSES or p.objective == own[0].objective], key)
+    alike = [point for point in points if key not in LOSSES or point.objective == own[0].objective]
+    return pooled_deviation(point.values[key] for point in alike)
 
 
 def _best(study: Study, own: Sequence[Point], key: str, deviation: float | None) -> str:
@@ -47,7 +48,7 @@ def _best(study: Study, own: Sequence[Point], key: str, deviation: float | None)
 def _chance(best: Point, second: Point, key: str, distance: float, deviation: float | None) -> str:
     if deviation is None:
         return ", one seed each, so how much of that is chance isn't known"
-    chance = 2 * deviation * math.sqrt(1 / len(best.values[key]) + 1 / len(second.values[key]))
+    chance = two_errors(best.values[key], second.values[key], deviation)
     if distance > chance:
         return f", more than the {numbers.significant(chance, 2)} that seeds make"
     return f", which is within the {numbers.significant(chance, 2)} that seeds make: call it a tie"

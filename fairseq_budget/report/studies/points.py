@@ -115,12 +115,3 @@ def _not_comparable(points: Sequence[Point]) -> Iterable[str]:
 def _validation_data(record: PretrainingRecord) -> object:
     digests = (record.data.model_extra or {}).get("digests")
     return digests.get("valid") if isinstance(digests, dict) else None
-
-
-def pooled_deviation(points: Sequence[Point], key: str) -> float | None:
-    """Standard deviation over seeds, pooled over the points that have several; None where none has."""
-    repeated = [point.values[key] for point in points if len(point.values.get(key, ())) > 1]
-    if not repeated:
-        return None
-    squares = sum((len(numbers) - 1) * statistics.variance(numbers) for numbers in repeated)
-    return math.sqrt(squares / sum(len(numbers) - 1 for numbers in repeated))

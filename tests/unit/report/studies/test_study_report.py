@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.report.noise import pooled_deviation
 from fairseq_budget.report.studies.findings import sentences
 from fairseq_budget.report.studies.page import write_study_report
-from fairseq_budget.report.studies.points import pooled_deviation, read_points
+from fairseq_budget.report.studies.points import read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.studies import STUDIES
 from fairseq_budget.studies.place import Place
@@ -84,7 +85,7 @@ def test_seeds_are_one_point_and_published_numbers_stand_beside(place: Place) ->
 def test_what_was_found_is_told_with_its_chance(place: Place) -> None:
     """Deviations 0.141, 0.141 and 0.071 pool to 0.122: of two points of two seeds, 0.24 may be chance."""
     found = read_points(STUDY.runs(MINI, 2), place)
-    assert pooled_deviation(found.points, "valid_loss") == pytest.approx(0.1225, abs=1e-4)
+    assert pooled_deviation(point.values["valid_loss"] for point in found.points) == pytest.approx(0.1225, abs=1e-4)
     loss, keywords = sentences(STUDY, found)
     assert loss.startswith(
         "HuBERT, 1 TFLOP: validation loss is lowest, 4.1, at 20 (size, %), 0.15 from 40, which is within the 0.24"
