@@ -151,7 +151,7 @@ def home(corpus: Corpus, root: Path) -> Path:
 
 
 def _scan(part: Part, folder: Path) -> Manifest:
-    manifest = scan(folder)
+    manifest = scan(folder, remedy="unpack this part's archive again (delete the folder first)")
     if part.utterances not in (None, len(manifest)):
         raise BudgetError(
             f"`{folder}` has {len(manifest):,} audio files, {part.name} has {part.utterances:,}: unpack its archive again "

@@ -36,7 +36,12 @@ _FILES_OF_A_TASK = 64
 """A task of the pool takes more memory than the name of a file."""
 
 
-def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS, skip_bad: bool = False) -> Manifest:
+def scan(
+    root: str | Path,
+    extensions: tuple[str, ...] = EXTENSIONS,
+    skip_bad: bool = False,
+    remedy: str = "`--skip-bad` leaves them out",
+) -> Manifest:
     """A manifest of every audio file below `root`, in sorted order.
 
     Hidden files and folders (names that start with a dot) are left out; links are followed.  Files of formats that cannot be
@@ -44,6 +49,7 @@ def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS, skip_bad: b
 
     Args:
         skip_bad: go on without files whose header cannot be read, with a note that names them.
+        remedy: what to do about such files, for the error.
 
     Raises:
         BudgetError: there is no audio; or files whose header cannot be read, of which it names some.
@@ -61,17 +67,17 @@ def scan(root: str | Path, extensions: tuple[str, ...] = EXTENSIONS, skip_bad: b
         logger.warning("below `%s`, formats that can't be read are left out: %s (convert them to FLAC)", root, note)
     lengths = _measure(root, paths)
     if bad := [str(length) for length in lengths if isinstance(length, BudgetError)]:
-        _answer(bad, len(paths), skip_bad)
+        _answer(bad, len(paths), skip_bad, remedy)
     good = [(path, length) for path, length in zip(paths, lengths, strict=True) if isinstance(length, int)]
     return Manifest(root, [path for path, _ in good], np.array([length for _, length in good], dtype=np.int64))
 
 
-def _answer(bad: list[str], of: int, skip: bool) -> None:
+def _answer(bad: list[str], of: int, skip: bool, remedy: str) -> None:
     """Tell of the files that can't be used: all at once, rather than one at each attempt."""
     more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
     told = f"{len(bad)} of {of} files can't be used: {'; '.join(bad[:SHOWN])}{more}"
     if not skip or len(bad) == of:
-        raise BudgetError(bad[0] if of == 1 else f"{told}; `--skip-bad` leaves them out")
+        raise BudgetError(bad[0] if of == 1 else f"{told}; {remedy}")
     logger.warning("%s", told)
 
 

@@ -113,6 +113,16 @@ def test_a_part_that_is_not_complete(tmp_path: Path) -> None:
         list(prepare(tiny(), tmp_path, tmp_path / "m"))
 
 
+def test_a_damaged_file_is_unpacked_again(tmp_path: Path) -> None:
+    """This command has no `--skip-bad`: with a file less, a part is no longer itself."""
+    unpacked(tmp_path, *NAMES)
+    (tmp_path / "LibriSpeech/train-other-5/1/2/1-2-0001.flac").write_bytes(b"fLaC")
+    with pytest.raises(
+        BudgetError, match=r"1 of 3 files can't be used: .*1-2-0001\.flac.*; unpack this part's archive again"
+    ):
+        list(prepare(tiny(), tmp_path, tmp_path / "m"))
+
+
 def test_fetch_what_is_missing(tmp_path: Path) -> None:
     unpacked(tmp_path, NAMES[1])
     with serving(ARCHIVES, cuts=[None, 100]) as server:
