@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,10 +24,15 @@ from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_pro
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import get_objective, shape_of
+from fairseq_budget.planning.advice import Plan as Advised
+from fairseq_budget.planning.advice import advise as advise_on
 from fairseq_budget.planning.choice import PUBLISHED_FLOPS, Choice, NoChoice, choose
 
 _DEFAULTS = Setting()
 _SAMPLES = _DEFAULTS.samples_per_batch
+_PRICE = typer.Option(
+    "--price-per-device-hour", "--price-per-machine-hour", help="Adds what it costs; needs --step-seconds or --probe."
+)
 _PROBE_BATCH_HELP = f"Utterances x seconds that are probed (default: {SMALL_BATCH} on a CPU, the plan's on a GPU)."
 
 
@@ -55,19 +61,14 @@ def plan(
     step_seconds: Annotated[
         str | None, typer.Option(help="Measured seconds of an update, one number for each row, comma-separated.")
     ] = None,
-    price_per_device_hour: Annotated[
-        float | None,
-        typer.Option(
-            "--price-per-device-hour",
-            "--price-per-machine-hour",
-            help="Adds what it costs; needs --step-seconds or --probe.",
-        ),
-    ] = None,
+    price_per_device_hour: Annotated[float | None, _PRICE] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Run a few steps of each size here: time, speed, memory.")] = False,
     device: Annotated[str | None, typer.Option(help="Of the probe: cpu or cuda (default: a GPU if there is one).")] = None,
     precision: Annotated[str | None, typer.Option(help="Of the probe: fp32, bf16 or fp16 (default: the recipes').")] = None,
     probe_batch: Annotated[str | None, typer.Option(help=_PROBE_BATCH_HELP)] = None,
     probe_seconds: Annotated[float, typer.Option(help="Time for all sizes; the largest are scaled if it's short.")] = 60.0,
+    advise: Annotated[bool, typer.Option("--advise", help="Adds what the three papers say of the chosen run.")] = False,
+    runs: Annotated[list[Path] | None, typer.Option(help="With --advise: folders of finished runs of your own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs."""
@@ -80,17 +81,19 @@ def plan(
     probed = run_probe(objective, planned, *measured) if probe else None
     times = probed.update_seconds if probed else _seconds(step_seconds, len(planned))
     batches = [samples_per_batch or get_objective(objective).batch_samples(size) for size in planned]
-    runs = [
+    planned_runs = [
         plan_run(size.name, shape_of(objective, size, frontend=frontend), amounts, _full(setting, batch, packing), seconds)
         for size, batch, seconds in zip(planned, batches, times, strict=True)
     ]
     if price_per_device_hour is not None:
-        runs = price_runs(runs, price_per_device_hour)
-    choice = choose(objective, runs, frontend)
+        planned_runs = price_runs(planned_runs, price_per_device_hour)
+    choice = choose(objective, planned_runs, frontend)
+    advice = advise_on(objective, planned_runs, choice, amounts.amounts, frontend, runs or ()) if advise or runs else None
     if as_json:
-        print(json.dumps(_as_json(runs, choice, probed), indent=2))
+        print(json.dumps(_as_json(planned_runs, choice, probed) | ({"advice": asdict(advice)} if advice else {}), indent=2))
     else:
-        _print(runs, choice, probed)
+        _print(planned_runs, choice, probed)
+        print_advice(advice)
 
 
 def _full(setting: Setting, samples: int, packing: float | None) -> Setting:
@@ -178,6 +181,21 @@ def _print(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | N
     console.print(f"* {choice.explanation}", highlight=False, soft_wrap=not console.is_terminal)
     if probed is not None:
         print_probe(console, [run.name for run in runs], probed)
+
+
+def print_advice(advised: Advised | None) -> None:
+    """A row for each decision, and the command."""
+    if advised is None:
+        return
+    console = Console()
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("", "choose", "because"):
+        table.add_column(heading, overflow="fold")
+    for advice in advised.advice:
+        table.add_row(advice.about, advice.choice, advice.why)
+    console.print(table)
+    if advised.command:
+        console.print(advised.command, highlight=False, soft_wrap=True)
 
 
 def _cells(run: PlannedRun) -> Iterator[str]:

@@ -53,6 +53,12 @@ def superb_by_batch_size() -> list[Row]:
     return _table("batchsize_superb.csv")
 
 
+def word_errors_by_hours_heard() -> list[Row]:
+    """The same models fine-tuned, by hours heard: rows of hours_seen, ssl_batch, iteration, and word error rates in percent
+    after 10 min and 100 h of labels (ft10min_test_clean_wer, ...)."""
+    return _table("batchsize_hours_seen_wer.csv")
+
+
 def superb_by_sequence_length() -> list[Row]:
     """wav2vec 2.0 Base by length of its training utterances, frozen and not (Gao et al. 2022): ssl_seconds, mode and
     metrics, percent."""
