@@ -32,6 +32,7 @@ class Wav2Vec2(SpeechEncoder):
         self.quantizer = GumbelQuantizer(channels, config.latent_vars, config.latent_groups, width, config.latent_temp)
         self.project_q = nn.Linear(width, config.final_dim)
         self.final_proj = nn.Linear(config.encoder_embed_dim, config.final_dim)
+        self._similarities: dict[str, Tensor] = {}
 
     def forward(
         self,
@@ -94,9 +95,12 @@ class Wav2Vec2(SpeechEncoder):
             values = getattr(quantized, name).detach()
             found[name] = values.sum()  # as fairseq logs it
             found |= {f"{name}_{book + 1}": value for book, value in enumerate(values)}
-        if self.training and self.quantizer.updates % SIMILARITY_EVERY == 0:
-            found |= self.quantizer.similarities()
-        return found
+        if not self.training:
+            return found
+        updates = self.quantizer.updates
+        if updates and updates % SIMILARITY_EVERY == 0:  # at first they are random
+            self._similarities = self.quantizer.similarities()
+        return found | self._similarities  # in every update from then on: fairseq's meters know no gaps
 
 
 def draw_distractors(batch: int, masked: int, count: int) -> Tensor:

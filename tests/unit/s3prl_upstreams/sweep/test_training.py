@@ -24,8 +24,8 @@ def separate_run(settings: Settings, rate: float, folder: Path) -> dict[str, Any
     """A run of s3prl's own runner, alone, and its last states."""
     args, config = for_cell(*s3prl_settings(settings, folder), folder, rate)
     runner = importlib.import_module("s3prl.downstream.runner")
-    plain = runner.SummaryWriter
-    runner.SummaryWriter = scores.recording(plain, folder, None)
+    plain = runner.SummaryWriter  # or what an evaluation in this process has put in its place
+    runner.SummaryWriter = scores.recording(importlib.import_module("tensorboardX").SummaryWriter, folder, None)
     try:
         randomness.seed(args.seed)
         runner.Runner(args, config).train()
