@@ -46,19 +46,26 @@ class LightHub(types.ModuleType):
 
 
 def install() -> LightHub:
-    """Make the light hub what ``from s3prl import hub`` gives; returns it.  To be called before s3prl's runner is imported.
+    """Make the light hub what ``from s3prl import hub`` gives, and has given to s3prl's runner; returns it.
 
     Raises BudgetError if s3prl's own hub has one of our names.
     """
     present = sys.modules.get(NAME)
     if isinstance(present, LightHub):
-        return present
+        return _shown_to_runner(present)
     taken = [name for name in UPSTREAMS if hasattr(present, name)] if present is not None else []
     if taken:
         raise BudgetError(f"s3prl already has upstreams called {', '.join(taken)}: another plugin took these names")
     hub = LightHub()
     sys.modules[NAME] = hub
     importlib.import_module("s3prl").hub = hub
+    return _shown_to_runner(hub)
+
+
+def _shown_to_runner(hub: LightHub) -> LightHub:
+    """A runner that was imported before has taken another hub."""
+    if "s3prl.downstream.runner" in sys.modules:
+        sys.modules["s3prl.downstream.runner"].hub = hub
     return hub
 
 
