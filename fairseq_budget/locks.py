@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from fairseq_budget.errors import BudgetError
 
+RUN = ".lock"
+"""The lock of a training run, in its folder of checkpoints."""
 ENDING = 20.0
 """Seconds to wait for a process that is ending: what loads its data ends some seconds after it."""
 
@@ -47,6 +49,17 @@ def alone(path: Path, wait: float | None = None) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def held(path: Path) -> bool:
+    """Whether a process has a lock; nothing is made where there is none."""
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def owner(path: Path) -> str:

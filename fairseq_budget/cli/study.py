@@ -203,12 +203,12 @@ def _seeds(scale: str, seeds: int | None) -> int:
 def _how(
     scale: str, device: str | None, launcher: str | None, jobs: int | None, data: Path | None, extra: list[str] | None
 ) -> How:
-    import torch
     from joblib import cpu_count
 
+    from fairseq_budget.planning.machine import open_device
     from fairseq_budget.studies.launch import BASIC, JOBLIB, LAUNCHERS, How
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or open_device(None).type
     launcher = launcher or (JOBLIB if check_scale(scale) == MINI and device.startswith("cpu") else BASIC)
     if launcher not in LAUNCHERS:
         raise unknown_name("launcher", launcher, LAUNCHERS)

@@ -10,6 +10,9 @@ from fairseq_budget.arithmetic.budget import SPENT, share_spent
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.records.base import Entries, Measured, Name, Number, Record, renamed
 
+STOPPED_EARLY = "asked to stop before training began"
+"""What the log of a run says that leaves no record for that reason."""
+
 
 def _amounts(values: Any) -> Any:
     """Amounts under today's names, without those that are null."""

@@ -14,9 +14,8 @@ from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, SECONDS_PER_HOUR
-from fairseq_budget.data.packing import pack
 from fairseq_budget.data.packing.librispeech import UTTERANCES, librispeech_like
-from fairseq_budget.data.packing.statistics import samples_heard
+from fairseq_budget.data.packing.statistics import filled
 from fairseq_budget.data.segments import check_limits, cut
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.objectives import of_model
@@ -109,8 +108,6 @@ def _crops(lengths: np.ndarray, segment: float | None, least: int, most: int) ->
 @cache
 def _filled(rule: str, crops: bytes, samples: int, padding: bool) -> float:
     lengths = np.frombuffer(crops, dtype=np.int64)
-    packer = pack(rule, lengths, samples, padding=padding)
-    batches = packer.batches(np.random.default_rng(0))
-    if not batches:
+    if not (share := filled(rule, lengths, samples, padding)):
         raise BudgetError(f"`task.batching` = {rule} drops every batch of this corpus")
-    return samples_heard(packer, lengths, batches) / (len(batches) * samples)
+    return share

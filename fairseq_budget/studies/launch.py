@@ -76,7 +76,7 @@ def run(cells: Sequence[Cell], place: Place, how: How) -> None:
     names = teachers(cells)
     train([cell for cell in cells if cell.name in names], place, how)
     for name in names:
-        _labels(place, how, "--label-dir", str(place.folder / "labels" / name), "--checkpoint", str(place.checkpoint(name)))
+        _labels(place, how, "--label-dir", str(place.labels_by(name)), "--checkpoint", str(place.checkpoint(name)))
     train(cells, place, how)
     evaluate(cells, place, how)
 

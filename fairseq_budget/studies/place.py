@@ -54,7 +54,11 @@ class Place:
 
     def labels(self, cell: Cell) -> Path:
         """Those that a cell is trained on."""
-        return self.data if cell.teacher is None else self.folder / "labels" / cell.teacher
+        return self.data if cell.teacher is None else self.labels_by(cell.teacher)
+
+    def labels_by(self, teacher: str) -> Path:
+        """Clusters of a cell's features."""
+        return self.folder / "labels" / teacher
 
     def report(self, study: str) -> Path:
         """Its tables and figures."""

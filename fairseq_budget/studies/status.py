@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
-
+from fairseq_budget import locks
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.downstream import DownstreamRecord
-from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.records.pretraining import STOPPED_EARLY, PretrainingRecord
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.study import Cell
 
-STOPPED_EARLY = "asked to stop before training began"
-"""What the log of such a run says."""
 LAST_BYTES = 2**18
 """Of a log that are looked through."""
 DONE, RUNNING, STOPPED, FAILED, MISSING = "done", "running", "stopped", "failed", "missing"
@@ -68,7 +65,7 @@ def _state(cell: Cell, place: Place) -> State:
     share = 0.0 if record is None else min(record.share, 1.0)
     if record is not None and record.finished:
         return State(cell, DONE, share, scored)
-    if _locked(place, cell):
+    if locks.held(place.checkpoint(cell).with_name(locks.RUN)):
         return State(cell, RUNNING, share, scored)
     if record is not None:
         return State(cell, STOPPED, share, scored)
@@ -91,15 +88,3 @@ def _has_score(cell: Cell, task: str, place: Place) -> bool:
         return path.is_file() and DownstreamRecord.read(path).finished
     except BudgetError:
         return False
-
-
-def _locked(place: Place, cell: Cell) -> bool:
-    """Whether a process trains in the cell's folder."""
-    path = place.run(cell) / "checkpoints" / ".lock"
-    if not path.is_file():
-        return False
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True

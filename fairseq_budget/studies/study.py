@@ -9,9 +9,9 @@ from fairseq_budget.errors import unknown_name
 
 PAPER, MINI = "paper", "mini"
 SCALES = (PAPER, MINI)
+"""As published, for a cluster; and from mel frames in mini sizes, for a laptop in less than an hour."""
 SEED = 1337
 """The recipes' own; further seeds count up from it."""
-"""As published, for a cluster; and from mel frames in mini sizes, for a laptop in less than an hour."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.data.packing import Packer
+from fairseq_budget.data.packing import Packer, pack
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,16 @@ def measure(packer: Packer, lengths: np.ndarray, longest_crop: int, max_samples:
         spread_seconds=float(np.mean([np.ptp(lengths[batch]) for batch in found])) / SAMPLE_RATE,
         meet_again=_meet_again(found, packer.batches(np.random.default_rng((seed, 2))), len(lengths)),
     )
+
+
+def filled(rule: str, lengths: np.ndarray, max_samples: int, padding: bool = False) -> float:
+    """Share of its batches' room that a corpus fills by a rule in an epoch; 0 where the rule drops every batch.
+
+    Shape: lengths (N,) int, as utterances are cropped.
+    """
+    packer = pack(rule, lengths, max_samples, padding=padding)
+    found = packer.batches(np.random.default_rng(0))
+    return samples_heard(packer, lengths, found) / (len(found) * max_samples) if found else 0.0
 
 
 def samples_heard(packer: Packer, lengths: np.ndarray, batches: list[np.ndarray]) -> int:

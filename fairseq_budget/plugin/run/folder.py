@@ -9,8 +9,6 @@ from filelock import FileLock
 
 from fairseq_budget import locks
 
-LOCK = ".lock"
-
 _held: list[FileLock] = []
 
 
@@ -25,4 +23,4 @@ def hold(settings: Any) -> None:
     while _held:
         _held.pop().release()
     if settings is not None and Path(settings.save_dir).is_dir():  # fairseq makes it before the task
-        _held.append(locks.acquire(Path(settings.save_dir, LOCK)))
+        _held.append(locks.acquire(Path(settings.save_dir, locks.RUN)))

@@ -31,6 +31,7 @@ from fairseq_budget.plugin.run.results import Results
 from fairseq_budget.plugin.run.signals import Interruption
 from fairseq_budget.plugin.run.stalls import StallGuard
 from fairseq_budget.plugin.run.waiting import Waiting
+from fairseq_budget.records.pretraining import STOPPED_EARLY
 
 logger = logging.getLogger(__name__)
 
@@ -90,8 +91,7 @@ class Run:
 
     def _do_not_start(self) -> None:
         """A signal came before there was anything to save."""
-        # studies look for these words
-        logger.info("asked to stop before training began: nothing is lost, the same command goes on")
+        logger.info("%s: nothing is lost, the same command goes on", STOPPED_EARLY)
         self.control.do_not_start()
         if self.is_master:
             self.interruption.hand_on()

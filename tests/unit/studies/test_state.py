@@ -12,10 +12,11 @@ from filelock import FileLock
 
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.pretraining import STOPPED_EARLY
 from fairseq_budget.studies import data, launch
 from fairseq_budget.studies.checks import find_obstacles
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.status import DONE, FAILED, MISSING, RUNNING, STOPPED, STOPPED_EARLY, states
+from fairseq_budget.studies.status import DONE, FAILED, MISSING, RUNNING, STOPPED, states
 from fairseq_budget.studies.study import MINI, PAPER, Cell
 
 CELL = Cell("a-cell", "tera", ("size=0.05",), "TERA", 1, tasks=("ks",))
