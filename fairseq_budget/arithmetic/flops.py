@@ -30,7 +30,7 @@ OF_THE_OBJECTIVE = frozenset({"head", "targets"})
 def passes(shape: ModelShape, component: str) -> int:
     """How often a training step pays for a component's forward pass."""
     fixed = component == "targets" or (component == shape.frontend.component and not shape.frontend.learns)
-    return 1 if fixed else BACKWARD_AND_FORWARD
+    return 1 if fixed or component in shape.frozen else BACKWARD_AND_FORWARD
 
 
 def masked_frames(frames: int, mask_prob: float, mask_length: int) -> int:
@@ -56,19 +56,20 @@ def forward_flops(shape: ModelShape, samples: int) -> dict[str, int]:
     - `positional`: ``2 * T * d * (d / groups) * kernel``
     - `linear`: for each layer the four attention projections and the feed-forward, ``2 * T * (4 d d + 2 d f)``
     - `attention`: for each layer the two products, ``2 * 2 * T * T * d``
-    - `head`: what the objective adds on the M masked frames
+    - `head`: what the objective adds on the M masked frames, or on all
     - `targets`: what it computes to have something to predict
     """
     frontend, dim = shape.frontend, shape.dim
     frames = frontend.frames(samples)
     masked = masked_frames(frames, shape.mask_prob, shape.mask_length)
+    scored = frames if shape.head.scores_every_frame else masked
     return {
         frontend.component: frontend.flops(samples),
         "projection": 2 * frames * frontend.width * dim if frontend.width != dim else 0,
         "positional": 2 * frames * dim * (dim // shape.pos_groups) * shape.pos_kernel,
         "linear": shape.layers * 2 * frames * (4 * dim * dim + 2 * dim * shape.ffn),
         "attention": shape.layers * 4 * frames * frames * dim,
-        "head": shape.head.flops(shape, masked),
+        "head": shape.head.flops(shape, scored),
         "targets": shape.head.target_flops(shape, samples, masked),
     }
 
@@ -111,10 +112,14 @@ def hardware_flops(
 def _executed_flops(shape: ModelShape, samples: int, recomputed: frozenset[str], frontend_learns: bool) -> int:
     frontend, components = shape.frontend, forward_flops(shape, samples)
     others = {name: flops for name, flops in components.items() if name != frontend.component}
-    total = sum((passes(shape, name) + (name in recomputed)) * flops for name, flops in others.items())
+    again = {name for name in recomputed if passes(shape, name) == BACKWARD_AND_FORWARD}
+    total = sum((passes(shape, name) + (name in again)) * flops for name, flops in others.items())
     total += components[frontend.component]
-    if not (frontend_learns and frontend.learns):
+    if "linear" in shape.frozen:  # the head's input needs no gradient
+        total -= components["head"]
+    if not (frontend_learns and frontend.learns) or frontend.component in shape.frozen:
         masked = masked_frames(frontend.frames(samples), shape.mask_prob, shape.mask_length)
-        return total - components["projection"] - shape.head.flops_on_frames(shape, masked)
-    again = components[frontend.component] if frontend.component in recomputed else 0
-    return total + frontend.backward_flops(samples) + again
+        projection = 0 if "projection" in shape.frozen else components["projection"]
+        return total - projection - shape.head.flops_on_frames(shape, masked)
+    once_more = components[frontend.component] if frontend.component in again else 0
+    return total + frontend.backward_flops(samples) + once_more

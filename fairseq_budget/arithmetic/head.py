@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from fairseq_budget.arithmetic.shape import ModelShape
@@ -21,6 +21,9 @@ class Head(ABC):
 
     Frozen, so that counts can be cached by shape.
     """
+
+    scores_every_frame: ClassVar[bool] = False
+    """Whether it is computed on every frame, rather than on the masked ones."""
 
     @property
     def labels(self) -> int:

@@ -12,7 +12,7 @@ Definitions, for W ranks, A accumulated steps, S samples a batch and rank, packi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 from fairseq_budget.arithmetic.budget import Budget
@@ -21,7 +21,7 @@ from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.shape import ModelShape
-from fairseq_budget.arithmetic.units import SAMPLE_RATE, SECONDS_PER_HOUR
+from fairseq_budget.arithmetic.units import SAMPLE_RATE, SECONDS_PER_HOUR, hours_from_samples
 from fairseq_budget.errors import BudgetError, ConfigError
 
 
@@ -119,6 +119,38 @@ def plan_run(
         return run
     wall_hours = updates * step_seconds / SECONDS_PER_HOUR
     return replace(run, step_seconds=step_seconds, wall_hours=wall_hours, device_hours=wall_hours * setting.ranks)
+
+
+def plan_phases(name: str, phases: Sequence[tuple[int | None, ModelShape]], budget: Budget, setting: Setting) -> PlannedRun:
+    """The same of a run whose parts are trained in turns, as in fine-tuning.
+
+    Args:
+        phases: updates of each and what is trained in it; the last one, with None, lasts as long as there is budget.
+
+    Raises:
+        ConfigError, BudgetError: see :func:`plan_run`.
+    """
+    total = Ledger()
+    for limit, shape in phases:
+        setting.validate(shape)
+        update = _one_update(shape, setting, None)
+        one, spent = amounts_spent(update), amounts_spent(total)
+        whole = _updates(name, budget, update) if not total.updates else math.inf
+        left = min((amount - spent[currency]) / one[currency] for currency, amount in budget.amounts.items())
+        updates = int(min(math.ceil(round(left, 6)), whole, math.inf if limit is None else limit))
+        total.flops += updates * update.flops
+        total.samples += updates * update.samples
+        total.updates += updates
+    hours = hours_from_samples(total.samples)
+    return PlannedRun(
+        name=name,
+        params=count_parameters(phases[0][1]),
+        flops_per_update=round(total.flops / total.updates),
+        updates=total.updates,
+        flops=total.flops,
+        hours_heard=hours,
+        epochs=hours / setting.data_hours,
+    )
 
 
 def price_runs(runs: Iterable[PlannedRun], price_per_device_hour: float) -> list[PlannedRun]:

@@ -28,6 +28,8 @@ class ModelShape:
     pos_groups: int = 16
     mask_prob: float = 0.8
     mask_length: int = 10
+    frozen: frozenset[str] = frozenset()
+    """Components that aren't trained, though they could be: they run forward only."""
 
     def frames(self, samples: int) -> int:
         """Frames that the front end makes of `samples` samples; 0 when the crop is too short."""

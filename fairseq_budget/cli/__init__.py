@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from fairseq_budget.cli import (
     analyse,
+    asr,
     bench,
     check,
     collate,
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(analyse.app, name="analyse")
+app.add_typer(asr.app, name="asr")
 app.command("check")(check.check)
 app.add_typer(bench.app, name="bench")
 app.command("collate")(collate.collate)

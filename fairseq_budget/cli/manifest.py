@@ -31,7 +31,7 @@ def manifest(
     max_seconds: Annotated[float, typer.Option(help="Leave out what is longer.")] = math.inf,
     hours: Annotated[
         str | None,
-        typer.Option(help="Subsets for training, such as 1,10,100 h: each within the larger ones, speakers balanced."),
+        typer.Option(help="Subsets for training, such as 10min,1,10,100: each within the larger ones, speakers balanced."),
     ] = None,
     segment_seconds: Annotated[
         float | None,
@@ -51,13 +51,14 @@ def manifest(
     from fairseq_budget.data.selection import Selection, open_audio
     from fairseq_budget.data.speakers import LIBRISPEECH_RULE
 
+    subsets = _parse_hours(hours)
     selection = Selection(
         seed,
         min_seconds,
         max_seconds,
         valid_share,
         valid_speakers,
-        _parse_hours(hours),
+        tuple(subsets),
         segment_seconds,
         cross_speakers,
         speaker_rule or LIBRISPEECH_RULE,
@@ -66,18 +67,28 @@ def manifest(
     valid_audio = open_audio(valid_root, skip_bad) if valid_root else None
     headers = [None if plain else selection.header("manifest", origin) for origin in (audio, valid_audio or audio)]
     for size, *parts in selection.make(audio, valid_audio):
-        folder = out if size is None else out.with_name(f"{out.name}_{size:g}h")
+        folder = out if size is None else out.with_name(f"{out.name}_{subsets[size]}")
         for name, part, header in zip(("train", "valid"), parts, headers, strict=True):
             path = folder / f"{name}.tsv"
             part.write(path, header)
             typer.echo(f"{name}: {len(part)} utterances, {part.hours:.3f} h, {path}{_describe(part)}")
 
 
-def _parse_hours(text: str | None) -> tuple[float, ...]:
+def _parse_hours(text: str | None) -> dict[float, str]:
+    """Hours of each subset, and what its folder's name ends with."""
     try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
+        return dict(_parse_subset(part.strip()) for part in text.split(",")) if text else {}
     except ValueError:
-        raise ConfigError(f"`--hours {text}`: expected numbers with commas between them, such as 1,10,100") from None
+        raise ConfigError(
+            f"`--hours {text}`: expected hours, or minutes as 10min, with commas between them, such as 10min,1,10,100"
+        ) from None
+
+
+def _parse_subset(text: str) -> tuple[float, str]:
+    if text.endswith("min"):
+        minutes = float(text.removesuffix("min"))
+        return minutes / 60, f"{minutes:g}min"
+    return float(text), f"{float(text):g}h"
 
 
 def _describe(part: Utterances) -> str:

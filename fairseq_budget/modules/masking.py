@@ -12,13 +12,13 @@ SHORTEST_MASKABLE = 2
 """Frames below which nothing can be both masked and seen."""
 
 
-def draw_mask(frames: list[int], mask_prob: float, mask_length: int, min_spans: int = 2) -> Tensor:
+def draw_mask(frames: list[int], mask_prob: float, mask_length: int, min_spans: int = 2, equal: bool = True) -> Tensor:
     """Draw span masks on the CPU from torch's global generator.
 
     For an utterance of T frames, ``mask_prob * T / mask_length`` span starts (rounded up or down at random) are drawn
     without replacement; spans may overlap (wav2vec 2.0, section 4.1, and HuBERT, as fairseq's `compute_mask_indices` with
-    static lengths does it).  Every utterance is then reduced at random to the number of masked frames of the poorest, so
-    that the batch's losses form a rectangle.
+    static lengths does it).  Where they are to be `equal`, every utterance is then reduced at random to the number of masked
+    frames of the poorest, so that the batch's losses form a rectangle.
 
     Shape: frames (B numbers) -> mask (B, max F), bool, on the CPU.
     """
@@ -34,7 +34,7 @@ def draw_mask(frames: list[int], mask_prob: float, mask_length: int, min_spans: 
     # a frame is masked when more spans began up to it than had begun a span's length before
     begun, frame = starts.cumsum(1), torch.arange(max(frames))
     over = begun.gather(1, (frame - span).clamp(min=0)) * (frame >= span)
-    return _equalise(begun > over)
+    return _equalise(begun > over) if equal else begun > over
 
 
 def _equalise(mask: Tensor) -> Tensor:

@@ -33,20 +33,24 @@ def _find() -> dict[str, Objective]:
     return {name: import_module(f"{__name__}.{name}.defaults").OBJECTIVE for name in ordered}
 
 
-OBJECTIVES: dict[str, Objective] = _find()
+_ALL = _find()
+OBJECTIVES: dict[str, Objective] = {name: objective for name, objective in _ALL.items() if objective.pretrains}
+"""What models are pre-trained by."""
+FINE_TUNING: dict[str, Objective] = {name: objective for name, objective in _ALL.items() if not objective.pretrains}
+"""What pre-trained models are fine-tuned by."""
 
 
 def get_objective(name: str) -> Objective:
-    """The objective called `name`; an unknown name is an error that lists the known ones."""
-    if name not in OBJECTIVES:
+    """The objective called `name`; an unknown name is an error that lists those of pre-training."""
+    if name not in _ALL:
         raise unknown_name("objective", name, OBJECTIVES)
-    return OBJECTIVES[name]
+    return _ALL[name]
 
 
 def of_model(name: str) -> Objective:
     """The objective that a registered model of ours, or one of stock fairseq's, stands for."""
-    known = {f"{MODEL_PREFIX}{objective.name}": objective for objective in OBJECTIVES.values()}
-    known |= {stock: objective for objective in OBJECTIVES.values() for stock in objective.stock_names}
+    known = {f"{MODEL_PREFIX}{objective.name}": objective for objective in _ALL.values()}
+    known |= {stock: objective for objective in _ALL.values() for stock in objective.stock_names}
     if name not in known:
         raise ConfigError(f"no model called `{name}` is known here: expected one of {', '.join(known)}")
     return known[name]

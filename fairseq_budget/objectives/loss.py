@@ -19,11 +19,13 @@ UNITS = {"bits": 1 / math.log(2), "L1": 1.0}
 class Loss:
     """The loss of a batch: a sum over masked frames, as fairseq's criterions have it.
 
-    Shape: total (), to be divided by `frames`, the number of masked frames summed over.  `terms` are sums over the same
-    frames and `averages` are plain values of the batch; both are detached and only logged.
+    Shape: total (), to be divided by `frames`, the number of masked frames summed over (of utterances, for CTC).  `terms`
+    are sums over the same frames, `averages` are plain values of the batch, and `ratios` are parts and wholes to be summed
+    before they are divided; all are detached and only logged.
     """
 
     total: Tensor
     frames: int
     terms: dict[str, Tensor] = field(default_factory=dict)
     averages: dict[str, Tensor] = field(default_factory=dict)
+    ratios: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)

@@ -74,6 +74,8 @@ class Objective:
     """Published size relative to Slim, in percent of parameters; of other sizes see :meth:`percent`."""
     needs_labels: bool = False
     """Whether every frame of the training audio needs a label."""
+    pretrains: bool = True
+    """Whether models are pre-trained by it; otherwise they are fine-tuned."""
     stock_names: tuple[str, ...] = ()
     """What stock fairseq calls its model; checkpoints of it are read."""
     samples_per_batch: Mapping[str, int] = field(default_factory=dict)

@@ -38,6 +38,8 @@ class BudgetPretrainingCriterion(FairseqCriterion):
         logged |= {"ntokens": loss.frames, "nsentences": len(sample["id"])}
         logged |= {name: term * (1 if name == "correct" else self.unit) for name, term in loss.terms.items()}
         logged |= {f"mean_{name}": value for name, value in loss.averages.items()}
+        for name, (part, whole) in loss.ratios.items():
+            logged |= {f"part_{name}": part, f"whole_{name}": whole}
         # a loss that is no number gets a gradient that is none, by which the task judges it; any other stays as it is
         return loss.total * (1 + 0 * loss.total.detach()), loss.frames, logged
 
@@ -54,6 +56,9 @@ class BudgetPretrainingCriterion(FairseqCriterion):
                 metrics.log_scalar(name, total / frames, frames, round=4)
             elif name == "correct":
                 metrics.log_scalar("accuracy", total / frames, frames, round=4)
+            elif name.startswith("part_"):
+                ratio, whole = name.removeprefix("part_"), totals[name.replace("part_", "whole_", 1)]
+                metrics.log_scalar(ratio, total / max(whole, 1), whole, round=4)
             elif name.startswith("mean_"):
                 metrics.log_scalar(name.removeprefix("mean_"), total / batches, batches, round=2)
 

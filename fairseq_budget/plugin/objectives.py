@@ -9,7 +9,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import register_model
 from fairseq.tasks import register_task
 
-from fairseq_budget.objectives import MODEL_PREFIX, OBJECTIVES, Objective, model_class
+from fairseq_budget.objectives import FINE_TUNING, MODEL_PREFIX, OBJECTIVES, Objective, model_class
 from fairseq_budget.plugin.config import LabelledConfig, PretrainingConfig
 from fairseq_budget.plugin.models import ModelAdapter
 from fairseq_budget.plugin.tasks import BudgetTask
@@ -32,7 +32,7 @@ def _register_task(objective: Objective) -> type[BudgetTask]:
     return register_task(f"{MODEL_PREFIX}{objective.name}_pretraining", dataclass=config)(kind)
 
 
-MODELS: dict[str, Any] = {name: _register_model(objective) for name, objective in OBJECTIVES.items()}
+MODELS: dict[str, Any] = {name: _register_model(objective) for name, objective in (OBJECTIVES | FINE_TUNING).items()}
 """The registered model of each objective."""
 TASKS: dict[str, type[BudgetTask]] = {name: _register_task(objective) for name, objective in OBJECTIVES.items()}
 """The registered task of each objective."""

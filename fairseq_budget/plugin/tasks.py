@@ -10,21 +10,25 @@ from fairseq.tasks import FairseqTask
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.checkpoints import digest
 from fairseq_budget.objectives import Objective
+from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.run.data import open_split
-from fairseq_budget.plugin.run.labels import run_labels
+from fairseq_budget.plugin.run.labels import Labels, run_labels
 from fairseq_budget.plugin.run.origin import refuse_another_model
 from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
 from fairseq_budget.plugin.run.statistics import measure_statistics
 from fairseq_budget.plugin.run.waiting import WatchedEpochs
 from fairseq_budget.plugin.steps import Steps
+from fairseq_budget.records.pretraining import PretrainingRecord
 
 
 class BudgetTask(Steps, FairseqTask):
-    """Pre-training on a budget; `plugin/objectives.py` registers a subclass for each objective."""
+    """Training on a budget; `plugin/objectives.py` registers a subclass for each objective."""
 
     objective: Objective
+    dataset_kind: type[PretrainingDataset] = PretrainingDataset
+    record_kind: type[PretrainingRecord] = PretrainingRecord
 
     def __init__(self, cfg: Any) -> None:
         super().__init__(cfg)
@@ -32,28 +36,43 @@ class BudgetTask(Steps, FairseqTask):
         self.network: Any = None
         with user_errors():
             self.run = Run(cfg, self.root)
-            settings = self.root.get("checkpoint")
-            self.labels = run_labels(cfg, self.run.origin, settings) if self.objective.needs_labels else None
+            self.labels = self.open_labels(cfg) if self.objective.needs_labels else None
+
+    def open_labels(self, cfg: Any) -> Labels:
+        """What is predicted; raises BudgetError where it isn't there, or isn't that of the checkpoint."""
+        return run_labels(cfg, self.run.origin, self.root.get("checkpoint"))
 
     @classmethod
     def setup_task(cls, cfg: Any, **kwargs: Any) -> BudgetTask:
         return cls(cfg)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        if self.labels is not None:
-            self.run.control.fill_in_labels(cfg, self.labels.classes, self.labels.rate)
         with user_errors():
+            self.prepare(cfg)
             self.network = super().build_model(cfg, from_checkpoint)
+            self.begin_weights(cfg)
             refuse_another_model(self.network, self.run.origin)
             self.run.generations.foresee(count_parameters(self.network.model_shape), self.cfg.checkpoints)
         self.record = RunRecord(self)
         return self.network
 
+    def prepare(self, cfg: Any) -> None:
+        """Fill in what the model's configuration `cfg` has from elsewhere."""
+        if self.labels is not None:
+            self.run.control.fill_in(cfg, **self.labels.model_settings())
+
+    def begin_weights(self, cfg: Any) -> None:
+        """Give the model that was built its first weights, where they aren't those that it was built with."""
+
+    def record_entries(self) -> dict[str, Any]:
+        """What the record of such a run has besides."""
+        return {}
+
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
         others = {name: data.manifest for name, data in self.datasets.items() if name != split}
         training = split == self.root.dataset.train_subset
         with user_errors():
-            self.datasets[split] = open_split(self.cfg, split, self.labels, others, training)
+            self.datasets[split] = open_split(self.cfg, split, self.labels, others, training, self.dataset_kind)
             self.run.corpus.note(split, self.datasets[split].manifest)
             # fairseq loads the training split last: by then a checkpoint's model is there
             if training and self.network is not None:

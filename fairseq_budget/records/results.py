@@ -11,6 +11,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.records.names import size_of_upstream, upstream_name
 from fairseq_budget.records.pretraining import PretrainingRecord
 
@@ -51,7 +52,7 @@ def read_results(folders: Iterable[Path]) -> list[Result]:
 
 def _read(path: Path, kind: str | None) -> Result | None:
     """The result in a record; None for one of another kind, and for a trial of a sweep."""
-    if kind == PretrainingRecord.KIND:
+    if kind == PretrainingRecord.KIND or kind in AFTER_PRETRAINING - {DownstreamRecord.KIND}:
         return None
     record = DownstreamRecord.read(path)
     if record.is_trial:

@@ -11,6 +11,7 @@ from fairseq_budget.arithmetic.numbers import percent
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.report.runs import (
     DownstreamRun,
     PretrainRun,
@@ -58,7 +59,7 @@ def read_study(out: Path) -> Study:
     """
     records = find_records(out)
     scored = [path.parent for path, kind in records.items() if kind == DownstreamRecord.KIND]
-    trained = [path.parent for path, kind in records.items() if kind != DownstreamRecord.KIND]
+    trained = [path.parent for path, kind in records.items() if kind not in AFTER_PRETRAINING]
     pretrain = [replace(read_pretrain_run(folder), name=_name(folder, trained, out)) for folder in trained]
     downstream = [run for folder in scored if (run := read_downstream_run(folder)) is not None]
     if not pretrain and not downstream:

@@ -38,7 +38,7 @@ LAYERS = (
         "fairseq_budget.checkpoints",
     ),
     ("fairseq_budget.records", "fairseq_budget.recipes"),
-    ("fairseq_budget.labels", "fairseq_budget.planning", "fairseq_budget.diagnostics"),
+    ("fairseq_budget.labels", "fairseq_budget.planning", "fairseq_budget.diagnostics", "fairseq_budget.asr"),
     ("fairseq_budget.plugin",),
     ("fairseq_budget.studies",),
     ("fairseq_budget.report",),

@@ -16,7 +16,7 @@ from pathlib import Path
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.records.base import FILE, find_records
-from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.records.pretraining import PretrainingRecord
 
 SAME_BUDGET = 1.03
@@ -113,7 +113,7 @@ def _read(path: Path, measure: str, wanted: Wanted) -> Iterator[Point]:
     if path.is_file() and path.suffix == ".csv":
         yield from _read_table(path, measure, wanted)
         return
-    records = [record for record, kind in find_records(path).items() if kind != DownstreamRecord.KIND]
+    records = [record for record, kind in find_records(path).items() if kind not in AFTER_PRETRAINING]
     if not records:
         raise BudgetError(f"{path}: neither a CSV file nor a folder with a {FILE} below it; give that of the runs")
     for record in records:

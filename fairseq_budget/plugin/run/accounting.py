@@ -113,7 +113,7 @@ def cost_of(network: SpeechEncoder, samples: list[int], padded: int, first_pass:
         padded: samples of each row, with padding.
         first_pass: whether the corpus is heard for the first time, so that all of this is new.
     """
-    shape = network.model_shape
+    shape = network.step_shape
     executed = hardware_flops(
         shape, [padded] * len(samples), network.encoder.layers_run, network.recomputed, network.config.feature_grad_mult > 0
     )

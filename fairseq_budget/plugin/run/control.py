@@ -91,7 +91,8 @@ class Control:
             self._save_interval, checkpoint.save_interval_updates = checkpoint.save_interval_updates, self.updates_done
 
     @staticmethod
-    def fill_in_labels(model: Any, classes: int, rate: float) -> None:
-        """Dictionary and label rate belong to the labels; `model` is that section of the configuration."""
-        with open_dict(model):
-            model.num_classes, model.label_rate = classes, rate
+    def fill_in(section: Any, **settings: Any) -> None:
+        """Settings of a section of the configuration that follow from the data, or from a checkpoint."""
+        with open_dict(section):
+            for name, value in settings.items():
+                section[name] = value

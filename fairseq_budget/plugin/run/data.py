@@ -11,7 +11,7 @@ from fairseq_budget.data.manifest import Manifest, Utterances
 from fairseq_budget.plugin.audio_source import check_files, re_cut
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.run.bad_audio import MAX_SHARE
-from fairseq_budget.plugin.run.labels import RunLabels
+from fairseq_budget.plugin.run.labels import Labels
 from fairseq_budget.plugin.run.seeds import VALIDATION
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,16 @@ def training_data(task: Any) -> PretrainingDataset | None:
 
 
 def open_split(
-    cfg: Any, split: str, labels: RunLabels | None, others: dict[str, Manifest], training: bool
+    cfg: Any,
+    split: str,
+    labels: Labels | None,
+    others: dict[str, Manifest],
+    training: bool,
+    kind: type[PretrainingDataset] = PretrainingDataset,
 ) -> PretrainingDataset:
     """Read `<data>/<split>.tsv`; refuse what would fail later, and warn of what looks wrong beside the `others`.
 
-    `cfg` is the task's configuration; only what is for `training` is re-cut.
+    `cfg` is the task's configuration; only what is for `training` is re-cut.  `kind`: of dataset.
     """
     manifest = Manifest.read(Path(cfg.data) / f"{split}.tsv")
     check_files(manifest, MAX_SHARE if cfg.on_bad_audio == "skip" else 0.0)
@@ -35,11 +40,11 @@ def open_split(
     for warning in cheap_checks(split, manifest, others, crop):
         logger.warning(warning)
     utterances: Utterances = manifest
-    settings: dict[str, Any] = {} if labels is None else {"labels": labels.open(manifest, split), "label_rate": labels.rate}
+    settings: dict[str, Any] = {} if labels is None else labels.dataset_settings(manifest, split)
     if training and cfg.segment_seconds is not None:
         utterances, settings = re_cut(manifest, settings, cfg)
     longest = cfg.max_sample_size if training else cfg.valid_sample_size or cfg.max_sample_size
-    dataset = PretrainingDataset(
+    dataset = kind(
         utterances,
         longest,
         cfg.min_sample_size,

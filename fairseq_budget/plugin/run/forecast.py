@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,20 @@ from fairseq.distributed import utils as distributed
 
 from fairseq_budget.arithmetic.budget import Budget
 from fairseq_budget.arithmetic.currencies import CURRENCIES
-from fairseq_budget.arithmetic.plan import Setting, plan_run
+from fairseq_budget.arithmetic.plan import Setting, plan_phases
 from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.dataset import PretrainingDataset
 
 
 def forecast(
-    root: Any, amounts: dict[str, float], shape: ModelShape, dataset: PretrainingDataset
+    root: Any, amounts: dict[str, float], phases: Sequence[tuple[int | None, ModelShape]], dataset: PretrainingDataset
 ) -> dict[str, float] | None:
     """The planner's answer for this recipe and corpus; None where the recipe doesn't say how large a batch is, or time is
-    the only budget."""
+    the only budget.
+
+    `phases`: updates, and the shape of what is trained in them.
+    """
     foretold = {name: amount for name, amount in amounts.items() if not CURRENCIES[name].timed}
     if not foretold or root.dataset.max_tokens is None or not dataset.filled:
         return None
@@ -31,7 +35,7 @@ def forecast(
         packing=dataset.filled,
         data_hours=dataset.manifest.hours,
     )
-    run = plan_run("this run", shape, Budget(foretold), setting)
+    run = plan_phases("this run", phases, Budget(foretold), setting)
     _refuse_endless_warmup(root, run.updates)
     planned = ("flops_per_update", "updates", "flops", "hours_heard", "epochs")
     return {**{name: getattr(run, name) for name in planned}, "crop": setting.crop, "packing": setting.packing}

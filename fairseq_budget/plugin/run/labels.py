@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fairseq_budget.arithmetic.currencies import amounts_spent, with_current_names
 from fairseq_budget.arithmetic.ledger import Ledger
@@ -13,6 +13,25 @@ from fairseq_budget.data.labels import DICTIONARY_NAME, SPECIAL_SYMBOLS, LabelFi
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.run.origin import Origin
+
+
+class Labels(Protocol):
+    """What audio is trained to predict, and how the parts of a run ask about it."""
+
+    def dataset_settings(self, manifest: Manifest, split: str) -> dict[str, Any]:
+        """What the dataset of a split needs of them.  Raises BudgetError if they don't belong to the manifest."""
+
+    def model_settings(self) -> dict[str, Any]:
+        """What the model's configuration has of them."""
+
+    def guessing_loss(self, split: str) -> float | None:
+        """Loss of a model that hears nothing; None where that isn't known."""
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+
+    def entries(self, ledger: Ledger) -> dict[str, Any]:
+        """For the run's record."""
 
 
 class RunLabels:
@@ -36,6 +55,14 @@ class RunLabels:
     def classes(self) -> int:
         """Symbols of fairseq's dictionary."""
         return self.clusters + len(SPECIAL_SYMBOLS)
+
+    def dataset_settings(self, manifest: Manifest, split: str) -> dict[str, Any]:
+        """What the dataset of a split needs of them."""
+        return {"labels": self.open(manifest, split), "label_rate": self.rate}
+
+    def model_settings(self) -> dict[str, Any]:
+        """What the model's configuration has of them."""
+        return {"num_classes": self.classes, "label_rate": self.rate}
 
     def open(self, manifest: Manifest, split: str) -> LabelFile:
         """The labels of a split, checked against its manifest and the record."""

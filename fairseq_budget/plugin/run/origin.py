@@ -59,7 +59,7 @@ def find_origin(settings: Any) -> Origin:
     if not named:
         return _own_progress(own, settings)
     ((way, name),) = named.items()
-    parent = _find(way, name)
+    parent = find_file(f"checkpoint.{way}", name)
     if parent.resolve() == own.resolve():
         return _own_progress(own, settings)
     if own.is_file():
@@ -95,8 +95,12 @@ def _own_progress(own: Path, settings: Any) -> Origin:
     return Origin(own if own.is_file() else None)
 
 
-def _find(way: str, name: str) -> Path:
-    """A path that is absolute, or relative to the run's folder or to where the command was given."""
+def find_file(setting: str, name: str) -> Path:
+    """A path that is absolute, or relative to the run's folder or to where the command was given.
+
+    Raises:
+        BudgetError: there is no such file; names the setting.
+    """
     folders = [Path.cwd()]
     if HydraConfig.initialized():
         folders.append(Path(HydraConfig.get().runtime.cwd))
@@ -104,4 +108,4 @@ def _find(way: str, name: str) -> Path:
         if (path := folder / name).is_file():
             return path
     looked = " and ".join(f"`{folder / name}`" for folder in dict.fromkeys(folders))
-    raise BudgetError(f"`checkpoint.{way}`: no file {looked}: correct the path, or leave it out to start from scratch")
+    raise BudgetError(f"`{setting}`: no file {looked}: correct the path, or leave it out to start from scratch")

@@ -43,7 +43,7 @@ class RunRecord:
     def catch_up(self) -> None:
         """Write it if it is behind the run: a process may end between its last checkpoint and its record."""
         path, updates = self._path(), self.task.run.state.ledger.updates
-        if path is not None and (not path.is_file() or PretrainingRecord.read(path).spent.updates != updates):
+        if path is not None and (not path.is_file() or self.task.record_kind.read(path).spent.updates != updates):
             self.write()
 
     def _path(self) -> Path | None:
@@ -58,13 +58,14 @@ class RunRecord:
         """
         train = training_data(self.task)
         if train is not None:
-            self.plan = forecast(self.task.root, self.task.run.state.budget.amounts, self.shape, train)
+            self.plan = forecast(self.task.root, self.task.run.state.budget.amounts, self.task.network.phases, train)
 
     def record(self) -> PretrainingRecord:
         """What there is to tell now."""
         objective, run, labels = self.task.objective, self.task.run, self.task.labels
         size, ledger = find_size(model_size_key(self.config)), run.state.ledger
-        return PretrainingRecord.of(
+        kind: type[PretrainingRecord] = self.task.record_kind
+        return kind.of(
             objective=objective.name,
             frontend=self.shape.frontend.name,
             size=size.name if size else None,
@@ -79,6 +80,7 @@ class RunRecord:
             guessing_loss=None if labels is None else labels.guessing_loss(run.results.sets[0]),
             **({} if labels is None else labels.entries(ledger)),
             **run.parent.entries(ledger),
+            **self.task.record_entries(),
             data=self._data(),
             train_log=self.task.root.common.log_file,
             checkpoint=os.path.join(Path(self.task.root.checkpoint.save_dir).name, "checkpoint_last.pt"),

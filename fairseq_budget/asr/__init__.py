@@ -1,0 +1,1 @@
+"""Speech recognition with a fine-tuned model: decoding, word models, error rates."""

@@ -1,0 +1,1 @@
+"""What was said in each utterance of a manifest, as words and as the units that CTC predicts."""

@@ -1,0 +1,1 @@
+"""CTC fine-tuning as a fairseq task: `budget_ctc_finetuning`."""

@@ -1,0 +1,10 @@
+"""Which kinds of records there are beside those of pre-training runs, for readers that want the one or the others."""
+
+from __future__ import annotations
+
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.finetuning import FinetuningRecord
+from fairseq_budget.records.recognition import RecognitionRecord
+
+AFTER_PRETRAINING = frozenset({DownstreamRecord.KIND, FinetuningRecord.KIND, RecognitionRecord.KIND})
+"""What is done with a pre-trained model."""
