@@ -33,24 +33,26 @@ def _find() -> dict[str, Objective]:
     return {name: import_module(f"{__name__}.{name}.defaults").OBJECTIVE for name in ordered}
 
 
-_ALL = _find()
-OBJECTIVES: dict[str, Objective] = {name: objective for name, objective in _ALL.items() if objective.pretrains}
+_FOUND = _find()
+OBJECTIVES: dict[str, Objective] = {name: objective for name, objective in _FOUND.items() if objective.pretrains}
 """What models are pre-trained by."""
-FINE_TUNING: dict[str, Objective] = {name: objective for name, objective in _ALL.items() if not objective.pretrains}
+FINE_TUNING: dict[str, Objective] = {name: objective for name, objective in _FOUND.items() if not objective.pretrains}
 """What pre-trained models are fine-tuned by."""
 
 
 def get_objective(name: str) -> Objective:
     """The objective called `name`; an unknown name is an error that lists those of pre-training."""
-    if name not in _ALL:
+    known = OBJECTIVES | FINE_TUNING
+    if name not in known:
         raise unknown_name("objective", name, OBJECTIVES)
-    return _ALL[name]
+    return known[name]
 
 
 def of_model(name: str) -> Objective:
     """The objective that a registered model of ours, or one of stock fairseq's, stands for."""
-    known = {f"{MODEL_PREFIX}{objective.name}": objective for objective in _ALL.values()}
-    known |= {stock: objective for objective in _ALL.values() for stock in objective.stock_names}
+    everything = [*OBJECTIVES.values(), *FINE_TUNING.values()]
+    known = {f"{MODEL_PREFIX}{objective.name}": objective for objective in everything}
+    known |= {stock: objective for objective in everything for stock in objective.stock_names}
     if name not in known:
         raise ConfigError(f"no model called `{name}` is known here: expected one of {', '.join(known)}")
     return known[name]

@@ -65,6 +65,7 @@ class PretrainingConfig(FairseqDataclass):
         "previous", "the newest checkpoint is damaged: go on from the one before it (previous), or error"
     )
     max_bad_updates: int = setting(10, "so many updates in a row whose gradients are no numbers end the run")
+    on_collapse: str = setting("stop", "training has a loss but no use any more (`plugin/run/collapse.py`): stop, or ignore")
     stall_minutes: Optional[float] = setting(None, "a rank without progress for so long ends the job; null: never")
     # fairseq makes batches once and shuffles them; made anew, they mix, and a resumed run has those of its epoch
     rebuild_batches: bool = setting(True, "make new batches for each epoch")

@@ -32,7 +32,9 @@ def _register_task(objective: Objective) -> type[BudgetTask]:
     return register_task(f"{MODEL_PREFIX}{objective.name}_pretraining", dataclass=config)(kind)
 
 
-MODELS: dict[str, Any] = {name: _register_model(objective) for name, objective in (OBJECTIVES | FINE_TUNING).items()}
-"""The registered model of each objective."""
+MODELS: dict[str, Any] = {name: _register_model(objective) for name, objective in OBJECTIVES.items()}
+"""The registered model of each objective of pre-training."""
+FINE_TUNED: dict[str, Any] = {name: _register_model(objective) for name, objective in FINE_TUNING.items()}
+"""The registered model of each objective of fine-tuning; tasks of theirs are in `finetuning/`."""
 TASKS: dict[str, type[BudgetTask]] = {name: _register_task(objective) for name, objective in OBJECTIVES.items()}
 """The registered task of each objective."""

@@ -86,4 +86,8 @@ class Steps(FairseqTask):
         if not self.run.divergence.bad and update.frames:
             self.run.results.hear(totals["loss"] / update.frames, self.run.state.progress)
             means = {name.removeprefix("mean_"): total for name, total in totals.items() if name.startswith("mean_")}
-            self.run.results.monitor({name: total / update.batches for name, total in means.items()})
+            averages = {name: total / update.batches for name, total in means.items()}
+            self.run.results.monitor(averages)
+            correct = {"accuracy": totals["correct"] / update.frames} if "correct" in totals else {}
+            norm = {} if self.run.divergence.norm is None else {"gnorm": self.run.divergence.norm}
+            self.run.look_for_collapse(averages | correct | norm)

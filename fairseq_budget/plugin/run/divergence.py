@@ -32,6 +32,8 @@ class Divergence:
         if limit < 1:
             raise ConfigError(f"`task.max_bad_updates` must be at least 1, but is {limit}")
         self.limit, self.gather = limit, gather
+        self.norm: Tensor | None = None
+        """Of the newest gradient that is a number."""
         self.bad = False
         """Whether the update in progress is to be skipped."""
         self.in_a_row = 0
@@ -58,7 +60,7 @@ class Divergence:
         if task.root.common.amp:  # torch's scaler of float16 steps over such a gradient itself, and has to see it
             return norm
         if norm is not None and bool(torch.isfinite(norm).all()):
-            self.in_a_row, self.last_good = 0, update
+            self.in_a_row, self.last_good, self.norm = 0, update, norm
             return norm
         self.bad, self.in_a_row = True, self.in_a_row + 1
         if self.in_a_row == 1:

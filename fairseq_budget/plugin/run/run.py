@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from fairseq import metrics
 from fairseq.distributed import utils as distributed
 
 from fairseq_budget.arithmetic.budget import Budget
-from fairseq_budget.arithmetic.currencies import CURRENCIES
+from fairseq_budget.arithmetic.currencies import CURRENCIES, show_amounts
 from fairseq_budget.arithmetic.ledger import Cost
 from fairseq_budget.arithmetic.units import hours_from_samples
 from fairseq_budget.errors import BudgetError
@@ -20,12 +20,13 @@ from fairseq_budget.plugin.errors import StopRun
 from fairseq_budget.plugin.run import folder, state
 from fairseq_budget.plugin.run.accounting import Accounts, Collected, cost_of
 from fairseq_budget.plugin.run.bad_audio import BadAudio
+from fairseq_budget.plugin.run.collapse import CollapseWatch
 from fairseq_budget.plugin.run.control import Control
 from fairseq_budget.plugin.run.corpus import Corpus
 from fairseq_budget.plugin.run.divergence import Divergence
 from fairseq_budget.plugin.run.generations import Generations
 from fairseq_budget.plugin.run.kept import KeptCheckpoints
-from fairseq_budget.plugin.run.origin import find_origin
+from fairseq_budget.plugin.run.origin import LAST, find_origin
 from fairseq_budget.plugin.run.parent import Parent
 from fairseq_budget.plugin.run.results import Results
 from fairseq_budget.plugin.run.signals import Interruption
@@ -58,19 +59,25 @@ class Run:
         self.control.start_from(self.origin)
         self.state.inherits = self.origin.read is not None and not self.origin.own
         self.divergence = Divergence(cfg.max_bad_updates, self.accounts.gather)
+        self.collapse = CollapseWatch(cfg.on_collapse)
         self.stalls = StallGuard(cfg.stall_minutes)
         self.bad_audio = BadAudio(cfg.on_bad_audio)
-        self.kept = KeptCheckpoints(cfg.checkpoints, self.state.budget.amounts)
+        self.kept = KeptCheckpoints(cfg.checkpoints, self.amounts)
         self.results = Results(root.dataset.valid_subset.split(","))
         self.parent = Parent(self.origin)
         self.corpus = Corpus()
         self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results}
-        self.state.parts |= {"parent": self.parent, "corpus": self.corpus}
+        self.state.parts |= {"parent": self.parent, "corpus": self.corpus, "collapse": self.collapse}
         self.given_up: str | None = None
         """Why the run ends with an error, once its last checkpoint is there."""
         self.state.listeners.append(self._after_charge)
         if any(self.accounts.gather(self.interruption.asked)):
             self._do_not_start()
+
+    @property
+    def amounts(self) -> dict[str, float]:
+        """The budget, by currency."""
+        return self.state.budget.amounts
 
     @property
     def already_spent(self) -> bool:
@@ -100,6 +107,8 @@ class Run:
         """Raises StopRun if the run can't go on; its last checkpoint is there."""
         if self.given_up is not None:
             raise StopRun(self.given_up)
+        if self.collapse.found is not None:  # nothing is saved: the newest checkpoint may still be good
+            raise StopRun(self._collapsed(self.collapse.found))
         self.stalls.progress()
         self.accounts.begin_update()
         self.divergence.begin_update()
@@ -127,6 +136,16 @@ class Run:
             self.control.skip_validation()
         if update.stop and self.state.progress < 1:
             self.control.stop_for_now()
+
+    def look_for_collapse(self, numbers: Mapping[str, Any]) -> None:
+        """Numbers of the update that was just charged, the same on every rank."""
+        self.collapse.note(self.control.updates_done, numbers)
+
+    def _collapsed(self, what: str) -> str:
+        left = {name: max(amount - CURRENCIES[name].spent(self.state.ledger), 0) for name, amount in self.amounts.items()}
+        newest = Path(self.control.root.checkpoint.save_dir, LAST).absolute()
+        told = f"the newest checkpoint is `{newest}`" if newest.is_file() else "there is no checkpoint yet"
+        return f"{what}.  {told}; {show_amounts(left)} of the budget are left; `task.on_collapse=ignore` goes on"
 
     def after_validation(self) -> None:
         """Every rank must call it, after each validation."""

@@ -142,7 +142,7 @@ def test_stock_fairseq_reads_plain_manifests_and_stops_at_others(speech: Path, t
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--hours", "1x"), "`--hours 1x`: expected numbers with commas between them"),
+        (("--hours", "1x"), "`--hours 1x`: expected hours, or minutes as 10min, with commas between them"),
         (("--hours", "99"), r"a subset of 99 h: .* has 0\.0.* h; ask for less"),
         (("--hours", "0.01", "--speaker-rule", "^(x)"), r"finds no speaker in `\d+/7/"),
         (("--segment-seconds", "0.5"), "`segment_seconds` must be from 1 to 3600"),

@@ -27,6 +27,8 @@ for registry in (MODEL_REGISTRY, TASK_REGISTRY, CRITERION_REGISTRY, LR_SCHEDULER
 EXPECTED = {
     *(f"budget_{objective} fairseq_budget.plugin.objectives" for objective in OBJECTIVES),
     *(f"budget_{objective}_pretraining fairseq_budget.plugin.objectives" for objective in OBJECTIVES),
+    "budget_ctc fairseq_budget.plugin.objectives",
+    "budget_ctc_finetuning fairseq_budget.plugin.finetuning.task",
     "budget_pretraining fairseq_budget.plugin.criterion",
     "budget_polynomial fairseq_budget.plugin.lr_schedulers",
     "budget_triangular fairseq_budget.plugin.lr_schedulers",

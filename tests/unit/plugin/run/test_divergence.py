@@ -72,7 +72,7 @@ def test_a_loss_that_is_no_number_has_no_gradient(task: Any) -> None:
     criterion = BudgetPretrainingCriterion(
         SimpleNamespace(objective=task.objective, network=network, begin_update=lambda: None)
     )
-    told = SimpleNamespace(total=loss, frames=1, terms={}, averages={})
+    told = SimpleNamespace(total=loss, frames=1, terms={}, averages={}, ratios={})
     total = criterion(lambda source: told, {"id": [0], "net_input": {"source": torch.zeros(1)}})[0]
     total.backward()
     assert loss.grad is not None
