@@ -65,6 +65,10 @@ class ModelConfig:
         """The front end that the encoder reads, for counting it (:mod:`fairseq_budget.frontends.config`)."""
         raise NotImplementedError
 
+    def phases(self) -> list[tuple[int | None, ModelShape]]:
+        """What a run trains in turn: updates, and the shape with what is frozen in them; None: all that are left."""
+        return [(None, self.shape())]
+
     def problems(self) -> list[str]:
         """What is wrong with settings beside the encoder's: those of the front end and of the objective."""
         return []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +16,8 @@ from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 
 if TYPE_CHECKING:
     from fairseq_budget.diagnostics.gradients.deviation import Deviation
@@ -28,6 +32,7 @@ def gradient_deviation(
     batches: Annotated[int, typer.Option(help="Random batches of each size; the same for every checkpoint.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the batches.")] = 0,
     device: Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for record.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """The deviation of gradients over random batches, without updates (Vaessen and van Leeuwen, figure 3).
@@ -45,6 +50,8 @@ def gradient_deviation(
         for checkpoint in checkpoints
         for result in measure(checkpoint, data, sizes, batches, crop, seed, chosen, label_dir)
     ]
+    if out is not None:
+        _record(found).write(out / FILE)
     if as_json:
         print(json.dumps([asdict(result) for result in found], indent=2))
     else:
@@ -56,6 +63,17 @@ def _sizes(text: str) -> list[float]:
         return [float(word) for word in text.split(",")]
     except ValueError:
         raise ConfigError(f"`--seconds` must be numbers, comma-separated, but is `{text}`") from None
+
+
+def _record(found: list[Deviation]) -> GradientRecord:
+    from fairseq_budget.records.provenance import versions
+
+    results = [GradientDeviation(**asdict(result)) for result in found]
+    return GradientRecord.of(
+        results=results,
+        versions=versions(("torch", "numpy")),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    )
 
 
 def _print(found: list[Deviation]) -> None:

@@ -72,11 +72,6 @@ class SpeechEncoder(nn.Module):
         """What a step of training costs now: the model's shape, with the parts that aren't trained."""
         return self.model_shape
 
-    @property
-    def phases(self) -> list[tuple[int | None, ModelShape]]:
-        """What steps of training cost in turn: updates, and the shape; None: all that are left."""
-        return [(None, self.model_shape)]
-
     def features(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Shape: source (B, S), lengths (B,) samples or None -> frames (B, F, C), lengths (B,) frames or None.
 

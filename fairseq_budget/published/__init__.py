@@ -59,6 +59,12 @@ def word_errors_by_hours_heard() -> list[Row]:
     return _table("batchsize_hours_seen_wer.csv")
 
 
+def word_errors_by_labels() -> list[Row]:
+    """The same models fine-tuned: rows of labels, ssl_batch (or scratch), and word error rates in percent by letters and
+    with a 4-gram model (letter_test_clean_wer, lm4gram_test_other_wer, ...)."""
+    return _table("batchsize_asr_finetuning.csv")
+
+
 def superb_by_sequence_length() -> list[Row]:
     """wav2vec 2.0 Base by length of its training utterances, frozen and not (Gao et al. 2022): ssl_seconds, mode and
     metrics, percent."""

@@ -117,6 +117,7 @@ class Record(Entries):
     def write(self, path: Path) -> Path:
         """Write the record, all or nothing; what wasn't set isn't written."""
         content = self.model_dump(exclude_unset=True, warnings=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as partial:
             partial.write_text(json.dumps(sealed(content), indent=1) + "\n", encoding="utf-8")
         return path

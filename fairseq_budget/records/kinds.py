@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.finetuning import FinetuningRecord
+from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.recognition import RecognitionRecord
 
-AFTER_PRETRAINING = frozenset({DownstreamRecord.KIND, FinetuningRecord.KIND, RecognitionRecord.KIND})
+AFTER_PRETRAINING = frozenset(kind.KIND for kind in (DownstreamRecord, FinetuningRecord, GradientRecord, RecognitionRecord))
 """What is done with a pre-trained model."""

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from fairseq_budget.errors import unknown_name
 from fairseq_budget.studies import (
+    asr_labels,
     batch_size,
     data_size,
+    gradient_deviation,
+    hours_heard,
     improved_small,
     model_size,
     objectives,
     sequence_length,
+    superb_hours,
 )
 from fairseq_budget.studies.study import Study
 
 STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY
-    for module in (objectives, data_size, model_size, improved_small, sequence_length, batch_size)
+    for module in (
+        *(objectives, data_size, model_size, improved_small),
+        sequence_length,
+        *(batch_size, asr_labels, hours_heard, superb_hours, gradient_deviation),
+    )
 }
 """In the order of the papers."""
 

@@ -64,6 +64,7 @@ def _mini() -> Iterator[Cell]:
             "schedule=triangular",
             "task.budget.flops=null",
             f"task.budget.updates={MINI_UPDATES}",
+            "task.checkpoints=8",
             f"dataset.max_tokens={round(seconds * SAMPLE_RATE)}",
             "dataset.max_tokens_valid=256000",
             f"optimization.lr=[{highest * chosen_rate(row) / HIGHEST_RATE:.3g}]",

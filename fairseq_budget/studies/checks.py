@@ -10,12 +10,12 @@ from pathlib import Path
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.planning.memory import available_memory
 from fairseq_budget.planning.memory_model import FIXED_BYTES
-from fairseq_budget.studies.data import source_of
+from fairseq_budget.studies.data import source_of, test_sets, word_model
 from fairseq_budget.studies.forecast import Forecast, foresee, training_lengths
 from fairseq_budget.studies.launch import SLURM, How
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, states
-from fairseq_budget.studies.study import Cell
+from fairseq_budget.studies.study import RECOGNITION, Cell
 
 GIB = 2**30
 
@@ -31,12 +31,28 @@ def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:
         found.append(str(error))
     if how.launcher == SLURM and shutil.which("sbatch") is None:
         found.append("`--launcher slurm` needs `sbatch`, which isn't on this machine's path: start it on a login node")
-    todo = [state.cell for state in states(cells, place) if state.training != DONE]
+    if any(RECOGNITION in cell.tasks for cell in cells):
+        try:
+            word_model(how.scale, place)
+        except BudgetError as error:
+            found.append(str(error))
+        found += [f"no manifest `{path}` to recognise" for path in _missing_sets(how)]
+    todo = [state.cell for state in states(cells, place) if state.training != DONE and state.cell.looks_at is None]
     try:
         forecasts = foresee(todo, lengths, ["data=folder", "task.data=.", f"device={how.device}", *how.extra], None)
     except BudgetError as error:
         return [*found, str(error)]
     return [*found, *_too_little(forecasts, place, how)]
+
+
+def _missing_sets(how: How) -> list[Path]:
+    try:
+        source = source_of(how.scale, how.data)
+    except BudgetError:  # told before
+        return []
+    return (
+        [] if source is None else [path for name in test_sets(how.scale) if not (path := source / f"{name}.tsv").is_file()]
+    )
 
 
 def _too_little(forecasts: Sequence[Forecast], place: Place, how: How) -> Iterator[str]:

@@ -15,6 +15,10 @@ from fairseq_budget.studies.place import Place, part
 from fairseq_budget.studies.study import PAPER, Cell
 
 SPLITS = ("train", "valid")
+TESTS = ("test-clean", "test-other")
+"""What a published word error rate is measured on."""
+WORD_MODEL = "LIBRISPEECH_LM"
+"""The variable that names LibriSpeech's 4-gram."""
 
 
 def source_of(scale: str, data: Path | None) -> Path | None:
@@ -47,7 +51,7 @@ def write_manifests(source: Path, place: Place, scale: str) -> None:
     A manifest that is there already stays; another corpus than before is refused.
     """
     place.data.mkdir(parents=True, exist_ok=True)
-    for split in SPLITS:
+    for split in (*SPLITS, *(split for split in TESTS if (source / f"{split}.tsv").is_file())):
         _copy(source / f"{split}.tsv", place.data / f"{split}.tsv")
     smaller = [share for share in shares(scale) if not (place.data / f"{part(share)}.tsv").is_file()]
     if smaller:
@@ -71,7 +75,30 @@ def overrides(cell: Cell, place: Place) -> tuple[str, ...]:
     found = ["data=folder", f"task.data={place.data}", f"dataset.train_subset={part(cell.data_share)}"]
     if cell.teacher is not None:
         found.append(f"task.label_dir={place.labels(cell)}")
+    if cell.begins_from is not None:
+        found.append(f"model.checkpoint={place.kept(cell.begins_from)}")
     return tuple(found)
+
+
+def test_sets(scale: str) -> tuple[str, ...]:
+    """What word error rates are measured on; in miniature, what validation hears."""
+    return TESTS if scale == PAPER else ("valid",)
+
+
+def word_model(scale: str, place: Place) -> Path:
+    """LibriSpeech's 4-gram; in miniature, one of the training transcripts.
+
+    Raises:
+        BudgetError: no variable names LibriSpeech's.
+    """
+    if scale != PAPER:
+        return place.word_model
+    named = os.environ.get(WORD_MODEL)
+    if not named or not Path(named).is_file():
+        raise BudgetError(
+            f"words are scored with LibriSpeech's 4-gram (4-gram.arpa.gz, openslr.org/11): name the file in ${WORD_MODEL}"
+        )
+    return Path(named)
 
 
 def splits(scale: str) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from fairseq_budget.arithmetic.budget import Budget
-from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run
-from fairseq_budget.arithmetic.shape import ModelShape
+from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_phases
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, SECONDS_PER_HOUR
 from fairseq_budget.data.packing.librispeech import UTTERANCES, librispeech_like
 from fairseq_budget.data.packing.statistics import filled
@@ -66,18 +65,21 @@ def training_lengths(data: Path) -> np.ndarray:
 
 
 def _of_cell(cell: Cell, config: Any, lengths: np.ndarray, speed: float | None) -> Forecast:
-    shape = of_model(config.model._name).model_config(config.model).shape()
+    phases = of_model(config.model._name).model_config(config.model).phases()
     hours = float(lengths.sum()) * cell.data_share / (SAMPLE_RATE * SECONDS_PER_HOUR)
     setting, budget = _setting(config, lengths, hours), Budget(dict(config.task.budget))
-    run = plan_run(cell.name, shape, budget, setting)
+    run = plan_phases(cell.name, phases, budget, setting)
     if speed is not None:
-        run = plan_run(cell.name, shape, budget, setting, _step_seconds(shape, setting, speed))
+        run = _timed(run, speed, setting.ranks)
     kept = config.task.checkpoints + OTHER_CHECKPOINTS
     return Forecast(cell, run, run.params * CHECKPOINT_BYTES * kept)
 
 
-def _step_seconds(shape: ModelShape, setting: Setting, speed: float) -> float:
-    return setting.flops_per_update(shape) / speed / setting.ranks
+def _timed(run: PlannedRun, speed: float, ranks: int) -> PlannedRun:
+    """With the time that its FLOPs take on so many devices of that speed."""
+    hours = run.flops / speed / SECONDS_PER_HOUR
+    step = run.flops_per_update / speed / ranks
+    return replace(run, step_seconds=step, wall_hours=hours / ranks, device_hours=hours)
 
 
 def _setting(config: Any, lengths: np.ndarray, hours: float) -> Setting:

@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fairseq_budget.data.transcripts.folder import RECORD
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.objectives import get_objective
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.studies.data import overrides, source_of, splits, teachers, write_manifests
+from fairseq_budget.studies.data import overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, RUNNING, State, states
-from fairseq_budget.studies.study import MINI, Cell
+from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, Cell, Kept
 
 BASIC, JOBLIB, SLURM = "basic", "joblib", "slurm"
 LAUNCHERS = (BASIC, JOBLIB, SLURM)
@@ -76,7 +77,8 @@ def run(cells: Sequence[Cell], place: Place, how: How) -> None:
     names = teachers(cells)
     train([cell for cell in cells if cell.name in names], place, how)
     for name in names:
-        _labels(place, how, "--label-dir", str(place.labels_by(name)), "--checkpoint", str(place.checkpoint(name)))
+        _labels(place, how, "--label-dir", str(place.labels_by(name)), "--checkpoint", str(place.kept(Kept(name))))
+    train([cell for cell in cells if cell.begins_from is None], place, how)
     train(cells, place, how)
     evaluate(cells, place, how)
 
@@ -88,13 +90,15 @@ def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
     if source is None:
         source = _speech(place)
     write_manifests(source, place, how.scale)
-    if any(cell.teacher is None and get_objective(cell.recipe).needs_labels for cell in cells):
+    if any(not (cell.teacher or cell.fine_tuned) and get_objective(cell.recipe).needs_labels for cell in cells):
         _labels(place, how)
+    if any(cell.fine_tuned for cell in cells):
+        _transcripts(place, how)
 
 
 def train(cells: Iterable[Cell], place: Place, how: How) -> None:
     """The cells whose budget isn't spent and which no other process trains: a multirun for each recipe."""
-    todo = [s.cell for s in states(cells, place) if s.training not in (DONE, RUNNING)]
+    todo = [s.cell for s in states(cells, place) if s.training not in (DONE, RUNNING) and s.cell.looks_at is None]
     started = []
     for recipe in dict.fromkeys(cell.recipe for cell in todo):
         own = [cell for cell in todo if cell.recipe == recipe]
@@ -133,14 +137,25 @@ def evaluate(cells: Iterable[Cell], place: Place, how: How) -> None:
     """The tasks that have no score yet, of the cells that are trained."""
     for state in states(cells, place):
         if state.training == DONE and state.unscored:
-            _call(scoring(state.cell, state.unscored, place, how), _keywords(place))
+            for command in scoring(state.cell, state.unscored, place, how):
+                _call(command, _keywords(place))
 
 
-def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> list[str]:
-    """The command that evaluates a cell."""
-    command = ["superb", str(place.checkpoint(cell)), "--tasks", ",".join(tasks), "--out", str(place.downstream(cell))]
-    shortened = MINI_SCORING if how.scale == MINI else ()
-    return [*command, "--seed", str(cell.seed), "--device", how.device.partition("_")[0], *shortened]
+def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterator[list[str]]:
+    """The commands that evaluate a cell."""
+    checkpoint, device = str(place.checkpoint(cell)), ["--device", how.device.partition("_")[0]]
+    for task in (task for task in tasks if task in OWN_TASKS):
+        out = ["--out", str(place.score(cell, task).parent), *device]
+        if task == RECOGNITION:
+            sets = ["--splits", ",".join(test_sets(how.scale)), "--lm", str(word_model(how.scale, place))]
+            yield ["asr", "score", checkpoint, str(place.data), *sets, *out]
+        else:
+            labels = ["--label-dir", str(place.labels(cell))] if get_objective(cell.recipe).needs_labels else []
+            yield ["analyse", "gradient-deviation", checkpoint, "--data", str(place.data), *labels, *cell.options, *out]
+    if superb := [task for task in tasks if task not in OWN_TASKS]:
+        command = ["superb", checkpoint, "--tasks", ",".join(superb), "--out", str(place.downstream(cell))]
+        shortened = MINI_SCORING if how.scale == MINI else cell.options
+        yield [*command, "--seed", str(cell.seed), *device, *shortened]
 
 
 def _keywords(place: Place) -> dict[str, str]:
@@ -162,6 +177,15 @@ def _speech(place: Place) -> Path:
 def _labels(place: Place, how: How, *options: str) -> None:
     device = how.device.partition("_")[0]
     _call(["labels", str(place.data), "--splits", ",".join(splits(how.scale)), "--device", device, *options], {})
+
+
+def _transcripts(place: Place, how: How) -> None:
+    """Words and letters of all that is trained on, and in miniature a word model; what is there stays."""
+    if not (place.data / RECORD).is_file():
+        _call(["asr", "transcripts", str(place.data), "--splits", ",".join(splits(how.scale))], {})
+    model = word_model(how.scale, place)
+    if not model.is_file():
+        _call(["asr", "lm", str(place.data), "--out", str(model)], {})
 
 
 def _call(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -216,7 +240,7 @@ def _wait(recipe: str, processes: Processes) -> None:
 
 def commands(state: State, place: Place, how: How) -> Iterator[str]:
     """What goes on with a cell: its training, then its tasks."""
-    if state.training not in (DONE, RUNNING):
+    if state.training not in (DONE, RUNNING) and state.cell.looks_at is None:
         yield alone(state.cell, place, how)
-    if state.unscored:
-        yield shlex.join(["fairseq-budget", *scoring(state.cell, state.unscored, place, how)])
+    for command in scoring(state.cell, state.unscored, place, how):
+        yield shlex.join(["fairseq-budget", *command])

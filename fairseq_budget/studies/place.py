@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_budget.records.base import FILE
-from fairseq_budget.studies.study import Cell
+from fairseq_budget.records.finetuning import FinetuningRecord
+from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.studies.study import Cell, Kept
+
+LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,35 @@ class Place:
         return self.folder / "pretrain"
 
     def run(self, cell: Cell | str) -> Path:
-        """fairseq's folder of a cell."""
-        return self.pretrain / (cell if isinstance(cell, str) else cell.name)
+        """fairseq's folder of a cell, or of the one that it looks at."""
+        if isinstance(cell, str):
+            return self.pretrain / cell
+        return self.pretrain / (cell.name if cell.looks_at is None else cell.looks_at.cell)
 
     def record(self, cell: Cell) -> Path:
         """What the run left."""
         return self.run(cell) / FILE
 
-    def checkpoint(self, cell: Cell | str) -> Path:
-        """What is evaluated, and what labels are made with."""
-        return self.run(cell) / "checkpoints" / "checkpoint_last.pt"
+    def read_record(self, cell: Cell) -> PretrainingRecord:
+        """The record of the cell's run.  Raises BudgetError where there is none yet, or a damaged one."""
+        kind = FinetuningRecord if cell.fine_tuned else PretrainingRecord
+        return kind.read(self.record(cell))
+
+    def kept(self, kept: Kept) -> Path:
+        """A checkpoint of a cell."""
+        name = LAST if kept.updates is None else f"checkpoint_at_{kept.updates}_updates.pt"
+        return self.run(kept.cell) / "checkpoints" / name
+
+    def checkpoint(self, cell: Cell) -> Path:
+        """What is evaluated: the last one, or of fine-tuning the best, as paper C has it."""
+        if cell.looks_at is not None:
+            return self.kept(cell.looks_at)
+        return self.run(cell) / "checkpoints" / (BEST if cell.fine_tuned else LAST)
+
+    @property
+    def word_model(self) -> Path:
+        """Of the training transcripts."""
+        return self.data / "4gram.arpa"
 
     def score(self, cell: Cell, task: str) -> Path:
         """What an evaluation left."""

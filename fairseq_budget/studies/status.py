@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from fairseq_budget import locks
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.base import Record
 from fairseq_budget.records.downstream import DownstreamRecord
-from fairseq_budget.records.pretraining import STOPPED_EARLY, PretrainingRecord
+from fairseq_budget.records.gradients import GradientRecord
+from fairseq_budget.records.pretraining import STOPPED_EARLY
+from fairseq_budget.records.recognition import RecognitionRecord
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import Cell
+from fairseq_budget.studies.study import GRADIENTS, OWN_TASKS, RECOGNITION, Cell
 
+EVALUATIONS: dict[str, type[Record]] = {RECOGNITION: RecognitionRecord, GRADIENTS: GradientRecord}
+"""The records of evaluations that aren't SUPERB's."""
 LAST_BYTES = 2**18
 """Of a log that are looked through."""
 DONE, RUNNING, STOPPED, FAILED, MISSING = "done", "running", "stopped", "failed", "missing"
@@ -24,8 +29,8 @@ class State:
 
     cell: Cell
     training: str
-    """`DONE` (its budget is spent), `RUNNING`, `STOPPED` (goes on from its checkpoint), `FAILED` (began, and left no
-    checkpoint) or `MISSING`."""
+    """`DONE` (its budget is spent, or the checkpoint that it looks at is there), `RUNNING`, `STOPPED` (goes on from its
+    checkpoint), `FAILED` (began, and left no checkpoint) or `MISSING`."""
     share: float
     """Spent part of its budget."""
     scored: tuple[str, ...]
@@ -56,10 +61,13 @@ def states(cells: Iterable[Cell], place: Place) -> list[State]:
 
 def _state(cell: Cell, place: Place) -> State:
     scored = tuple(task for task in cell.tasks if _has_score(cell, task, place))
+    if cell.looks_at is not None:
+        there = place.checkpoint(cell).is_file()
+        return State(cell, DONE if there else MISSING, float(there), scored)
     record, remark = None, ""
     if place.record(cell).is_file():
         try:
-            record = PretrainingRecord.read(place.record(cell))
+            record = place.read_record(cell)
         except BudgetError as error:
             remark = str(error)
     share = 0.0 if record is None else min(record.share, 1.0)
@@ -85,6 +93,8 @@ def _failed(place: Place, cell: Cell) -> bool:
 def _has_score(cell: Cell, task: str, place: Place) -> bool:
     path = place.score(cell, task)
     try:
+        if task in OWN_TASKS:  # written when all is measured
+            return bool(path.is_file() and EVALUATIONS[task].read(path))
         return path.is_file() and DownstreamRecord.read(path).finished
     except BudgetError:
         return False

@@ -10,13 +10,35 @@ from fairseq_budget.errors import unknown_name
 PAPER, MINI = "paper", "mini"
 SCALES = (PAPER, MINI)
 """As published, for a cluster; and from mel frames in mini sizes, for a laptop in less than an hour."""
+FINETUNE = "finetune"
+"""The recipe of fine-tuning."""
 SEED = 1337
 """The recipes' own; further seeds count up from it."""
 
 
+RECOGNITION = "recognition"
+"""The task of a cell that is fine-tuned: word error rates, by letters and by words."""
+GRADIENTS = "gradients"
+"""How far the gradients of random batches are apart, at a checkpoint."""
+OWN_TASKS = (RECOGNITION, GRADIENTS)
+"""Evaluations that aren't SUPERB's."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint of a cell: the last one, or the one that was kept after so many updates."""
+
+    cell: str
+    updates: int | None = None
+
+    def of_seed(self, seed: int) -> Kept:
+        """The same of the cell with another seed."""
+        return replace(self, cell=seeded(self.cell, seed))
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One pre-training run of a study.
+    """One run of a study, or a look at another one's run.
 
     Cells of different studies that train the same have the same name, so that studies in one folder share them.
     """
@@ -40,6 +62,17 @@ class Cell:
     """SUPERB's tasks that its checkpoint is evaluated on."""
     auxiliary: bool = False
     """Trained for others' sake, such as a teacher: no point of the study."""
+    begins_from: Kept | None = None
+    """Of fine-tuning, the checkpoint; None of pre-training, and from scratch."""
+    looks_at: Kept | None = None
+    """A checkpoint that is evaluated; such a cell isn't trained itself."""
+    options: tuple[str, ...] = ()
+    """Of the command that evaluates it."""
+
+    @property
+    def fine_tuned(self) -> bool:
+        """Whether its run is one of fine-tuning."""
+        return self.recipe == FINETUNE
 
 
 @dataclass(frozen=True)
@@ -92,10 +125,23 @@ def check_scale(scale: str) -> str:
 
 
 def with_seeds(cells: Iterable[Cell], seeds: int) -> Iterator[Cell]:
-    """Every cell as often as there are seeds, but for those that only serve others."""
+    """Every cell as often as there are seeds, but for those that only label others."""
+    cells = list(cells)
+    parents = {kept.cell for cell in cells for kept in (cell.begins_from, cell.looks_at) if kept is not None}
     for cell in cells:
         yield cell
-        for seed in range(SEED + 1, SEED + (1 if cell.auxiliary else seeds)):
+        alone = cell.auxiliary and cell.name not in parents
+        for seed in range(SEED + 1, SEED + (1 if alone else seeds)):
             yield replace(
-                cell, name=f"{cell.name}-seed{seed}", overrides=(*cell.overrides, f"common.seed={seed}"), seed=seed
+                cell,
+                name=seeded(cell.name, seed),
+                overrides=(*cell.overrides, f"common.seed={seed}"),
+                seed=seed,
+                begins_from=cell.begins_from and cell.begins_from.of_seed(seed),
+                looks_at=cell.looks_at and cell.looks_at.of_seed(seed),
             )
+
+
+def seeded(name: str, seed: int) -> str:
+    """A cell's name with another seed."""
+    return f"{name}-seed{seed}"

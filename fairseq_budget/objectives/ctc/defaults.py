@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from fairseq_budget.arithmetic.head import Head
 from fairseq_budget.arithmetic.model_config import setting
+from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.frontends.config import SpeechConfig
-from fairseq_budget.objectives.ctc.cost import CtcHead
+from fairseq_budget.objectives.ctc.cost import CtcHead, frozen_shape
 from fairseq_budget.objectives.objective import Objective
 
 LEARNING_RATE = 5e-5
@@ -27,6 +28,12 @@ class CtcConfig(SpeechConfig):
 
     def head(self) -> Head:
         return CtcHead(self.units)
+
+    def phases(self) -> list[tuple[int | None, ModelShape]]:
+        if not self.checkpoint:
+            return super().phases()
+        later = frozen_shape(self.shape(), not self.train_frontend, False)
+        return [(self.freeze_updates, frozen_shape(self.shape(), True, True)), (None, later)]
 
 
 OBJECTIVE = Objective(

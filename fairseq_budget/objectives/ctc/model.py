@@ -6,7 +6,6 @@ Letters: B utterances, S samples, F frames, D model width, U units, L units of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from fairseq_budget.arithmetic.shape import ModelShape
 from fairseq_budget.kernels.dropout import dropout
 from fairseq_budget.modules.encoder import Lengths, SpeechEncoder, device_tensor, valid_frames
 from fairseq_budget.modules.masking import draw_mask
+from fairseq_budget.objectives.ctc.cost import frozen_shape
 from fairseq_budget.objectives.ctc.defaults import CtcConfig
 from fairseq_budget.objectives.loss import Loss
 
@@ -26,8 +26,6 @@ BLANK_BIAS = 5.0
 """Added to the blank's bias, so that training begins with few letters (the code of Vaessen and van Leeuwen)."""
 LETTER_SCALE = 0.1
 """Of the other units' first weights (the same)."""
-ENCODER = frozenset({"positional", "linear", "attention"})
-"""Components of :func:`~fairseq_budget.arithmetic.flops.forward_flops` that a frozen Transformer runs forward only."""
 
 
 class Ctc(SpeechEncoder):
@@ -63,13 +61,6 @@ class Ctc(SpeechEncoder):
     @property
     def step_shape(self) -> ModelShape:
         return frozen_shape(self.model_shape, self.frozen_frontend, self.frozen_encoder)
-
-    @property
-    def phases(self) -> list[tuple[int | None, ModelShape]]:
-        if not self.config.checkpoint:
-            return [(None, self.model_shape)]
-        later = frozen_shape(self.model_shape, not self.config.train_frontend, False)
-        return [(self.config.freeze_updates, frozen_shape(self.model_shape, True, True)), (None, later)]
 
     def log_probabilities(
         self, source: Tensor, lengths: Lengths = None, mask: Tensor | None = None
@@ -140,12 +131,6 @@ def best_path(logs: Tensor, frames: Sequence[int]) -> list[list[int]]:
     """
     paths = [row[:length] for row, length in zip(logs.argmax(-1).cpu(), frames, strict=True)]
     return [[unit for unit in torch.unique_consecutive(path).tolist() if unit != BLANK] for path in paths]
-
-
-def frozen_shape(shape: ModelShape, frontend: bool, encoder: bool) -> ModelShape:
-    """The shape whose parts run forward only: what a step costs in a phase of fine-tuning."""
-    parts = frozenset({shape.frontend.component, "projection"}) if frontend else frozenset()
-    return replace(shape, frozen=parts | (ENCODER if encoder else frozenset()))
 
 
 MODEL = Ctc

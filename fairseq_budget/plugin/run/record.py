@@ -58,7 +58,7 @@ class RunRecord:
         """
         train = training_data(self.task)
         if train is not None:
-            self.plan = forecast(self.task.root, self.task.run.state.budget.amounts, self.task.network.phases, train)
+            self.plan = forecast(self.task.root, self.task.run.state.budget.amounts, self.config.phases(), train)
 
     def record(self) -> PretrainingRecord:
         """What there is to tell now."""

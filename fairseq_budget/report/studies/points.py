@@ -10,20 +10,30 @@ from dataclasses import dataclass, field
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS, Column
 from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.records.recognition import RecognitionRecord
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import Cell
+from fairseq_budget.studies.study import GRADIENTS, RECOGNITION, Cell
 
 LOSSES = {
     "valid_loss": Column("valid_loss", "validation", "loss", False, decimals=3),
     "train_loss": Column("train_loss", "training", "loss", False, decimals=3),
 }
 """Columns that aren't SUPERB's; each objective has its own unit."""
+SETS = {"test-clean": "clean", "test-other": "other", "valid": "valid"}
+RECOGNISED = {
+    f"{short}_{decoder}": Column(f"{short}_{decoder}", f"{name}, {decoder}", "WER", False)
+    for name, short in SETS.items()
+    for decoder in ("letters", "words")
+}
+"""Word error rates after fine-tuning, by set and by how they were decoded."""
+OTHERS = RECOGNISED | {"deviation": Column("deviation", "gradient", "deviation", False, decimals=6)}
 
 
 def column(key: str) -> Column:
     """A loss or a score by its key."""
-    return LOSSES.get(key) or COLUMNS[key]
+    return LOSSES.get(key) or OTHERS.get(key) or COLUMNS[key]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ class Point:
     values: Mapping[str, tuple[float, ...]]
     """By column, a number for each seed that has one."""
     records: tuple[PretrainingRecord, ...] = field(repr=False)
+    spent: tuple[Mapping[str, float], ...] = field(repr=False)
+    """By each cell, in every currency, up to the checkpoint."""
 
     def mean(self, key: str) -> float | None:
         """Over seeds; None where there is no number."""
@@ -63,11 +75,11 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
         if cell.auxiliary:
             continue
         try:
-            record = PretrainingRecord.read(place.record(cell))
+            record = place.read_record(cell)
         except BudgetError:
             remarks.append(f"{cell.name}: not trained yet.")
             continue
-        if record.finished:
+        if record.finished or (cell.looks_at is not None and place.checkpoint(cell).is_file()):
             groups.setdefault((cell.recipe, cell.series, cell.x), []).append((cell, record))
         else:
             remarks.append(f"{cell.name}: {100 * record.share:.1f}% of its budget is spent; it is left out.")
@@ -80,13 +92,23 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
 def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRecord]], place: Place) -> Point:
     values: dict[str, list[float]] = {}
     for cell, record in own:
-        for name, value in (("valid_loss", record.metrics.valid_loss), ("train_loss", record.metrics.train_loss)):
+        ended = (("valid_loss", record.metrics.valid_loss), ("train_loss", record.metrics.train_loss))
+        for name, value in ended if cell.looks_at is None else ():  # of the run's end, not of an earlier checkpoint
             if value is not None and math.isfinite(value):
                 values.setdefault(name, []).append(value)
         for name, value in _scores(cell, place):
             values.setdefault(name, []).append(value)
     names = tuple(cell.name for cell, _ in own)
-    return Point(*key, names, {name: tuple(numbers) for name, numbers in values.items()}, tuple(r for _, r in own))
+    found = {name: tuple(numbers) for name, numbers in values.items()}
+    return Point(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own))
+
+
+def _spent(cell: Cell, record: PretrainingRecord) -> dict[str, float]:
+    """Up to the cell's checkpoint; of a kept one, the run's by its share of updates, all of which cost the same."""
+    amounts = record.amounts_spent
+    updates = None if cell.looks_at is None else cell.looks_at.updates
+    share = 1.0 if updates is None else updates / amounts["updates"]
+    return {name: share * amount for name, amount in amounts.items()}
 
 
 def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, float]]:
@@ -94,6 +116,13 @@ def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, float]]:
     for task in cell.tasks:
         path = place.score(cell, task)
         if not path.is_file():
+            continue
+        if task == RECOGNITION:
+            results = RecognitionRecord.read(path).results
+            yield from ((f"{SETS[one.set]}_{one.decoder}", one.wer) for one in results if one.wer is not None)
+            continue
+        if task == GRADIENTS:
+            yield from (("deviation", one.deviation) for one in GradientRecord.read(path).results)
             continue
         record = DownstreamRecord.read(path)
         if record.finished and record.incomplete is None:

@@ -36,7 +36,7 @@ def plain(study: Study, found: Found) -> pd.DataFrame:
     keys = [key for key in study.columns if found.having(key) or any(key in point.values for point in published)]
     for point in found.points:
         for place, (cell, record) in enumerate(zip(point.cells, point.records, strict=True)):
-            spent = record.amounts_spent
+            spent = point.spent[place]
             row = {"who": "study", "cell": cell, "objective": point.objective, "series": point.series, "x": point.x}
             row |= {"seed": record.seed, "params": record.params, "updates": spent["updates"], "flops": spent["flops"]}
             row |= {"hours_heard": spent.get("hours_heard"), "device_hours": spent.get("device_hours")}
@@ -53,7 +53,7 @@ def _at(values: Sequence[float], place: int, count: int) -> float | None:
 
 
 def _own(study: Study, point: Point, keys: Sequence[str], beside: Published | None) -> dict[str, str]:
-    spent = [record.amounts_spent for record in point.records]
+    spent = point.spent
     row = {
         "series": point.series,
         study.axis.title: _place(study, point.x),

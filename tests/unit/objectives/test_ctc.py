@@ -14,7 +14,8 @@ from fairseq_budget.arithmetic.flops import forward_flops, hardware_flops, train
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.objectives import OBJECTIVES, build_model, get_objective
-from fairseq_budget.objectives.ctc.model import BLANK, Ctc, best_path, frozen_shape
+from fairseq_budget.objectives.ctc.cost import frozen_shape
+from fairseq_budget.objectives.ctc.model import BLANK, Ctc, best_path
 
 UNITS = 6
 
@@ -95,7 +96,7 @@ def test_from_scratch_nothing_is_frozen() -> None:
     network = model("conv", freeze_updates=100, mask_prob=0.5).train()
     network(torch.randn(2, 16000), torch.full((2, 3), 4), np.array([3, 3])).total.backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
-    assert network.phases == [(None, network.model_shape)]
+    assert network.config.phases() == [(None, network.model_shape)]
 
 
 def test_what_is_frozen_runs_forward_once() -> None:

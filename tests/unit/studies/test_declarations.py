@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import pytest
 
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.report.studies.points import RECOGNISED
 from fairseq_budget.studies import STUDIES, get_study
 from fairseq_budget.studies.compose import compose
-from fairseq_budget.studies.study import MINI, PAPER, SCALES, SEED, Cell, Study
+from fairseq_budget.studies.study import GRADIENTS, MINI, PAPER, RECOGNITION, SCALES, SEED, Cell, Study
 from s3prl_upstreams.tasks import get_task
 
 BOTH = pytest.mark.parametrize("scale", SCALES)
@@ -20,7 +24,7 @@ def test_cells_are_told_apart_by_name_and_seed(study: Study, scale: str) -> None
     cells = study.runs(scale, 3)
     assert len({cell.name for cell in cells}) == len(cells)
     repeated = [cell for cell in cells if not cell.auxiliary]
-    assert {cell.seed for cell in repeated} == {SEED, SEED + 1, SEED + 2}
+    assert repeated and {cell.seed for cell in repeated} == {SEED, SEED + 1, SEED + 2}
     assert len(repeated) == 3 * len([cell for cell in study.cells(scale) if not cell.auxiliary])
 
 
@@ -30,7 +34,7 @@ def test_studies_that_share_a_cell_mean_the_same_run(scale: str) -> None:
     told: dict[str, tuple[object, ...]] = {}
     for study in STUDIES.values():
         for cell in study.cells(scale):
-            run = (cell.recipe, cell.overrides, cell.data_share, cell.teacher)
+            run = (cell.recipe, cell.overrides, cell.data_share, cell.teacher, cell.begins_from, cell.looks_at)
             assert told.setdefault(cell.name, run) == run, cell.name
     names = [cell.name for study in STUDIES.values() for cell in study.cells(scale)]
     assert len(set(names)) < len(names), "some are shared"
@@ -46,7 +50,34 @@ def test_what_is_scored_and_shown_is_known(study: Study, scale: str) -> None:
     assert set(study.differences) == set(SCALES)
 
 
+@EACH
+@BOTH
+def test_what_a_cell_begins_from_is_kept_by_a_cell_of_the_study(study: Study, scale: str) -> None:
+    """After a number of updates at which a checkpoint is kept: each eighth of the run's."""
+    cells = study.runs(scale, 2)
+    trained = {cell.name: cell for cell in cells if cell.looks_at is None}
+    for cell in cells:
+        for kept in (kept for kept in (cell.begins_from, cell.looks_at) if kept is not None):
+            assert trained[kept.cell].seed == cell.seed
+            if kept.updates is not None:
+                (config,) = compose_once(trained[kept.cell].recipe, trained[kept.cell].overrides)
+                assert (8 * kept.updates) % config.task.budget.updates == 0 and config.task.checkpoints == 8
+
+
+@cache
+def compose_once(recipe: str, overrides: tuple[str, ...]) -> list[Any]:
+    """Seeds apart, there are few different ones."""
+    plain = tuple(override for override in overrides if not override.startswith("common.seed"))
+    if plain != overrides:
+        return compose_once(recipe, plain)
+    return list(compose([Cell("one", recipe, overrides, "", 1)], ["data=folder", "task.data=."]))
+
+
 def columns_of(task: str) -> set[str]:
+    if task == RECOGNITION:
+        return set(RECOGNISED)
+    if task == GRADIENTS:
+        return {"deviation"}
     return {metric.column for metric in get_task(task).metrics}
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
+from fairseq_budget.records.recognition import Recognised, RecognitionRecord
 from fairseq_budget.report.noise import pooled_deviation
 from fairseq_budget.report.studies.findings import sentences
 from fairseq_budget.report.studies.page import write_study_report
@@ -16,7 +18,7 @@ from fairseq_budget.report.studies.points import read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.studies import STUDIES
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import MINI, Axis, Cell, Published, Study
+from fairseq_budget.studies.study import GRADIENTS, MINI, RECOGNITION, Axis, Cell, Published, Study
 
 LOSSES = {10.0: (5.0, 5.2), 20.0: (4.0, 4.2), 40.0: (4.2, 4.3)}
 """By size, a seed each."""
@@ -60,6 +62,23 @@ def score(place: Place, cell: Cell, value: float, **more: object) -> None:
     path.parent.mkdir(parents=True)
     told = {"kind": "downstream", "task": "ks", "upstream": "budget_local", "objective": "hubert", "test": value / 100}
     path.write_text(json.dumps(told | {"scores": {"KS_ACC": value}} | more))
+
+
+def recognised(place: Place, cell: Cell) -> None:
+    results = [
+        Recognised(set="valid", decoder=decoder, wer=wer, cer=10.0, utterances=9, words=99, hours=0.1)
+        for decoder, wer in (("letters", 60.0), ("words", 30.0))
+    ]
+    path, model = place.score(cell, RECOGNITION), str(place.checkpoint(cell))
+    RecognitionRecord.of(objective="wav2vec2", checkpoint=model, checkpoint_sha256="0", results=results).write(path)
+
+
+def deviating(place: Place, cell: Cell) -> None:
+    one = GradientDeviation(checkpoint="c", updates=150, seconds=cell.x, deviation=1 / cell.x, norm=0.1)
+    GradientRecord.of(results=[one]).write(place.score(cell, GRADIENTS))
+
+
+MAKE = {"ks": lambda place, cell: score(place, cell, 50.0), RECOGNITION: recognised, GRADIENTS: deviating}
 
 
 @pytest.fixture
@@ -138,9 +157,16 @@ def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
     """Figures of every axis, with published panels and without."""
     place = Place(tmp_path)
     for cell in study.runs(MINI):
-        write(place, cell, 4 + cell.x / 1000)
+        if cell.looks_at is None:
+            kind = "finetune" if cell.fine_tuned else "pretrain"
+            write(place, cell, 4 + cell.x / 1000, kind=kind, spent={"flops": 1e12, "updates": 600, "hours_heard": 2.5})
+        else:
+            place.checkpoint(cell).parent.mkdir(exist_ok=True)
+            place.checkpoint(cell).touch()
         for task in cell.tasks:
-            assert task == "ks"
-            score(place, cell, 50.0)
+            MAKE[task](place, cell)
+    found = read_points(study.runs(MINI), place)
+    assert len(found.points) == len({(cell.series, cell.x) for cell in study.runs(MINI) if not cell.auxiliary})
+    assert all(point.values for point in found.points)
     text = write_study_report(study, MINI, place).read_text(encoding="utf-8")
     assert study.title in text and f"Published: {study.source}" in text
