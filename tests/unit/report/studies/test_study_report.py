@@ -49,10 +49,10 @@ STUDY = Study(
 )
 
 
-def write(place: Place, cell: Cell, loss: float | None, spent: float = 1e12, **more: object) -> None:
+def write(place: Place, cell: Cell, loss: float | None, spent: float = 1e12, updates: int = 7, **more: object) -> None:
     place.run(cell).mkdir(parents=True)
     told = {"kind": "pretrain", "schema_version": 2, "objective": "hubert", "size": "slim", "params": 20_000_000}
-    told |= {"budget": {"flops": 1e12}, "spent": {"flops": spent, "updates": 7, "hours_heard": 2.0}, "seed": cell.seed}
+    told |= {"budget": {"flops": 1e12}, "spent": {"flops": spent, "updates": updates, "hours_heard": 2.0}, "seed": cell.seed}
     told |= {"metrics": {"valid_loss": loss}, "loss_unit": "bits"}
     place.record(cell).write_text(json.dumps(told | more))
 
@@ -159,7 +159,7 @@ def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
     for cell in study.runs(MINI):
         if cell.looks_at is None:
             kind = "finetune" if cell.fine_tuned else "pretrain"
-            write(place, cell, 4 + cell.x / 1000, kind=kind, spent={"flops": 1e12, "updates": 600, "hours_heard": 2.5})
+            write(place, cell, 4 + cell.x / 1000, updates=600, kind=kind)
         else:
             place.checkpoint(cell).parent.mkdir(exist_ok=True)
             place.checkpoint(cell).touch()
