@@ -51,7 +51,7 @@ def _published() -> list[Published]:
 
 STUDY = Study(
     name="superb_hours",
-    title="SUPERB's tasks by hours heard in pre-training",
+    title="SUPERB by hours heard in pre-training",
     source="Vaessen and van Leeuwen, The effect of batch size, figure 5 and table 5",
     axis=Axis("hours of speech heard in pre-training"),
     cells=_cells,
