@@ -70,7 +70,7 @@ LIBRISPEECH = Corpus(
         Part("test-clean", 346_663_984, "32fa31d27d2e1cad72775fee3f4849a9", 2_620),
         Part("test-other", 328_757_843, "fb5a50374b501bb3bac4815ee91d3135", 2_939),
     ),
-    {"train": _TRAIN, "valid": ("dev-clean",)} | {name: (name,) for name in _HELD_OUT},
+    {"train": _TRAIN, "valid": ("dev-clean",)} | {name: (name,) for name in (*_HELD_OUT, "train-clean-100")},
 )
 
 MINI_LIBRISPEECH = Corpus(

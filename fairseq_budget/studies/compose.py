@@ -27,7 +27,8 @@ def compose(cells: Iterable[Cell], common: Sequence[str] = ()) -> Iterator[Any]:
     for cell in cells:
         try:
             with _recipes(cell.recipe):
-                config = hydra_compose(cell.recipe, overrides=[*cell.overrides, *common])
+                begun = [] if cell.begins_from is None else [f"model.checkpoint={cell.begins_from.cell}"]
+                config = hydra_compose(cell.recipe, overrides=[*cell.overrides, *begun, *common])
                 yield OmegaConf.create(OmegaConf.to_container(config, resolve=True))
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(f"cell {cell.name} can't be composed: {error}") from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.report.plots import save
 from fairseq_budget.report.studies import findings
 from fairseq_budget.report.studies.figure import metric_figure
-from fairseq_budget.report.studies.points import Found, column, read_points
+from fairseq_budget.report.studies.frontier import frontier_figure
+from fairseq_budget.report.studies.points import RECOGNISED, Found, column, read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.report.superb.formats import latex_escaped
 from fairseq_budget.report.templating import templates
@@ -65,17 +69,26 @@ def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, folder: 
             differences=study.differences[scale],
             sentences=findings.sentences(study, found),
             remarks=found.remarks,
-            pictures=[_picture(study, found, key, folder) for key in study.columns if found.having(key)],
+            pictures=[
+                picture for key in study.columns if found.having(key) for picture in _pictures(study, found, key, folder)
+            ],
             tables={"Numbers": rows, f"Published: {study.source}": published_table(study)},
         )
     )
 
 
-def _picture(study: Study, found: Found, key: str, folder: Path) -> dict[str, str]:
-    figure = metric_figure(study, found, key)
-    path = folder / f"{key.lower()}.png"
-    save(figure, path)
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+def _pictures(study: Study, found: Found, key: str, folder: Path) -> Iterator[dict[str, str]]:
+    """The metric along the study's axis; of a score also what it cost."""
     known = column(key)
     shows = f"{known.task} {known.metric} against {study.axis.title}, this study above, published below where there is any"
-    return {"data": base64.b64encode(path.read_bytes()).decode("ascii"), "shows": shows, "title": known.title}
+    yield _picture(metric_figure(study, found, key), folder / f"{key.lower()}.png", known.title, shows)
+    if key in COLUMNS or key in RECOGNISED:
+        shows = f"{known.task} {known.metric} against FLOPs in all, and the best that any amount bought"
+        figure = frontier_figure(found, key)
+        yield _picture(figure, folder / f"{key.lower()}_by_flops.png", f"{known.title} by what it cost in all", shows)
+
+
+def _picture(figure: Figure, path: Path, title: str, shows: str) -> dict[str, str]:
+    save(figure, path)
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    return {"data": base64.b64encode(path.read_bytes()).decode("ascii"), "shows": shows, "title": title}

@@ -13,6 +13,7 @@ from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.recognition import RecognitionRecord
+from fairseq_budget.report.studies.cost import evaluation_flops, training_flops
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.study import GRADIENTS, RECOGNITION, Cell
 
@@ -49,6 +50,8 @@ class Point:
     records: tuple[PretrainingRecord, ...] = field(repr=False)
     spent: tuple[Mapping[str, float], ...] = field(repr=False)
     """By each cell, in every currency, up to the checkpoint."""
+    flops: Mapping[str, float] = field(repr=False)
+    """By score: what it cost in all, the mean over seeds (:mod:`fairseq_budget.report.studies.cost`)."""
 
     def mean(self, key: str) -> float | None:
         """Over seeds; None where there is no number."""
@@ -91,42 +94,51 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
 
 def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRecord]], place: Place) -> Point:
     values: dict[str, list[float]] = {}
+    costs: dict[str, list[float]] = {}
     for cell, record in own:
         ended = (("valid_loss", record.metrics.valid_loss), ("train_loss", record.metrics.train_loss))
         for name, value in ended if cell.looks_at is None else ():  # of the run's end, not of an earlier checkpoint
             if value is not None and math.isfinite(value):
                 values.setdefault(name, []).append(value)
-        for name, value in _scores(cell, place):
+        trained = training_flops(record, _share(cell, record))
+        for task, name, value in _scores(cell, place):
             values.setdefault(name, []).append(value)
+            costs.setdefault(name, []).append(trained + evaluation_flops(cell, task, place))
     names = tuple(cell.name for cell, _ in own)
     found = {name: tuple(numbers) for name, numbers in values.items()}
-    return Point(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own))
+    flops = {name: statistics.fmean(numbers) for name, numbers in costs.items()}
+    return Point(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own), flops)
 
 
 def _spent(cell: Cell, record: PretrainingRecord) -> dict[str, float]:
     """Up to the cell's checkpoint; of a kept one, the run's by its share of updates, all of which cost the same."""
-    amounts = record.amounts_spent
+    return {name: _share(cell, record) * amount for name, amount in record.amounts_spent.items()}
+
+
+def _share(cell: Cell, record: PretrainingRecord) -> float:
+    """Of the run's updates, up to the cell's checkpoint."""
     updates = None if cell.looks_at is None else cell.looks_at.updates
-    share = 1.0 if updates is None else updates / amounts["updates"]
-    return {name: share * amount for name, amount in amounts.items()}
+    return 1.0 if updates is None else updates / record.amounts_spent["updates"]
 
 
-def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, float]]:
-    """Of every task that has one, and whose corpus was complete."""
+def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, str, float]]:
+    """Task, column and score of every task that has one, and whose corpus was complete."""
     for task in cell.tasks:
         path = place.score(cell, task)
         if not path.is_file():
             continue
         if task == RECOGNITION:
             results = RecognitionRecord.read(path).results
-            yield from ((f"{SETS[one.set]}_{one.decoder}", one.wer) for one in results if one.wer is not None)
+            yield from ((task, f"{SETS[one.set]}_{one.decoder}", one.wer) for one in results if one.wer is not None)
             continue
         if task == GRADIENTS:
-            yield from (("deviation", one.deviation) for one in GradientRecord.read(path).results)
+            yield from ((task, "deviation", one.deviation) for one in GradientRecord.read(path).results)
             continue
         record = DownstreamRecord.read(path)
         if record.finished and record.incomplete is None:
-            yield from ((name, score) for name, score in record.scores.items() if score is not None and name in COLUMNS)
+            yield from (
+                (task, name, score) for name, score in record.scores.items() if score is not None and name in COLUMNS
+            )
 
 
 def _not_comparable(points: Sequence[Point]) -> Iterable[str]:

@@ -140,7 +140,7 @@ def test_the_page_needs_no_other_file(place: Place) -> None:
     page = write_study_report(STUDY, MINI, place, 2)
     text = page.read_text(encoding="utf-8")
     assert "It isn&#39;t the paper." in text and "Somebody 2024, figure 2" in text
-    assert text.count("data:image/png;base64,") == 2 and "http" not in text.replace("http-equiv", "")
+    assert text.count("data:image/png;base64,") == 3 and "http" not in text.replace("http-equiv", "")
     rows = list(csv.DictReader((page.parent / "table.csv").open()))
     assert rows[0]["valid_loss"] == "5.0" and rows[-1]["who"] == "paper"
     tex = (page.parent / "table.tex").read_text()
