@@ -25,6 +25,8 @@ from fairseq_budget.cli.bench_options import (
 from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.resources import ResourcesRecord, StepResources
 
 app = typer.Typer(help="Time training steps: beside stock fairseq and other libraries, over lengths and batches.")
 
@@ -98,6 +100,7 @@ def grid(
     repeats: Annotated[int, typer.Option(help="Timed steps of each cell, after one to warm up.")] = 2,
     memory_limit: Annotated[float | None, typer.Option(help="GB that a step may take (default: what there is).")] = None,
     out: Annotated[Path, typer.Option(help="The picture, a PNG file.")] = Path("grid.png"),
+    record: Annotated[Path | None, typer.Option(help="Folder for record.json.")] = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,6 +126,10 @@ def grid(
     out.parent.mkdir(parents=True, exist_ok=True)
     title = f"{subject}: {objective}, {size}, {description(case)['device']}"
     save(grid_figure(pd.DataFrame([asdict(cell) for cell in cells]), title, limit), out)
+    if record is not None:
+        device_name = str(description(case)["device"])
+        results = [StepResources(**asdict(cell)) for cell in cells]
+        ResourcesRecord.of(objective=objective, size=size, device=device_name, results=results).write(record / FILE)
     if as_json:
         rows = [asdict(cell) for cell in cells]
         print(json.dumps({**description(case), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))

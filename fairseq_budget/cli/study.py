@@ -91,7 +91,9 @@ def plan(
 
     Example: fairseq-budget study plan model_size --scale paper --flops-per-second 4e13 --price-per-device-hour 2
     """
-    cells = [cell for cell in get_study(name).runs(scale, _seeds(scale, seeds)) if cell.looks_at is None]
+    cells = [cell for cell in get_study(name).runs(scale, _seeds(scale, seeds)) if cell.trained]
+    if not cells:
+        raise BudgetError(f"{name} trains nothing: it measures steps, for minutes on any machine")
     forecasts = _foresee(cells, data, extra or (), flops_per_second)
     if as_json:
         rows = [{**asdict(f.run), "disk_bytes": f.disk_bytes} for f in forecasts]

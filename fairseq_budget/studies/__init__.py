@@ -16,6 +16,7 @@ from fairseq_budget.studies import (
     improved_small,
     model_size,
     objectives,
+    resources,
     sequence_length,
     superb_hours,
 )
@@ -25,7 +26,7 @@ STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY
     for module in (
         *(objectives, data_size, model_size, improved_small),
-        sequence_length,
+        *(sequence_length, resources),
         *(batch_size, asr_labels, hours_heard, superb_hours, gradient_deviation),
     )
 }

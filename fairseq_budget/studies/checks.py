@@ -24,6 +24,8 @@ def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:
     """A sentence for each thing that is missing or too small: corpora, a cell's configuration, disk, memory, launcher."""
     found = []
     lengths = None
+    if not any(cell.trained for cell in cells):
+        return []
     try:
         source = source_of(how.scale, how.data)
         lengths = None if source is None else training_lengths(source)
@@ -37,7 +39,7 @@ def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:
         except BudgetError as error:
             found.append(str(error))
         found += [f"no manifest `{path}` to recognise" for path in _missing_sets(how)]
-    todo = [state.cell for state in states(cells, place) if state.training != DONE and state.cell.looks_at is None]
+    todo = [state.cell for state in states(cells, place) if state.training != DONE and state.cell.trained]
     try:
         forecasts = foresee(todo, lengths, ["data=folder", "task.data=.", f"device={how.device}", *how.extra], None)
     except BudgetError as error:

@@ -22,7 +22,7 @@ from fairseq_budget.recipes import recipes_dir
 from fairseq_budget.studies.data import overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, RUNNING, State, states
-from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, Cell, Kept
+from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, RESOURCES, Cell, Kept
 
 BASIC, JOBLIB, SLURM = "basic", "joblib", "slurm"
 LAUNCHERS = (BASIC, JOBLIB, SLURM)
@@ -86,6 +86,9 @@ def run(cells: Sequence[Cell], place: Place, how: How) -> None:
 def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
     """Manifests, and labels of MFCC where a cell needs them."""
     place.folder.mkdir(parents=True, exist_ok=True)
+    cells = [cell for cell in cells if cell.trained]
+    if not cells:
+        return
     source = source_of(how.scale, how.data)
     if source is None:
         source = _speech(place)
@@ -98,7 +101,7 @@ def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
 
 def train(cells: Iterable[Cell], place: Place, how: How) -> None:
     """The cells whose budget isn't spent and which no other process trains: a multirun for each recipe."""
-    todo = [s.cell for s in states(cells, place) if s.training not in (DONE, RUNNING) and s.cell.looks_at is None]
+    todo = [s.cell for s in states(cells, place) if s.training not in (DONE, RUNNING) and s.cell.trained]
     started = []
     for recipe in dict.fromkeys(cell.recipe for cell in todo):
         own = [cell for cell in todo if cell.recipe == recipe]
@@ -149,6 +152,9 @@ def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterato
         if task == RECOGNITION:
             sets = ["--splits", ",".join(test_sets(how.scale)), "--lm", str(word_model(how.scale, place))]
             yield ["asr", "score", checkpoint, str(place.data), *sets, *out]
+        elif task == RESOURCES:
+            picture = str(place.score(cell, task).with_name("grid.png"))
+            yield ["bench", "grid", *cell.options, *device, "--record", out[1], "--out", picture]
         else:
             labels = ["--label-dir", str(place.labels(cell))] if get_objective(cell.recipe).needs_labels else []
             yield ["analyse", "gradient-deviation", checkpoint, "--data", str(place.data), *labels, *cell.options, *out]
@@ -240,7 +246,7 @@ def _wait(recipe: str, processes: Processes) -> None:
 
 def commands(state: State, place: Place, how: How) -> Iterator[str]:
     """What goes on with a cell: its training, then its tasks."""
-    if state.training not in (DONE, RUNNING) and state.cell.looks_at is None:
+    if state.training not in (DONE, RUNNING) and state.cell.trained:
         yield alone(state.cell, place, how)
     for command in scoring(state.cell, state.unscored, place, how):
         yield shlex.join(["fairseq-budget", *command])

@@ -13,10 +13,15 @@ from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import STOPPED_EARLY
 from fairseq_budget.records.recognition import RecognitionRecord
+from fairseq_budget.records.resources import ResourcesRecord
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, OWN_TASKS, RECOGNITION, Cell
+from fairseq_budget.studies.study import GRADIENTS, OWN_TASKS, RECOGNITION, RESOURCES, Cell
 
-EVALUATIONS: dict[str, type[Record]] = {RECOGNITION: RecognitionRecord, GRADIENTS: GradientRecord}
+EVALUATIONS: dict[str, type[Record]] = {
+    RECOGNITION: RecognitionRecord,
+    GRADIENTS: GradientRecord,
+    RESOURCES: ResourcesRecord,
+}
 """The records of evaluations that aren't SUPERB's."""
 LAST_BYTES = 2**18
 """Of a log that are looked through."""
@@ -29,7 +34,7 @@ class State:
 
     cell: Cell
     training: str
-    """`DONE` (its budget is spent, or the checkpoint that it looks at is there), `RUNNING`, `STOPPED` (goes on from its
+    """`DONE` (its budget is spent, the checkpoint that it looks at is there, or nothing is to be trained), `RUNNING`, `STOPPED` (goes on from its
     checkpoint), `FAILED` (began, and left no checkpoint) or `MISSING`."""
     share: float
     """Spent part of its budget."""
@@ -61,6 +66,8 @@ def states(cells: Iterable[Cell], place: Place) -> list[State]:
 
 def _state(cell: Cell, place: Place) -> State:
     scored = tuple(task for task in cell.tasks if _has_score(cell, task, place))
+    if not cell.recipe:
+        return State(cell, DONE, 1.0, scored)
     if cell.looks_at is not None:
         there = place.checkpoint(cell).is_file()
         return State(cell, DONE if there else MISSING, float(there), scored)

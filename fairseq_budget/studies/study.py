@@ -20,7 +20,9 @@ RECOGNITION = "recognition"
 """The task of a cell that is fine-tuned: word error rates, by letters and by words."""
 GRADIENTS = "gradients"
 """How far the gradients of random batches are apart, at a checkpoint."""
-OWN_TASKS = (RECOGNITION, GRADIENTS)
+RESOURCES = "resources"
+"""Seconds and memory of a step; nothing is trained for it."""
+OWN_TASKS = (RECOGNITION, GRADIENTS, RESOURCES)
 """Evaluations that aren't SUPERB's."""
 
 
@@ -46,7 +48,7 @@ class Cell:
     name: str
     """Of its folder; tells all that is special about it."""
     recipe: str
-    """fairseq-hydra-train's `--config-name`."""
+    """fairseq-hydra-train's `--config-name`; empty where a step is measured and nothing is trained."""
     overrides: tuple[str, ...]
     """What Hydra changes in the recipe, without data and device."""
     series: str
@@ -68,6 +70,11 @@ class Cell:
     """A checkpoint that is evaluated; such a cell isn't trained itself."""
     options: tuple[str, ...] = ()
     """Of the command that evaluates it."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has a run of its own."""
+        return bool(self.recipe) and self.looks_at is None
 
     @property
     def fine_tuned(self) -> bool:
@@ -125,12 +132,12 @@ def check_scale(scale: str) -> str:
 
 
 def with_seeds(cells: Iterable[Cell], seeds: int) -> Iterator[Cell]:
-    """Every cell as often as there are seeds, but for those that only label others."""
+    """Every cell as often as there are seeds, but for those that only label others, and steps that are measured."""
     cells = list(cells)
     parents = {kept.cell for cell in cells for kept in (cell.begins_from, cell.looks_at) if kept is not None}
     for cell in cells:
         yield cell
-        alone = cell.auxiliary and cell.name not in parents
+        alone = not cell.recipe or (cell.auxiliary and cell.name not in parents)
         for seed in range(SEED + 1, SEED + (1 if alone else seeds)):
             yield replace(
                 cell,

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_colour
-from fairseq_budget.report.studies.points import LOSSES, Found, Point, column
+from fairseq_budget.report.studies.points import LOSSES, PERCENT, Found, Point, column
 from fairseq_budget.studies.study import Axis, Published, Study
 
 PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
@@ -75,12 +75,25 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
             axes = parts[1].add_subplot(1, len(columns), place + 1)
             axes.set_facecolor(PAPER_GREY)
             theirs = [point for point in published if objective in (None, point.objective)]
-            _panel(axes, study.axis, key, published_curves(theirs, key), objective, "paper's unit" if key in LOSSES else "%")
+            _panel(
+                axes,
+                study.axis,
+                key,
+                published_curves(theirs, key),
+                objective,
+                "paper's unit" if key in LOSSES else _percent(key),
+            )
     return figure
 
 
 def _unit(points: Sequence[Point], key: str) -> str:
-    return " / ".join(sorted({str(r.loss_unit) for point in points for r in point.records})) if key in LOSSES else "%"
+    return (
+        " / ".join(sorted({str(r.loss_unit) for point in points for r in point.records})) if key in LOSSES else _percent(key)
+    )
+
+
+def _percent(key: str) -> str:
+    return "%" if key in PERCENT else ""
 
 
 def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[Curve], objective: str | None, unit: str) -> None:
@@ -104,7 +117,7 @@ def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[Curve], objective:
 
 def _vertical(axes: Axes, key: str, unit: str, numbers: Sequence[float]) -> None:
     known = column(key)
-    axes.set_ylabel(f"{known.title} ({unit})")  # the arrow points to what is better
+    axes.set_ylabel(f"{known.title} ({unit})" if unit else known.title)  # the arrow points to what is better
     low, high = min(numbers), max(numbers)
     missing = max(0.0, LEAST_RANGE * abs(high) - (high - low)) / 2
     air = 0.1 * (high - low + 2 * missing)

@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.report.plots import save
 from fairseq_budget.report.studies import findings
 from fairseq_budget.report.studies.figure import metric_figure
 from fairseq_budget.report.studies.frontier import frontier_figure
-from fairseq_budget.report.studies.points import RECOGNISED, Found, column, read_points
+from fairseq_budget.report.studies.points import PERCENT, Found, column, read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.report.superb.formats import latex_escaped
 from fairseq_budget.report.templating import templates
@@ -82,7 +81,7 @@ def _pictures(study: Study, found: Found, key: str, folder: Path) -> Iterator[di
     known = column(key)
     shows = f"{known.task} {known.metric} against {study.axis.title}, this study above, published below where there is any"
     yield _picture(metric_figure(study, found, key), folder / f"{key.lower()}.png", known.title, shows)
-    if key in COLUMNS or key in RECOGNISED:
+    if key in PERCENT:
         shows = f"{known.task} {known.metric} against FLOPs in all, and the best that any amount bought"
         figure = frontier_figure(found, key)
         yield _picture(figure, folder / f"{key.lower()}_by_flops.png", f"{known.title} by what it cost in all", shows)

@@ -13,9 +13,10 @@ from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.recognition import RecognitionRecord
+from fairseq_budget.records.resources import ResourcesRecord
 from fairseq_budget.report.studies.cost import evaluation_flops, training_flops
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, RECOGNITION, Cell
+from fairseq_budget.studies.study import GRADIENTS, RECOGNITION, RESOURCES, Cell
 
 LOSSES = {
     "valid_loss": Column("valid_loss", "validation", "loss", False, decimals=3),
@@ -29,7 +30,14 @@ RECOGNISED = {
     for decoder in ("letters", "words")
 }
 """Word error rates after fine-tuning, by set and by how they were decoded."""
-OTHERS = RECOGNISED | {"deviation": Column("deviation", "gradient", "deviation", False, decimals=6)}
+OTHERS = RECOGNISED | {
+    "deviation": Column("deviation", "gradient", "deviation", False, decimals=6),
+    "step_seconds": Column("step_seconds", "step", "seconds", False, decimals=3),
+    "peak_gb": Column("peak_gb", "step", "memory, GB", False, decimals=2),
+    "step_gflop": Column("step_gflop", "step", "GFLOP", False, decimals=1),
+}
+PERCENT = RECOGNISED.keys() | COLUMNS.keys()
+"""What is given in percent."""
 
 
 def column(key: str) -> Column:
@@ -48,6 +56,7 @@ class Point:
     values: Mapping[str, tuple[float, ...]]
     """By column, a number for each seed that has one."""
     records: tuple[PretrainingRecord, ...] = field(repr=False)
+    """None where a step was measured and nothing trained."""
     spent: tuple[Mapping[str, float], ...] = field(repr=False)
     """By each cell, in every currency, up to the checkpoint."""
     flops: Mapping[str, float] = field(repr=False)
@@ -73,9 +82,12 @@ class Found:
 def read_points(cells: Iterable[Cell], place: Place) -> Found:
     """What the finished cells came to: curves in the order in which the study declares them, points along the axis."""
     groups: dict[tuple[str, str, float], list[tuple[Cell, PretrainingRecord]]] = {}
-    remarks = []
+    remarks, points = [], []
     for cell in cells:
         if cell.auxiliary:
+            continue
+        if not cell.recipe:
+            points.append(_measured(cell, place))
             continue
         try:
             record = place.read_record(cell)
@@ -86,7 +98,7 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
             groups.setdefault((cell.recipe, cell.series, cell.x), []).append((cell, record))
         else:
             remarks.append(f"{cell.name}: {100 * record.share:.1f}% of its budget is spent; it is left out.")
-    points = [_point(key, own, place) for key, own in groups.items()]
+    points = [point for point in points if point.values] + [_point(key, own, place) for key, own in groups.items()]
     order = list(dict.fromkeys(point.series for point in points))
     points.sort(key=lambda point: (order.index(point.series), point.x))
     return Found(tuple(points), tuple([*remarks, *_not_comparable(points)]))
@@ -108,6 +120,16 @@ def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRec
     found = {name: tuple(numbers) for name, numbers in values.items()}
     flops = {name: statistics.fmean(numbers) for name, numbers in costs.items()}
     return Point(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own), flops)
+
+
+def _measured(cell: Cell, place: Place) -> Point:
+    """A step's; no values where it wasn't measured yet, or memory ran out."""
+    path, values = place.score(cell, RESOURCES), {}
+    for one in ResourcesRecord.read(path).results if path.is_file() else ():
+        values |= {"step_seconds": one.step_seconds, "peak_gb": one.peak_bytes and one.peak_bytes / 1e9}
+        values |= {} if one.out_of_memory else {"step_gflop": one.flops / 1e9}
+    found = {name: (value,) for name, value in values.items() if value is not None}
+    return Point("wav2vec2", cell.series, cell.x, (cell.name,), found, (), (), {})
 
 
 def _spent(cell: Cell, record: PretrainingRecord) -> dict[str, float]:

@@ -35,6 +35,9 @@ def plain(study: Study, found: Found) -> pd.DataFrame:
     published, rows = study.published(), []
     keys = [key for key in study.columns if found.having(key) or any(key in point.values for point in published)]
     for point in found.points:
+        if not point.records:
+            row = {"who": "study", "cell": point.cells[0], "series": point.series, "x": point.x}
+            rows.append(row | {key: point.mean(key) for key in keys})
         for place, (cell, record) in enumerate(zip(point.cells, point.records, strict=True)):
             spent = point.spent[place]
             row = {"who": "study", "cell": cell, "objective": point.objective, "series": point.series, "x": point.x}
@@ -53,21 +56,25 @@ def _at(values: Sequence[float], place: int, count: int) -> float | None:
 
 
 def _own(study: Study, point: Point, keys: Sequence[str], beside: Published | None) -> dict[str, str]:
-    spent = point.spent
-    row = {
-        "series": point.series,
-        study.axis.title: _place(study, point.x),
-        "params": numbers.params(point.records[0].params),
-        "seeds": str(len(point.cells)),
-        "updates": numbers.count(statistics.fmean(s["updates"] for s in spent)),
-        "FLOPs": human_flops(statistics.fmean(s["flops"] for s in spent)),
-        "heard": numbers.hours(statistics.fmean(s.get("hours_heard", math.nan) for s in spent)),
-    }
+    row = {"series": point.series, study.axis.title: _place(study, point.x)} | _trained(point)
     for key in keys:
         row[column(key).title] = _with_deviation(key, point.values.get(key, ()))
         if beside is not None and key in beside.values:
             row[f"{column(key).title} {PAPER}"] = column(key).text(beside.values[key])
     return row
+
+
+def _trained(point: Point) -> dict[str, str]:
+    """What was trained, means over seeds; nothing of a step that was measured."""
+    if not point.records:
+        return {}
+    return {
+        "params": numbers.params(point.records[0].params),
+        "seeds": str(len(point.cells)),
+        "updates": numbers.count(statistics.fmean(spent["updates"] for spent in point.spent)),
+        "FLOPs": human_flops(statistics.fmean(spent["flops"] for spent in point.spent)),
+        "heard": numbers.hours(statistics.fmean(spent.get("hours_heard", math.nan) for spent in point.spent)),
+    }
 
 
 def _theirs(study: Study, point: Published, keys: Sequence[str]) -> dict[str, str]:

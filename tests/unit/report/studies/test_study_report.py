@@ -11,6 +11,7 @@ import pytest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 from fairseq_budget.records.recognition import Recognised, RecognitionRecord
+from fairseq_budget.records.resources import ResourcesRecord, StepResources
 from fairseq_budget.report.noise import pooled_deviation
 from fairseq_budget.report.studies.findings import sentences
 from fairseq_budget.report.studies.page import write_study_report
@@ -18,7 +19,7 @@ from fairseq_budget.report.studies.points import read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.studies import STUDIES
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, MINI, RECOGNITION, Axis, Cell, Published, Study
+from fairseq_budget.studies.study import GRADIENTS, MINI, RECOGNITION, RESOURCES, Axis, Cell, Published, Study
 
 LOSSES = {10.0: (5.0, 5.2), 20.0: (4.0, 4.2), 40.0: (4.2, 4.3)}
 """By size, a seed each."""
@@ -78,7 +79,17 @@ def deviating(place: Place, cell: Cell) -> None:
     GradientRecord.of(results=[one]).write(place.score(cell, GRADIENTS))
 
 
-MAKE = {"ks": lambda place, cell: score(place, cell, 50.0), RECOGNITION: recognised, GRADIENTS: deviating}
+def stepping(place: Place, cell: Cell) -> None:
+    one = StepResources(seconds=cell.x, utterances=2, precision="fp32", flops=10**9, out_of_memory=False, step_seconds=0.5)
+    ResourcesRecord.of(objective="wav2vec2", size="base", device="here", results=[one]).write(place.score(cell, RESOURCES))
+
+
+MAKE = {
+    "ks": lambda place, cell: score(place, cell, 50.0),
+    RECOGNITION: recognised,
+    GRADIENTS: deviating,
+    RESOURCES: stepping,
+}
 
 
 @pytest.fixture
@@ -157,10 +168,10 @@ def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
     """Figures of every axis, with published panels and without."""
     place = Place(tmp_path)
     for cell in study.runs(MINI):
-        if cell.looks_at is None:
+        if cell.trained:
             kind = "finetune" if cell.fine_tuned else "pretrain"
             write(place, cell, 4 + cell.x / 1000, updates=600, kind=kind)
-        else:
+        elif cell.looks_at is not None:
             place.checkpoint(cell).parent.mkdir(exist_ok=True)
             place.checkpoint(cell).touch()
         for task in cell.tasks:
