@@ -34,8 +34,8 @@ class State:
 
     cell: Cell
     training: str
-    """`DONE` (its budget is spent, the checkpoint that it looks at is there, or nothing is to be trained), `RUNNING`, `STOPPED` (goes on from its
-    checkpoint), `FAILED` (began, and left no checkpoint) or `MISSING`."""
+    """`DONE` (its budget is spent, the checkpoint that it looks at is there, or nothing is to be trained), `RUNNING`,
+    `STOPPED` (goes on from its checkpoint), `FAILED` (began, and left no checkpoint) or `MISSING`."""
     share: float
     """Spent part of its budget."""
     scored: tuple[str, ...]

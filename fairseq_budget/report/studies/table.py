@@ -38,6 +38,7 @@ def plain(study: Study, found: Found) -> pd.DataFrame:
         if not point.records:
             row = {"who": "study", "cell": point.cells[0], "series": point.series, "x": point.x}
             rows.append(row | {key: point.mean(key) for key in keys})
+            continue
         for place, (cell, record) in enumerate(zip(point.cells, point.records, strict=True)):
             spent = point.spent[place]
             row = {"who": "study", "cell": cell, "objective": point.objective, "series": point.series, "x": point.x}
