@@ -45,8 +45,9 @@ EXTRAS = {
         "pyyaml",
         # diarisation error rates, which s3prl leaves to a repository of scripts
         "pyannote.metrics",
-        # imported by s3prl's downstream tasks and problem classes, which don't ask for them; its own pin of dtw-python is older than numpy 2.
-        # They import catalyst, too, which pip >= 24.1 can't read and nothing here uses: `host.compat` has a stand-in
+        # imported by s3prl's downstream tasks and problem classes, which don't ask for them; its own pin of dtw-python is
+        # older than numpy 2.  They import catalyst, too, which pip >= 24.1 can't read and nothing here uses: `host.compat`
+        # has a stand-in
         "dtw-python>=1.5",
         "h5py",
         "librosa",
