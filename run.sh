@@ -62,7 +62,7 @@ find_python() {
 
 install() {
     local stamp=$venv/.fairseq-budget wanted python free
-    wanted=$(cat "$here/setup.py" "$here/constraints.txt" | cksum)
+    wanted=$(cat "$here/setup.py" "$here/constraints.txt" "$here"/s3prl_upstreams/startup/*fairseq_budget* | cksum)
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted $here" ]; then
         return
     fi

@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Command, find_packages, setup
+from setuptools.command.build import build
 
 HERE = Path(__file__).parent
+STARTUP = [f"s3prl_upstreams/startup/{name}" for name in ("fairseq_budget_s3prl.pth", "_fairseq_budget_s3prl.py")]
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "fairseq_budget" / "__init__.py").read_text(), re.MULTILINE).group(1)
 RECIPES = [str(path.relative_to(HERE / "recipes")) for path in sorted((HERE / "recipes").rglob("*.yaml"))]
 
@@ -43,12 +45,14 @@ EXTRAS = {
         "pyyaml",
         # diarisation error rates, which s3prl leaves to a repository of scripts
         "pyannote.metrics",
-        # imported by s3prl's downstream tasks, which don't ask for them; its own pin of dtw-python is older than numpy 2.
-        # They import catalyst, too, which pip >= 24.1 can't read and nothing here uses: `host.compat` has a stand-in
+        # imported by s3prl's downstream tasks and problem classes, which don't ask for them; its own pin of dtw-python is
+        # older than numpy 2.  They import catalyst, too, which pip >= 24.1 can't read and nothing here uses: `host.compat`
+        # has a stand-in
         "dtw-python>=1.5",
         "h5py",
         "librosa",
         "lxml",
+        "pandas",
     ],
     # word models: no wheel for 3.13, where letters alone are read off
     "asr": ["jiwer", "rapidfuzz", "sentencepiece", 'flashlight-text; python_version < "3.13"'],
@@ -57,6 +61,35 @@ EXTRAS = {
 }
 EXTRAS["bench"] = [*EXTRAS["train"], *EXTRAS["report"], *EXTRAS["export"], "torchaudio"]
 ALL = sorted({package for packages in EXTRAS.values() for package in packages})
+
+
+class Build(build):
+    sub_commands = [*build.sub_commands, ("startup_files", None)]
+
+
+class StartupFiles(Command):
+    """Puts among the packages what Python runs when it starts: the hook that prepares s3prl once somebody imports it."""
+
+    user_options = []
+    editable_mode = False  # set by setuptools for `pip install -e`
+
+    def initialize_options(self):
+        pass
+
+    def finalize_options(self):
+        pass
+
+    def run(self):
+        # an editable installation leaves the packages in the checkout and copies what is already in the folder to install
+        command, attribute = ("install", "install_lib") if self.editable_mode else ("build", "build_lib")
+        folder = getattr(self.get_finalized_command(command), attribute)
+        self.mkpath(folder)
+        for path in STARTUP:
+            self.copy_file(path, folder)
+
+    def get_source_files(self):
+        return STARTUP
+
 
 setup(
     name="fairseq-budget",
@@ -79,6 +112,7 @@ setup(
         "s3prl_upstreams": ["py.typed"],
         "fairseq_budget.recipes": RECIPES,
     },
+    cmdclass={"build": Build, "startup_files": StartupFiles},
     install_requires=CORE,
     extras_require={
         **EXTRAS,

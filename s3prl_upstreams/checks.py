@@ -41,6 +41,14 @@ def prepare(args: Namespace, config: Config, allow_incomplete: bool = False) -> 
             fix(config)
 
 
+def put_right(args: Namespace, config: Config) -> None:
+    """The same without checks, which ask for more than s3prl's own launcher does: paths, and what the task needs fixed."""
+    config["downstream_expert"] = expand(config.get("downstream_expert", {}))
+    task = task_of(args.downstream, config)
+    for fix in () if task is None else task.fixes:
+        fix(config)
+
+
 def refuse_all_but_data(args: Namespace, config: Any) -> None:
     """Refuse settings, out of a recipe or a checkpoint, that hold more than plain values or that lead s3prl to code.
 

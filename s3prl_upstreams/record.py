@@ -15,7 +15,8 @@ from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import completeness, scores
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import Metric, Task, task_of
-from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.upstreams.expert import UNTRAINED_OBJECTIVE
+from s3prl_upstreams.upstreams.hubconf import UNTRAINED_PREFIX, UPSTREAMS, WITHOUT_CHECKPOINT
 
 
 def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command: str) -> Path | None:
@@ -87,7 +88,9 @@ def _best_of(metric: Metric, eligible: Sequence[Score]) -> float | None:
 def upstream_of(args: Namespace) -> dict[str, str | None]:
     """Name, objective, size and checkpoint of the upstream; other people's upstreams stand for their own objective."""
     row = {"upstream": args.upstream, "objective": args.upstream, "size": None, "checkpoint": args.upstream_ckpt}
-    if args.upstream in UPSTREAMS:
+    if args.upstream in WITHOUT_CHECKPOINT:
+        row |= {"objective": UNTRAINED + UNTRAINED_OBJECTIVE, "size": args.upstream.removeprefix(UNTRAINED_PREFIX)}
+    elif args.upstream in UPSTREAMS:
         pretrained = load_pretrained(args.upstream_ckpt)
         objective = pretrained.objective if args.upstream != "random_local" else UNTRAINED + pretrained.objective
         row |= {"objective": objective, "size": pretrained.size.name if pretrained.size else None}

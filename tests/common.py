@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
-from fairseq_budget.objectives import get_objective
+from fairseq_budget.objectives import build_model, get_objective, model_config
 
 
 def waves(batch: int, samples: int, seed: int = 0) -> Tensor:
@@ -32,6 +34,20 @@ def tiny_config(objective: str, **settings: Any) -> ModelConfig:
     if "num_classes" in kind.__dataclass_fields__:
         defaults["num_classes"] = 24
     return kind(**{**defaults, **settings})
+
+
+def save_untrained(path: Path, objective: str, normalize: bool = False, **settings: Any) -> Path:
+    """A checkpoint of a model before its first update, as fairseq saves it."""
+    torch.manual_seed(0)
+    config = model_config(objective, settings)
+    content = {
+        "args": None,
+        "cfg": {"model": {**asdict(config), "_name": f"budget_{objective}"}, "task": {"normalize": normalize}},
+        "model": build_model(objective, config).state_dict(),
+        "extra_state": {"train_iterator": {"epoch": 1}},
+    }
+    torch.save(content, path)
+    return path
 
 
 def assert_close(ours: Tensor, reference: Tensor, tolerance: float = 1e-5) -> None:

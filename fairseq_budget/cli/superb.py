@@ -19,11 +19,14 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.records.downstream import Incomplete
 
-UPSTREAM_HELP = "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), fbank."
+UPSTREAM_HELP = (
+    "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), "
+    "random_slim, ... (untrained, without a checkpoint), fbank."
+)
 
 
 def superb(
-    checkpoint: Annotated[Path | None, typer.Argument(help="A checkpoint; none for an upstream such as fbank.")] = None,
+    checkpoint: Annotated[Path | None, typer.Argument(help="A checkpoint; none for fbank, random_slim, ...")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results, one folder for each task in it.")] = Path("superb"),
     tasks: Annotated[str, typer.Option(help="Tasks, comma-separated: pr, asr, ks, ic, sf, sid, asv, sd, er, ...")] = "ks",
     upstream: Annotated[str, typer.Option(help=UPSTREAM_HELP)] = "budget_local",

@@ -32,6 +32,8 @@ def apply() -> None:
     keep_audio_backend_call()
     provide_sox_effects()
     load_audio_with_soundfile()
+    provide_audio_info()
+    provide_tensorboard_writer()
     allow_saved_arguments()
     read_checkpoints_as_data()
     evaluation.guard()
@@ -94,6 +96,25 @@ def load_audio_with_soundfile() -> None:
         torchaudio.load = sox.load
 
 
+def provide_audio_info() -> None:
+    """``torchaudio.info`` is gone since 2.9; ``s3prl.problem`` measures recordings with it."""
+    torchaudio = importlib.import_module("torchaudio")
+    if not hasattr(torchaudio, "info"):
+        torchaudio.info = sox.info
+
+
+def provide_tensorboard_writer() -> None:
+    """``s3prl.problem`` writes events by torch's writer, which needs the package tensorboard; tensorboardX does as well."""
+    name = "torch.utils.tensorboard"
+    here = {package: importlib.util.find_spec(package) is not None for package in ("tensorboard", "tensorboardX")}
+    if name in sys.modules or here["tensorboard"] or not here["tensorboardX"]:
+        return
+    package, writer = types.ModuleType(name), types.ModuleType(f"{name}.writer")
+    package.__path__, package.writer = [], writer
+    package.SummaryWriter = writer.SummaryWriter = importlib.import_module("tensorboardX").SummaryWriter
+    sys.modules |= {module.__name__: module for module in (package, writer)}
+
+
 def allow_saved_arguments() -> None:
     """s3prl saves its arguments (a Namespace, which is plain data) in checkpoints, which torch >= 2.6 refuses to read."""
     if hasattr(torch.serialization, "add_safe_globals"):
@@ -132,23 +153,35 @@ def provide_hub_names() -> None:
             setattr(hub, name, _absent(f"huggingface_hub.{name}", "pip install 'huggingface_hub<1'"))
 
 
+UNUSED = (
+    ("catalyst.data.sampler", ("DistributedSamplerWrapper",)),
+    ("sox", ("Transformer",)),
+    # HEAR's sound events, which `s3prl.problem` imports beside SUPERB's tasks
+    ("sed_eval.sound_event", ("SoundEventMetrics", "SegmentBasedMetrics", "EventBasedMetrics")),
+    ("dcase_util.containers", ("MetaDataContainer",)),
+    ("more_itertools", ("consecutive_groups",)),
+)
+"""Modules that s3prl imports and SUPERB doesn't use without distributed training, and what is asked of them."""
+
+
 def provide_unused_imports() -> None:
-    """Packages that s3prl imports and, without distributed training, does not use; stand-ins if they are not installed.
+    """Stand-ins for those packages that are not installed.
 
     The package `sox` runs the program of that name while it is imported; without the program, a shell complains.
     """
-    for module, name in (("catalyst.data.sampler", "DistributedSamplerWrapper"), ("sox", "Transformer")):
+    for module, names in UNUSED:
         package = module.partition(".")[0]
         if package in sys.modules:
             continue
         if importlib.util.find_spec(package) is None or (package == "sox" and shutil.which("sox") is None):
-            _make_module(module, name, _absent(f"{module}.{name}", f"pip install {package}"))
+            remedy = f"pip install {package}"
+            _make_module(module, {name: _absent(f"{module}.{name}", remedy) for name in names})
 
 
 def provide_edit_distance() -> None:
     """``editdistance`` has no wheel for Python 3.13 and would need a compiler there; rapidfuzz counts the same edits."""
     if "editdistance" not in sys.modules and importlib.util.find_spec("editdistance") is None:
-        _make_module("editdistance", "eval", _edits)
+        _make_module("editdistance", {"eval": _edits})
 
 
 def _edits(one: Sequence[Any], other: Sequence[Any]) -> int:
@@ -166,8 +199,8 @@ def _absent(name: str, remedy: str) -> type:
     return used(name.rpartition(".")[2], (), {})
 
 
-def _make_module(full_name: str, attribute: str, value: Any) -> None:
-    """Put a module, and the packages above it, into sys.modules."""
+def _make_module(full_name: str, content: dict[str, Any]) -> None:
+    """Put a module with such content, and the packages above it, into sys.modules."""
     parent = None
     for part in full_name.split("."):
         module = types.ModuleType(part if parent is None else f"{parent.__name__}.{part}")
@@ -176,7 +209,7 @@ def _make_module(full_name: str, attribute: str, value: Any) -> None:
         if parent is not None:
             setattr(parent, part, module)
         parent = module
-    setattr(parent, attribute, value)
+    vars(parent).update(content)
 
 
 def stay_on_the_processor() -> None:

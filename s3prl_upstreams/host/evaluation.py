@@ -58,7 +58,7 @@ def _is_own(value: Any) -> bool:
     return isinstance(value, type | types.FunctionType) and f"{value.__module__}.".startswith(OWN)
 
 
-class _Guard:
+class Guard:
     """An import hook that gives every module of s3prl's the ``eval`` above before it is run."""
 
     @staticmethod
@@ -84,5 +84,5 @@ def guard() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("s3prl.") and isinstance(module, types.ModuleType):
             module.eval = evaluate
-    if _Guard not in sys.meta_path:
-        sys.meta_path.insert(0, _Guard)
+    if Guard not in sys.meta_path:
+        sys.meta_path.insert(0, Guard)

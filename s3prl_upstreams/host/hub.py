@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 
 NAME = "s3prl.hub"
 
@@ -40,6 +40,19 @@ class LightHub(types.ModuleType):
             return getattr(everything, name)
         near = difflib.get_close_matches(name, [*dir(self), *dir(everything)], n=5)
         raise BudgetError(f"no upstream `{name}`: choose one of {', '.join(near or UPSTREAMS)}")
+
+    def options(self, only_registered_ckpt: bool = False) -> list[str]:
+        """What ``S3PRLUpstream.available_names`` lists: every name of s3prl's own hub and of this one.
+
+        With `only_registered_ckpt`, those that can be had without naming a checkpoint.  Where s3prl's own hub can't be
+        imported, these are the names that work: its filter banks and ours.
+        """
+        ours = WITHOUT_CHECKPOINT if only_registered_ckpt else UPSTREAMS
+        try:
+            names = full_hub(wanted="all").options(only_registered_ckpt)
+        except BudgetError:
+            names = [name for name in dir(self) if name not in UPSTREAMS]
+        return [*names, *ours]
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in vars(self) if not name.startswith("_"))

@@ -6,7 +6,9 @@ Letters: C channels, T samples.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import soundfile
@@ -53,6 +55,32 @@ def apply_effects_tensor(
     return (wave if channels_first else wave.T), sound[1]
 
 
+@dataclass(frozen=True)
+class Info:
+    """What ``torchaudio.info`` said of a file."""
+
+    sample_rate: int
+    num_frames: int
+    """Samples of each channel."""
+    num_channels: int
+    bits_per_sample: int
+    """0 where the coding has no such number."""
+    encoding: str
+    """libsndfile's name, such as PCM_16."""
+
+
+def info(
+    uri: str | os.PathLike[str], format: str | None = None, buffer_size: int = 4096, backend: str | None = None
+) -> Info:
+    """``torchaudio.info`` through soundfile; `format`, `buffer_size` and `backend` are accepted and ignored."""
+    try:
+        found = soundfile.info(os.fspath(uri))
+    except (OSError, soundfile.SoundFileError) as error:
+        raise _unreadable(uri, error) from error
+    bits = re.search(r"PCM_\D?(\d+)", found.subtype)
+    return Info(found.samplerate, found.frames, found.channels, int(bits[1]) if bits else 0, found.subtype)
+
+
 def load(
     uri: str | os.PathLike[str],
     frame_offset: int = 0,
@@ -70,10 +98,14 @@ def load(
     try:
         wave, rate = soundfile.read(os.fspath(uri), frames=num_frames, start=frame_offset, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
-        reason = getattr(error, "error_string", error)
-        raise BudgetError(f"cannot read the audio file `{uri}` ({reason}): replace it or leave it out") from error
+        raise _unreadable(uri, error) from error
     wave = torch.from_numpy(wave)  # (T, C)
     return (wave.T.contiguous() if channels_first else wave), rate
+
+
+def _unreadable(uri: str | os.PathLike[str], error: Exception) -> BudgetError:
+    reason = getattr(error, "error_string", error)
+    return BudgetError(f"cannot read the audio file `{uri}` ({reason}): replace it or leave it out")
 
 
 def _channels(sound: Sound, arguments: list[str]) -> Sound:

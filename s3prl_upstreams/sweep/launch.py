@@ -27,7 +27,7 @@ from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.sweep import rows
 from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
 from s3prl_upstreams.sweep.worker import OUTPUT
-from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 
 SETTINGS = "settings.json"
 FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override")
@@ -76,7 +76,7 @@ def _checked(todo: Sequence[Settings]) -> list[Settings]:
 def _try_upstream(name: str, checkpoint: str | None) -> None:
     """BudgetError for an upstream that can't be made: no checkpoint, one too many, an unreadable one, another size."""
     upstream = getattr(importlib.import_module("s3prl").hub, name)
-    if name in UPSTREAMS and checkpoint is None:
+    if name in UPSTREAMS and name not in WITHOUT_CHECKPOINT and checkpoint is None:
         raise BudgetError(f"the upstream `{name}` needs a checkpoint: give its path, or choose the upstream `fbank`")
     if checkpoint is not None and upstream.__module__.startswith("s3prl.upstream.baseline"):
         raise BudgetError(

@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 from torch.nn.utils.rnn import pad_sequence
 
+from fairseq_budget.arithmetic.sizes import get_size
 from fairseq_budget.checkpoints.pretrained import Pretrained, load_pretrained
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.encoder import SpeechEncoder
-from fairseq_budget.objectives import build_model
+from fairseq_budget.objectives import OBJECTIVES, build_model
+
+UNTRAINED_OBJECTIVE = "hubert"
+UNTRAINED_SEED = 1
 
 
 class UpstreamExpert(nn.Module):
@@ -24,14 +28,14 @@ class UpstreamExpert(nn.Module):
     Arguments are those s3prl gives to an upstream by keyword: `ckpt` (``-k``), `model_config` (``-g``, which has no meaning
     here: a checkpoint says everything), and others that are ignored as s3prl's own upstreams do.  `upstream` is the name to
     use in messages, `size` the size that the checkpoint must have (None: any), `untrained` to have its shape and
-    what it measured of its corpus, but weights drawn anew.
+    what it measured of its corpus, but weights drawn anew; with a size, too, no checkpoint is read.
 
-    Raises BudgetError if there is no checkpoint, if it cannot be read, or if it is of another size.
+    Raises BudgetError if there is no checkpoint, or one too many, if it cannot be read, or if it is of another size.
     """
 
     def __init__(
         self,
-        ckpt: str | None,
+        ckpt: str | None = None,
         model_config: str | None = None,
         upstream: str = "budget_local",
         size: str | None = None,
@@ -39,20 +43,16 @@ class UpstreamExpert(nn.Module):
         **_: Any,
     ) -> None:
         super().__init__()
-        if not ckpt:
-            raise BudgetError(f"`-u {upstream}` needs a checkpoint: add `-k PATH`")
         if model_config is not None:
-            raise BudgetError(f"`-u {upstream}` reads everything from its checkpoint: leave out `-g {model_config}`")
-        pretrained = load_pretrained(ckpt)
-        found = pretrained.size.name if pretrained.size else None
-        if size is not None and found != size:
-            is_found = f"of size {found}" if found else f"of no size in the table ({pretrained.shape})"
-            raise BudgetError(
-                f"`-u {upstream}` is of size {size}, but `{ckpt}` is {is_found}: "
-                f"use `-u budget_{found or 'local'}` or another checkpoint"
-            )
-        self.model = _drawn_anew(pretrained) if untrained else pretrained.model
-        self.normalize = pretrained.normalize
+            raise BudgetError(f"`-u {upstream}` takes no configuration: leave out `-g {model_config}`")
+        if untrained and size is not None:
+            if ckpt:
+                raise BudgetError(f"`-u {upstream}` reads no checkpoint: leave out `{ckpt}`, or use `-u random_local`")
+            self.model, self.normalize = never_trained(size)
+        else:
+            pretrained = _read(ckpt, upstream, size)
+            self.model = _drawn_anew(pretrained) if untrained else pretrained.model
+            self.normalize = pretrained.normalize
         self.shortest_wave = self.model.model_shape.shortest_crop
         """Samples: what one frame sees.  A shorter wave is read as if silence followed, so that it still has a frame."""
 
@@ -74,6 +74,33 @@ class UpstreamExpert(nn.Module):
         source = nn.functional.pad(source, (0, max(0, self.shortest_wave - source.shape[1])))
         hidden_states, _ = self.model.extract(source, lengths)
         return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}
+
+
+def never_trained(size: str) -> tuple[SpeechEncoder, bool]:
+    """HuBERT of a published size with its first weights, always the same ones, and whether its waves are normalised.
+
+    Up to Base the objectives differ in heads alone, which features don't come from; of Large, the others have other norms.
+    """
+    objective = OBJECTIVES[UNTRAINED_OBJECTIVE]
+    settings = objective.settings(get_size(size))
+    with torch.random.fork_rng(devices=[]):  # what others draw stays the same
+        torch.default_generator.manual_seed(UNTRAINED_SEED)
+        model = build_model(objective.name, objective.model_config(settings)).eval()
+    return model, settings["normalize"]
+
+
+def _read(ckpt: str | None, upstream: str, size: str | None) -> Pretrained:
+    if not ckpt:
+        raise BudgetError(f"`-u {upstream}` needs a checkpoint: add `-k PATH` (`path_or_url` of S3PRLUpstream)")
+    pretrained = load_pretrained(ckpt)
+    found = pretrained.size.name if pretrained.size else None
+    if size is not None and found != size:
+        is_found = f"of size {found}" if found else f"of no size in the table ({pretrained.shape})"
+        raise BudgetError(
+            f"`-u {upstream}` is of size {size}, but `{ckpt}` is {is_found}: "
+            f"use `-u budget_{found or 'local'}` or another checkpoint"
+        )
+    return pretrained
 
 
 def _drawn_anew(pretrained: Pretrained) -> SpeechEncoder:

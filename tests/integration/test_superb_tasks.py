@@ -8,19 +8,16 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from fairseq_budget.objectives import build_model
-from fairseq_budget.objectives.hubert.defaults import HubertConfig
 from fairseq_budget.recipes import recipes_dir
 from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams import scores
 from s3prl_upstreams.tasks import TASKS, Task, get_task
+from tests.common import save_untrained
 
 from .conftest import run
 
@@ -83,18 +80,10 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained HuBERT, as fairseq saves it."""
-    torch.manual_seed(0)
     shape = {"encoder_layers": 2, "encoder_embed_dim": 32, "encoder_ffn_embed_dim": 48, "encoder_attention_heads": 4}
-    config = HubertConfig(conv_feature_layers="[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2", **shape)
-    content = {
-        "args": None,
-        "cfg": {"model": {**asdict(config), "_name": "budget_hubert"}, "task": {"normalize": False}},
-        "model": build_model("hubert", config).state_dict(),
-        "extra_state": {"train_iterator": {"epoch": 1}},
-    }
+    convolutions = "[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2"
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint_last.pt"
-    torch.save(content, path)
-    return path
+    return save_untrained(path, "hubert", conv_feature_layers=convolutions, **shape)
 
 
 class Launcher:

@@ -25,11 +25,8 @@ SOURCES = ("fairseq_budget", "s3prl_upstreams", "recipes", "setup.py", "pyprojec
 
 FEATURES = """
 import sys
-import torch
-from s3prl_upstreams.host import compat, hub
-compat.apply()
-upstream = getattr(hub.install(), "budget_30")(sys.argv[1])
-print(len(upstream([torch.randn(16000)])["hidden_states"]))
+from s3prl.nn import S3PRLUpstream
+print(S3PRLUpstream("budget_30", path_or_url=sys.argv[1]).num_layers)
 """
 
 
@@ -50,22 +47,35 @@ class Installed:
         return self.run(self.bin / "python", *arguments)
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    folder = tmp_path_factory.mktemp("wheel")
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def copy_of_the_checkout(folder: Path) -> Path:
     source = folder / "source"
     source.mkdir()
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    check(_call([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]))
-    shutil.rmtree(source)
+    return source
+
+
+def environment(folder: Path) -> Path:
+    """An environment's site-packages, with those of the one that runs the tests behind them."""
     venv.create(folder / "env", symlinks=True)
-    [wheel] = folder.glob("*.whl")
-    check(_call([*pip, "--python", str(folder / "env"), "install", "--no-deps", "--no-index", str(wheel)]))
     [site] = (folder / "env").glob("lib/python*/site-packages")
     (site / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return site
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = copy_of_the_checkout(folder)
+    check(_call([*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]))
+    shutil.rmtree(source)
+    environment(folder)
+    [wheel] = folder.glob("*.whl")
+    check(_call([*PIP, "--python", str(folder / "env"), "install", "--no-deps", "--no-index", str(wheel)]))
     return Installed(folder)
 
 
@@ -97,3 +107,14 @@ def test_it_trains_and_the_checkpoint_is_an_upstream(installed: Installed, corpu
     checkpoint = folder / "checkpoints" / "checkpoint_last.pt"
     states = int(installed.python("-c", FEATURES, checkpoint).split()[-1])
     assert states == SIZES["30"].encoder_layers + 1, "the layers, and what goes into the first"
+
+
+def test_an_editable_installation_prepares_s3prl_until_it_is_removed(tmp_path: Path) -> None:
+    source, site = copy_of_the_checkout(tmp_path), environment(tmp_path)
+    pip = [*PIP, "--python", str(tmp_path / "env")]
+    check(_call([*pip, "install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(source)]))
+    own = Installed(tmp_path)
+    where = "import s3prl.hub, s3prl_upstreams; print(hasattr(s3prl.hub, 'budget_30'), s3prl_upstreams.__file__)"
+    assert own.python("-c", where).split() == ["True", str(source / "s3prl_upstreams" / "__init__.py")]
+    check(_call([*pip, "uninstall", "--yes", "fairseq-budget"]))
+    assert not [path for path in site.rglob("*") if "fairseq_budget" in path.name]

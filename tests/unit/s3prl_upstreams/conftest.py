@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from fairseq_budget.arithmetic.sizes import get_size
-from fairseq_budget.objectives import build_model, model_config
+from fairseq_budget.objectives import OBJECTIVES
+from tests.common import save_untrained
 
 TINY: dict[str, Any] = {
     "conv_feature_layers": "[(24,10,5)] + [(24,3,2)] * 4 + [(24,2,2)] * 2",
@@ -27,19 +26,11 @@ TINY: dict[str, Any] = {
 }
 
 
+NOTHING_DROPPED = {"dropout": 0.0, "attention_dropout": 0.0, "dropout_input": 0.0}
+
+
 def _save(path: Path, objective: str, normalize: bool = False, **settings: Any) -> Path:
-    torch.manual_seed(0)
-    nothing_dropped = {"dropout": 0.0, "attention_dropout": 0.0, "dropout_input": 0.0}
-    config = model_config(objective, {**nothing_dropped, **settings})
-    model = build_model(objective, config)
-    content = {
-        "args": None,
-        "cfg": {"model": {**asdict(config), "_name": f"budget_{objective}"}, "task": {"normalize": normalize}},
-        "model": model.state_dict(),
-        "extra_state": {"train_iterator": {"epoch": 1}},
-    }
-    torch.save(content, path)
-    return path
+    return save_untrained(path, objective, normalize, **{**NOTHING_DROPPED, **settings})
 
 
 @pytest.fixture(scope="session")
@@ -57,14 +48,5 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of size 30."""
-    size = get_size("30")
-    layers, width, feed_forward, heads, final = size.shape
-    return _save(
-        tmp_path_factory.mktemp("thirty") / "checkpoint_last.pt",
-        "wav2vec2",
-        encoder_layers=layers,
-        encoder_embed_dim=width,
-        encoder_ffn_embed_dim=feed_forward,
-        encoder_attention_heads=heads,
-        final_dim=final,
-    )
+    path = tmp_path_factory.mktemp("thirty") / "checkpoint_last.pt"
+    return _save(path, "wav2vec2", **{**OBJECTIVES["wav2vec2"].settings(get_size("30")), **NOTHING_DROPPED})

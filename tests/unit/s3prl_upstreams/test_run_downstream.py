@@ -267,6 +267,9 @@ def test_other_upstreams_and_tasks(tmp_path: Path) -> None:
     args = arguments(upstream="fbank", upstream_ckpt=None, expdir=str(tmp_path))
     expected = {"upstream": "fbank", "objective": "fbank", "size": None, "checkpoint": None}
     assert record.upstream_of(args) == expected
+    args.upstream = "random_slim"
+    expected = {"upstream": "random_slim", "objective": "untrained hubert", "size": "slim", "checkpoint": None}
+    assert record.upstream_of(args) == expected
     args.downstream = "mosei"
     assert record.write(args, recipe(), 1.0, "") is None and not (tmp_path / "record.json").exists()
 
@@ -291,6 +294,7 @@ def launch(*words: str, corpus: Path | None = None) -> subprocess.CompletedProce
     """``python -m s3prl_upstreams.run_downstream`` with `words`, in a process without GPU."""
     # one thread: processes of a test run that each take all cores wait for one another
     settings = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "SPEECH_COMMANDS": str(corpus or "")}
+    settings["FAIRSEQ_BUDGET_S3PRL_HOOK"] = "0"  # this launcher prepares s3prl by itself
     command = [sys.executable, "-m", "s3prl_upstreams.run_downstream", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **settings})
 
@@ -316,16 +320,22 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("upstream", ["fbank", "budget_local"])
+@pytest.mark.parametrize(
+    ("upstream", "objective"),
+    [
+        ("fbank", "fbank"),
+        ("budget_local", "hubert"),
+        pytest.param("random_30", "untrained hubert", marks=pytest.mark.slow),
+    ],
+)
 def test_keyword_spotting_trains_evaluates_and_leaves_a_record(
-    tmp_path: Path, spoken: Path, tiny: Path, upstream: str
+    tmp_path: Path, spoken: Path, tiny: Path, upstream: str, objective: str
 ) -> None:
-    words = ["-u", upstream] + ([] if upstream == "fbank" else ["-k", str(tiny)])
+    words = ["-u", upstream] + (["-k", str(tiny)] if upstream == "budget_local" else [])
     answer = toy_run(tmp_path / "exp", spoken, *words)
     assert answer.returncode == 0, answer.stderr
     row = json.loads((tmp_path / "exp" / "record.json").read_text(encoding="utf-8"))
-    expected = (upstream, "fbank" if upstream == "fbank" else "hubert", 2)
-    assert (row["upstream"], row["objective"], row["steps"]) == expected
+    assert (row["upstream"], row["objective"], row["steps"]) == (upstream, objective, 2)
     assert 0 <= row["dev"] <= 1 and 0 <= row["test"] <= 1 and row["step"] in (1, 2)
     assert f"dev at step {row['step']}: {row['dev']}" in (tmp_path / "exp" / "log.log").read_text()
 

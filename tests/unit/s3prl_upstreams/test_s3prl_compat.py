@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,9 @@ def torchaudio() -> types.ModuleType:
 
 
 def in_a_new_process(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    """Without what an installation does when s3prl is imported."""
+    env = {**os.environ, "FAIRSEQ_BUDGET_S3PRL_HOOK": "0"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, env=env)
 
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, installed: dict[str, bool]) -> None:
@@ -113,6 +116,33 @@ def test_older_torchaudio_loads_audio_itself(torchaudio: types.ModuleType, monke
     assert torchaudio.load is len
 
 
+def test_what_an_audio_file_holds(torchaudio: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchaudio, "info", len, raising=False)
+    compat.provide_audio_info()
+    assert torchaudio.info is len
+    monkeypatch.delattr(torchaudio, "info")
+    compat.provide_audio_info()
+    assert torchaudio.info is sox.info
+
+
+def test_writing_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "torch.utils.tensorboard"
+    for module in (name, f"{name}.writer"):
+        monkeypatch.setitem(sys.modules, module, None)
+        monkeypatch.delitem(sys.modules, module)
+    for installed in ({"tensorboard": True}, {"tensorboard": False, "tensorboardX": False}):
+        pretend_installed(monkeypatch, installed)
+        compat.provide_tensorboard_writer()
+        assert name not in sys.modules
+    pretend_installed(monkeypatch, {"tensorboard": False, "tensorboardX": True})
+    compat.provide_tensorboard_writer()
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_scalar("loss", 1.0, 1)
+    assert list(tmp_path.glob("events.*"))
+
+
 def test_saved_arguments(tmp_path: Path) -> None:
     before = torch.serialization.get_safe_globals()
     torch.save({"Args": argparse.Namespace(seed=1337)}, tmp_path / "states-2.ckpt")
@@ -136,20 +166,22 @@ def test_hub_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_packages_that_are_imported_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("catalyst", "sox")]:
+    packages = {module.partition(".")[0] for module, _ in compat.UNUSED}
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     for installed in (True, False):
-        pretend_installed(monkeypatch, {"catalyst": installed, "sox": installed})
-        monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+        pretend_installed(monkeypatch, dict.fromkeys(packages, installed))
         compat.provide_unused_imports()
-        assert ("catalyst.data.sampler" in sys.modules, "sox" in sys.modules) == (not installed, not installed)
+        assert all((module in sys.modules) == (not installed) for module, _ in compat.UNUSED)
+    assert sys.modules["sed_eval"].sound_event.EventBasedMetrics.__name__ == "EventBasedMetrics"
     from catalyst.data.sampler import DistributedSamplerWrapper
 
     with pytest.raises(BudgetError, match="`catalyst.data.sampler.DistributedSamplerWrapper` is not there"):
         DistributedSamplerWrapper([1, 2])
-    for name in ("catalyst", "catalyst.data", "catalyst.data.sampler", "sox"):
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
         monkeypatch.delitem(sys.modules, name)
-    pretend_installed(monkeypatch, {"catalyst": True, "sox": True})
+    pretend_installed(monkeypatch, dict.fromkeys(packages, True))
     monkeypatch.setattr(shutil, "which", lambda name: None)
     compat.provide_unused_imports()
     assert ("catalyst" in sys.modules, "sox" in sys.modules) == (False, True), "the package alone would ask a shell for it"

@@ -53,6 +53,8 @@ def test_a_hub_that_cannot_be_imported_says_why(light: hub.LightHub, monkeypatch
     monkeypatch.setitem(sys.modules, "s3prl.upstream.apc.hubconf", None)
     with pytest.raises(BudgetError, match=r"upstream `hubert` is not one of .*fbank.* ModuleNotFoundError: .*apc"):
         _ = light.hubert
+    assert {*UPSTREAMS, "fbank"} <= set(light.options()) and "hubert" not in light.options()
+    assert "random_slim" in light.options(only_registered_ckpt=True) and "budget_slim" not in light.options(True)
 
 
 @pytest.mark.integration

@@ -35,6 +35,16 @@ def test_reading_gives_channels_first(stereo_8k: Path) -> None:
     assert sox.load(stereo_8k, channels_first=False)[0].shape == (8000, 2)
 
 
+def test_what_a_file_holds_is_told_without_reading_it(stereo_8k: Path, tmp_path: Path) -> None:
+    assert sox.info(str(stereo_8k)) == sox.Info(8000, 8000, 2, 0, "FLOAT")
+    for subtype, bits in (("PCM_16", 16), ("PCM_U8", 8)):
+        soundfile.write(tmp_path / "mono.wav", tone(16000)[:99], 16000, subtype=subtype)
+        assert sox.info(tmp_path / "mono.wav") == sox.Info(16000, 99, 1, bits, subtype)
+    (tmp_path / "mono.wav").write_bytes(b"no audio")
+    with pytest.raises(BudgetError, match=r"cannot read the audio file `.*mono.wav` \(.+\): replace it or leave it out"):
+        sox.info(tmp_path / "mono.wav")
+
+
 def test_reading_a_part(stereo_8k: Path) -> None:
     whole, part = sox.load(stereo_8k)[0], sox.load(stereo_8k, frame_offset=100, num_frames=50)[0]
     assert torch.equal(part, whole[:, 100:150])

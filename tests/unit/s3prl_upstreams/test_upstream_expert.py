@@ -84,7 +84,10 @@ def test_fine_tuning_reaches_all_weights_and_drops_no_layer(save_tiny: Save, tmp
 
 
 def test_there_is_a_name_for_every_size(thirty: Path) -> None:
-    assert set(hubconf.UPSTREAMS) == {f"budget_{size}" for size in SIZES} | {"budget_local", "random_local"}
+    published = {f"random_{name}" for name, size in SIZES.items() if not size.mini}
+    assert set(hubconf.WITHOUT_CHECKPOINT) == published
+    names = {f"budget_{size}" for size in SIZES} | {"budget_local", "random_local"} | published
+    assert set(hubconf.UPSTREAMS) == names
     assert all(getattr(hubconf, name) is function for name, function in hubconf.UPSTREAMS.items())
     for function in (hubconf.budget_30, hubconf.budget_local):
         assert isinstance(function(ckpt=str(thirty), model_config=None, refresh=False), UpstreamExpert)
@@ -105,8 +108,25 @@ def test_an_untrained_model_has_the_shape_and_the_statistics(save_tiny: Save, tm
     assert buffers and all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
 
 
+def test_an_untrained_model_of_a_size_is_always_the_same(thirty: Path) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    expert = hubconf.random_30(ckpt=None, model_config=None, refresh=False)
+    assert torch.equal(torch.rand(3), expected), "what is drawn after it, such as a head, doesn't depend on it"
+    again = hubconf.random_30().state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in expert.state_dict().items())
+    trained = {name: value.shape for name, value in UpstreamExpert(str(thirty)).model.encoder.named_parameters()}
+    assert {name: value.shape for name, value in expert.model.encoder.named_parameters()} == trained
+    assert not expert.model.training and not expert.normalize
+    with pytest.raises(BudgetError, match="`-u random_30` reads no checkpoint: leave out `.*`, or use `-u random_local`"):
+        hubconf.random_30(ckpt=str(thirty))
+
+
 def test_no_checkpoint() -> None:
-    with pytest.raises(BudgetError, match="`-u budget_slim` needs a checkpoint: add `-k PATH`"):
+    with pytest.raises(
+        BudgetError, match=r"`-u budget_slim` needs a checkpoint: add `-k PATH` \(`path_or_url` of S3PRLUpstream\)"
+    ):
         hubconf.budget_slim(ckpt=None, model_config=None, refresh=False)
 
 
