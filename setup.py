@@ -15,6 +15,7 @@ CORE = [
     "filelock",
     "joblib",
     "numpy",
+    "packaging",
     "pydantic",
     "requests",
     "rich",

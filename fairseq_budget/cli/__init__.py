@@ -14,6 +14,7 @@ from fairseq_budget.cli import (
     check,
     collate,
     corpus,
+    doctor,
     export,
     labels,
     manifest,
@@ -41,6 +42,7 @@ app.command("check")(check.check)
 app.add_typer(bench.app, name="bench")
 app.command("collate")(collate.collate)
 app.add_typer(corpus.app, name="corpus")
+app.command("doctor")(doctor.doctor)
 app.command("manifest")(manifest.manifest)
 app.command("export")(export.export)
 app.add_typer(labels.app, name="labels")
