@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fairseq_budget.diagnostics.doctor import corpora, machine, packages
-from fairseq_budget.diagnostics.doctor.check import Check
+from fairseq_budget.diagnostics.doctor.check import PROBLEM, Check
 from fairseq_budget.diagnostics.doctor.hosts import HOSTS, look_at_host
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.recipes import recipes_dir
@@ -41,5 +41,5 @@ def _corpora(folder: Path) -> list[Check]:
     try:
         recipes = recipes_dir()
     except BudgetError as error:
-        return [Check("recipes", "problem", str(error))]
+        return [Check("recipes", PROBLEM, str(error))]
     return [*corpora.manifests(recipes, folder, os.environ), *corpora.superb(os.environ)]

@@ -59,10 +59,8 @@ def _extra(extra: str, purpose: str, requirements: list[Requirement]) -> Check:
         for one in wanted
         if found[one.name] is not None and not one.specifier.contains(str(found[one.name]), prereleases=True)
     ]
-    subject, told = (
-        f"packages, {extra}",
-        "; ".join(filter(None, (listed(other), listed(missing) and f"no {listed(missing)}"))),
-    )
+    subject = f"packages, {extra}"
+    told = "; ".join([*([listed(other)] if other else []), *([f"no {listed(missing)}"] if missing else [])])
     target = DISTRIBUTION if extra == CORE else f"{DISTRIBUTION}[{extra}]"
     if not told:
         return Check(subject, OK, f"{len(wanted)} as needed for {purpose}")

@@ -62,12 +62,13 @@ def by_subject(answer: subprocess.CompletedProcess[str]) -> dict[str, dict[str, 
 
 
 def test_a_whole_installation(tmp_path: Path) -> None:
-    """The one that runs this test: its fixes apply, its packages are there, and nothing is a problem."""
+    """The one that runs this test: its fixes apply, and its packages are there."""
     (tmp_path / "audio" / "speech_commands").mkdir(parents=True)
     answer = doctor("--json", cwd=tmp_path, SUPERB=str(tmp_path / "audio"))
     checks = by_subject(answer)
-    assert [check for check in checks.values() if check["state"] == PROBLEM] == []
-    assert answer.returncode == json.loads(answer.stdout)["problems"] == 0
+    problems = {subject for subject, check in checks.items() if check["state"] == PROBLEM}
+    assert problems <= {"GPU", "disk"}, "of the machine, not of the installation"
+    assert (answer.returncode, json.loads(answer.stdout)["problems"]) == (bool(problems), len(problems))
     assert {checks[name]["state"] for name in ("Python", "torch", "fairseq", "s3prl", "eSpeak", "packages, train")} == {OK}
     assert checks["fairseq"]["details"]["fixes"] == compat.apply()
     assert checks["$SPEECH_COMMANDS"]["found"] == str(tmp_path / "audio" / "speech_commands")
