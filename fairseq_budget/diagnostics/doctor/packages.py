@@ -80,7 +80,7 @@ def versions(root: Path) -> Check:
     file = constraints_file(root)
     if file is None:
         return Check("versions", NOTE, "no constraints.txt beside the package to compare with", "install from a checkout")
-    pins = {canonicalize_name(name): number for name, number in read_pins(file).items()}
+    pins = read_pins(file)
     there = {name: number for name in pins if (number := installed(name)) is not None}
     other = [f"{name} {there[name]} (tested: {pins[name]})" for name in there if _public(there[name]) != _public(pins[name])]
     details = {"file": str(file), "others": {name: [there[name], pins[name]] for name in map(_first_word, other)}}
@@ -97,7 +97,8 @@ def constraints_file(root: Path, python_version: tuple[int, int] = sys.version_i
 
 def read_pins(file: Path) -> dict[str, str]:
     """Version by package; lines that pin nothing (remarks, hashes) count for nothing."""
-    return dict(found.groups() for line in file.read_text(encoding="utf-8").splitlines() if (found := _PIN.match(line)))
+    found = map(_PIN.match, file.read_text(encoding="utf-8").splitlines())
+    return {str(canonicalize_name(pin[1])): pin[2] for pin in found if pin}
 
 
 def installed(package: str) -> str | None:
