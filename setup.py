@@ -17,6 +17,7 @@ CORE = [
     "filelock",
     "joblib",
     "numpy",
+    "packaging",
     "pydantic",
     "requests",
     "rich",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fairseq_budget import __version__
 from fairseq_budget.cli import (
     analyse,
     asr,
@@ -15,6 +17,7 @@ from fairseq_budget.cli import (
     check,
     collate,
     corpus,
+    doctor,
     export,
     labels,
     manifest,
@@ -34,15 +37,33 @@ app = typer.Typer(
     name="fairseq-budget",
     help="Pre-train self-supervised speech models on a compute budget: everything around fairseq-hydra-train.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # commands take it over
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"fairseq-budget {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the command itself; its help is the program's."""
+
+
 app.add_typer(analyse.app, name="analyse")
 app.add_typer(asr.app, name="asr")
 app.command("check")(check.check)
 app.add_typer(bench.app, name="bench")
 app.command("collate")(collate.collate)
 app.add_typer(corpus.app, name="corpus")
+app.command("doctor")(doctor.doctor)
 app.command("manifest")(manifest.manifest)
 app.command("export")(export.export)
 app.add_typer(labels.app, name="labels")

@@ -28,7 +28,7 @@ from fairseq_budget.labels.codebook import Codebook, FitSettings
 from fairseq_budget.labels.features import Features, forward_flops
 from fairseq_budget.labels.parts import Parts, alone
 from fairseq_budget.labels.quality import Histogram
-from fairseq_budget.planning.memory import total_memory
+from fairseq_budget.planning.system_memory import total_memory
 
 FIRST_ROUND = {"clusters": 100, "percent": 100.0}
 """Of MFCC (Hsu et al. 2021, section IV-B; Liu et al. 2024)."""

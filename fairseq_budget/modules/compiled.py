@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import torch
 
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.compiler import find_compiler, wanted_compilers
 from fairseq_budget.modules.encoder import SpeechEncoder
-
-COMPILERS = ("g++", "clang++", "c++")
 
 
 def compile_layers(network: SpeechEncoder) -> None:
@@ -26,9 +22,8 @@ def compile_layers(network: SpeechEncoder) -> None:
 
 def check_compiler() -> None:
     """Refuse before training begins what torch.compile would only refuse in the first step, at length."""
-    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else COMPILERS
-    if not any(shutil.which(name) for name in wanted):
+    if find_compiler() is None:
         raise BudgetError(
-            f"`model.compile` needs a C++ compiler, but none of {', '.join(wanted)} is on the PATH: "
+            f"`model.compile` needs a C++ compiler, but none of {', '.join(wanted_compilers())} is on the PATH: "
             "install one (Debian: `apt install g++`) or train without `model.compile=true`"
         )

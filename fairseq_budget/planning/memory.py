@@ -1,22 +1,19 @@
-"""Memory: how much a piece of work takes at its highest point, how much there is, and what running out of it looks like.
-
-On a CPU, Linux's own figures are read (``/proc``); elsewhere they aren't known.
-"""
+"""Memory: how much a piece of work takes at its highest point, how much there is, and what running out of it looks like."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import resource
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-KIB = 1024
-_STATUS, _CLEAR, _MEMORY = Path("/proc/self/status"), Path("/proc/self/clear_refs"), Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
+from fairseq_budget.planning import system_memory
+from fairseq_budget.planning.system_memory import STATUS, status
+
+_CLEAR = Path("/proc/self/clear_refs")
 _RESET_HIGH_WATER_MARK = "5"  # Linux, Documentation/filesystems/proc.rst, clear_refs
 _CPU_MESSAGES = ("can't allocate memory", "not enough memory", "could not create a memory", "bad_alloc")
 
@@ -43,12 +40,12 @@ class PeakMemory:
         """At the highest point since the last restart; None where the system doesn't tell."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) - self.before
-        return status("VmHWM") - self.before if _STATUS.exists() else None
+        return status("VmHWM") - self.before if STATUS.exists() else None
 
     def _now(self) -> int:
         if self.device.type == "cuda":
             return torch.cuda.memory_allocated(self.device)
-        return status("VmRSS") if _STATUS.exists() else 0
+        return status("VmRSS") if STATUS.exists() else 0
 
 
 def release_unused(device: torch.device) -> None:
@@ -62,44 +59,9 @@ def release_unused(device: torch.device) -> None:
         trim(0)
 
 
-def total_memory() -> int:
-    """Bytes that this machine has, or the limit of the container (control groups, version 2) that the process is in."""
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = _container_limit()
-    return there if limit is None else min(there, limit)
-
-
 def available_memory(device: torch.device) -> int | None:
     """Bytes that a new allocation could have now; None where the system doesn't tell."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if not _MEMORY.exists():
-        return None
-    return int(min(_field(_MEMORY, "MemAvailable"), _container_memory()))
-
-
-def _container_memory() -> float:
-    """What is left of a container's limit; infinite without one."""
-    limit, used = _container_limit(), _CGROUP / "memory.current"
-    if limit is None or not used.exists():
-        return float("inf")
-    return limit - int(used.read_text(encoding="ascii"))
-
-
-def _container_limit() -> int | None:
-    limit = _CGROUP / "memory.max"
-    text = limit.read_text(encoding="ascii").strip() if limit.exists() else ""
-    return int(text) if text.isdigit() else None
-
-
-def status(name: str) -> int:
-    """A figure of this process in bytes, by Linux's name: `VmRSS` (in use), `VmHWM` (at most), `VmData` (its own)."""
-    return _field(_STATUS, name)
-
-
-def _field(path: Path, name: str) -> int:
-    lines = path.read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * KIB for line in lines if line.startswith(f"{name}:"))
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else system_memory.free_memory()
 
 
 def limit_memory(device: torch.device, limit: int) -> None:

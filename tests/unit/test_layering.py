@@ -23,6 +23,7 @@ LAYERS = (
         "fairseq_budget.errors",
         "fairseq_budget.extras",
         "fairseq_budget.files",
+        "fairseq_budget.fixes",
         "fairseq_budget.locks",
         "fairseq_budget.nesting",
         "fairseq_budget.sealed",

@@ -3,25 +3,30 @@ where it isn't needed."""
 
 from __future__ import annotations
 
+from fairseq_budget.fixes import apply_fixes
 from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving, seeding
 
+FIXES = (
+    reading.allow_checkpoint_classes,
+    reading.read_checkpoints_as_data,
+    reading.evaluate_literals_only,
+    saving.copy_checkpoints_whole,
+    saving.rename_what_is_on_the_disk,
+    saving.say_why_a_save_failed,
+    ranks.broadcast_any_object,
+    ranks.gather_without_cuda,
+    ranks.place_cpu_ranks,
+    ranks.hand_signals_to_spawned_ranks,
+    gradients.ask_the_task,
+    seeding.seed_the_cpu_at_once,
+    repeated.begin_each_run_afresh,
+    repeated.open_a_log_once,
+    repeated.load_data_in_joblibs_processes,
+    repeated.end_reading_at_exit,
+    repeated.close_event_files_at_exit,
+)
 
-def apply() -> None:
-    """Apply every fix; calling it again changes nothing."""
-    reading.allow_checkpoint_classes()
-    reading.read_checkpoints_as_data()
-    reading.evaluate_literals_only()
-    saving.copy_checkpoints_whole()
-    saving.rename_what_is_on_the_disk()
-    saving.say_why_a_save_failed()
-    ranks.broadcast_any_object()
-    ranks.gather_without_cuda()
-    ranks.place_cpu_ranks()
-    ranks.hand_signals_to_spawned_ranks()
-    gradients.ask_the_task()
-    seeding.seed_the_cpu_at_once()
-    repeated.begin_each_run_afresh()
-    repeated.open_a_log_once()
-    repeated.load_data_in_joblibs_processes()
-    repeated.end_reading_at_exit()
-    repeated.close_event_files_at_exit()
+
+def apply() -> dict[str, bool]:
+    """Apply every fix; calling it again changes nothing.  By name, whether each is in place, being needed here."""
+    return apply_fixes("fairseq", FIXES)

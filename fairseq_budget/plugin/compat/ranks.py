@@ -15,10 +15,11 @@ from fairseq.distributed import utils as distributed
 from fairseq_budget.plugin.run.signals import STOPPING, early
 
 
-def broadcast_any_object() -> None:
+def broadcast_any_object() -> bool:
     """When several ranks continue a run, one reads the checkpoint and sends it to the others, who unpack it with
     torch.load: since 2.6 that refuses the configuration in it.  torch's own way to send objects doesn't."""
     distributed._broadcast_object_slow = _broadcast_object
+    return True
 
 
 def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
@@ -27,11 +28,12 @@ def _broadcast_object(obj: Any, src_rank: int, group: Any, dist_device: torch.de
     return sent[0]
 
 
-def gather_without_cuda() -> None:
+def gather_without_cuda() -> bool:
     """`all_gather_list` keeps its buffer on a GPU; on machines without one, torch gathers objects through gloo."""
-    if torch.cuda.is_available() or distributed.all_gather_list is _all_gather_objects:
-        return
+    if torch.cuda.is_available():
+        return False
     distributed.all_gather_list = _all_gather_objects
+    return True
 
 
 def _all_gather_objects(data: Any, group: Any = None, max_size: int = 16384) -> list[Any]:
@@ -41,11 +43,13 @@ def _all_gather_objects(data: Any, group: Any = None, max_size: int = 16384) -> 
     return gathered
 
 
-def place_cpu_ranks() -> None:
+def place_cpu_ranks() -> bool:
     """Under torchrun, a rank's device is its rank modulo the number of GPUs: a division by zero where there is none."""
     original = distributed._infer_torch_distributed_launch_init
-    if torch.cuda.is_available() or getattr(original, "without_cuda", False):
-        return
+    if torch.cuda.is_available():
+        return False
+    if getattr(original, "without_cuda", False):
+        return True
 
     def infer(cfg: Any) -> None:
         device_count, torch.cuda.device_count = torch.cuda.device_count, lambda: 1
@@ -56,13 +60,15 @@ def place_cpu_ranks() -> None:
 
     infer.without_cuda = True  # type: ignore[attr-defined]
     distributed._infer_torch_distributed_launch_init = infer
+    return True
 
 
-def hand_signals_to_spawned_ranks() -> None:
+def hand_signals_to_spawned_ranks() -> bool:
     """A command for several GPUs starts its ranks and waits.  A signal would end it, and they with it, without a checkpoint:
     it is handed to the ranks, and the command ends when they have."""
     if not hasattr(torch.multiprocessing.spawn, "__wrapped__"):
         torch.multiprocessing.spawn = _spawn(torch.multiprocessing.spawn)
+    return True
 
 
 def _spawn(original: Any) -> Any:

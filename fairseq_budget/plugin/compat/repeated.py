@@ -27,11 +27,12 @@ FIRST = 100
 _at_exit: list[Any] = []
 
 
-def begin_each_run_afresh() -> None:
+def begin_each_run_afresh() -> bool:
     """Without it a run's log also gets what later runs log, its TensorBoard events go to the first run's folder, and its
     best checkpoint is one that beats the best of all runs before."""
     if not hasattr(distributed.call_main, "__wrapped__"):
         distributed.call_main = _afresh(distributed.call_main)
+    return True
 
 
 def _afresh(original: Any) -> Any:
@@ -67,10 +68,11 @@ def _close_log_files(logger: logging.Logger) -> None:
         handler.close()
 
 
-def open_a_log_once() -> None:
+def open_a_log_once() -> bool:
     """fairseq opens the log again at every epoch and writes each line once for each time that it is open."""
     if not hasattr(progress_bar.progress_bar, "__wrapped__"):
         progress_bar.progress_bar = _with_one_file(progress_bar.progress_bar)
+    return True
 
 
 def _with_one_file(original: Any) -> Any:
@@ -83,25 +85,29 @@ def _with_one_file(original: Any) -> Any:
     return make
 
 
-def load_data_in_joblibs_processes() -> None:
+def load_data_in_joblibs_processes() -> bool:
     """joblib's processes (loky) start others in a way that torch's loaders don't know (`'Process' object has no attribute
     'env'`); Python's own way works there as it does elsewhere."""
-    if (multiprocessing.get_start_method(allow_none=True) or "").startswith("loky"):
+    needed = (multiprocessing.get_start_method(allow_none=True) or "").startswith("loky")
+    if needed:
         multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
+    return needed
 
 
-def end_reading_at_exit() -> None:
+def end_reading_at_exit() -> bool:
     """fairseq reads batches ahead in a daemon thread.  At exit, Python kills such a thread wherever it is; inside torch's
     C++ code that aborts the process ("terminate called without an active exception", exit code -6) when all is done."""
     atexit.unregister(end_reading)
     atexit.register(end_reading)
+    return True
 
 
-def close_event_files_at_exit() -> None:
+def close_event_files_at_exit() -> bool:
     """TensorBoard's writers read from a queue in threads.  When one of joblib's processes ends, it closes the queues first,
     and each thread prints a traceback (`handle is closed`)."""
     if not _at_exit:
         _at_exit.append(util.Finalize(None, _close_event_files, exitpriority=FIRST))
+    return True
 
 
 def end_reading(limit_s: float = 10.0) -> None:

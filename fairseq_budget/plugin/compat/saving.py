@@ -17,11 +17,12 @@ from fairseq_budget.plugin.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-def copy_checkpoints_whole() -> None:
+def copy_checkpoints_whole() -> bool:
     """fairseq writes one checkpoint whole and copies it over checkpoint_last.pt in place: a run that is killed meanwhile
     leaves half a file, and never starts again.  The copy gets its name when it is complete."""
     if not hasattr(PathManager.copy, "__wrapped__"):
         PathManager.copy = staticmethod(_copy(PathManager.copy))
+    return True
 
 
 def _copy(original: Any) -> Any:
@@ -35,11 +36,12 @@ def _copy(original: Any) -> Any:
     return copy
 
 
-def rename_what_is_on_the_disk() -> None:
+def rename_what_is_on_the_disk() -> bool:
     """fairseq renames a checkpoint whose content may still be in memory: after a power failure the name is there and the
     content isn't."""
     if not hasattr(PathManager.rename, "__wrapped__"):
         PathManager.rename = staticmethod(_rename(PathManager.rename))
+    return True
 
 
 def _rename(original: Any) -> Any:
@@ -51,12 +53,13 @@ def _rename(original: Any) -> Any:
     return rename
 
 
-def say_why_a_save_failed() -> None:
+def say_why_a_save_failed() -> bool:
     """A full disk ends in a page of tracebacks, twice over: once more for `crash.pt`, a last checkpoint that fairseq writes
     after any error and that hides what the error was.  The error is one line, and `crash.pt` isn't written: nothing reads
     it, and it may hold the weights that the error is about."""
     if not hasattr(checkpoint_utils.torch_persistent_save, "__wrapped__"):
         checkpoint_utils.torch_persistent_save = _save(checkpoint_utils.torch_persistent_save)
+    return True
 
 
 def _save(original: Any) -> Any:

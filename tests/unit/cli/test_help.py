@@ -28,6 +28,7 @@ def test_all_of_the_help_is_printed(command: Any, path: tuple[str, ...], monkeyp
     texts = [command.help, *(getattr(parameter, "help", None) for parameter in command.params)]
     lost = [text for text in texts if text and squeezed(text) not in squeezed(printed.stdout)]
     assert not lost
+    assert CliRunner().invoke(app, [*path, "-h"]).stdout == printed.stdout
 
 
 def squeezed(text: str) -> str:

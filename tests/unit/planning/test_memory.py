@@ -7,13 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_budget.planning import memory
-from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory, total_memory
+from fairseq_budget.planning import system_memory
+from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory
 from fairseq_budget.planning.memory_model import FIXED_BYTES, MemoryModel
+from fairseq_budget.planning.system_memory import total_memory
 
 CPU = torch.device("cpu")
 MANY = 2**27
-linux = pytest.mark.skipif(not memory._STATUS.exists(), reason="Linux tells what a process has")
+linux = pytest.mark.skipif(not system_memory.STATUS.exists(), reason="Linux tells what a process has")
 
 
 @linux
@@ -40,13 +41,13 @@ def test_there_is_memory() -> None:
 
 
 def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    assert memory._container_memory() == float("inf")
+    monkeypatch.setattr(system_memory, "_CGROUP", tmp_path)
+    assert system_memory._container_memory() == float("inf")
     (tmp_path / "memory.current").write_text("400\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory._container_memory() == float("inf")
+    assert system_memory._container_memory() == float("inf")
     (tmp_path / "memory.max").write_text("1000\n")
-    assert memory._container_memory() == 600
+    assert system_memory._container_memory() == 600
     assert total_memory() == 1000
 
 
