@@ -14,19 +14,61 @@ from fairseq_budget.report.studies.page import write_study_report
 from fairseq_budget.studies import launch
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, states
-from fairseq_budget.studies.study import MINI, Axis, Cell, Published, Study
+from fairseq_budget.studies.study import (
+    FINETUNE,
+    GRADIENTS,
+    MINI,
+    RECOGNITION,
+    RESOURCES,
+    Axis,
+    Cell,
+    Kept,
+    Published,
+    Study,
+)
 
 pytestmark = pytest.mark.integration
 
 HOW = launch.How(MINI, "cpu", launch.JOBLIB, 2)
-UPDATES = ("frontend=mel", "budget=mini", "dataset.max_tokens=64000", "task.budget.flops=null", "task.budget.updates=4")
+UPDATES = (
+    "frontend=mel",
+    "budget=mini",
+    "dataset.max_tokens=64000",
+    "task.budget.flops=null",
+    "task.budget.updates=4",
+    "task.checkpoints=2",
+)
 
 
 def cells(scale: str) -> list[Cell]:
-    """Two objectives, one of which needs labels; and a part of the data."""
-    return [
+    """Two objectives, one of which needs labels; a part of the data; one fine-tuned, one looked at, one measured."""
+    trained = [
         Cell(f"{recipe}-{size}", recipe, (f"size={size}", *UPDATES), recipe, float(size), data_share=share)
         for recipe, size, share in (("tera", "0.05", 1.0), ("tera", "0.15", 0.25), ("hubert", "0.05", 1.0))
+    ]
+    tuning = ("frontend=mel", "size=0.05", "finetune=mini", "task.budget.updates=4", "model.freeze_updates=2")
+    gradients = ("--seconds", "4", "--crop", "2", "--batches", "2")
+    step = (
+        "--objective",
+        "tera",
+        "--size",
+        "0.05",
+        "--frontend",
+        "mel",
+        "--lengths",
+        "1",
+        "--batches",
+        "2",
+        "--repeats",
+        "1",
+    )
+    return [
+        *trained,
+        Cell("ctc", FINETUNE, tuning, "ctc", 0.05, data_share=0.25, tasks=(RECOGNITION,), begins_from=Kept("hubert-0.05")),
+        dataclasses.replace(
+            trained[2], name="at2", x=0.5, looks_at=Kept("hubert-0.05", 2), tasks=(GRADIENTS,), options=gradients
+        ),
+        Cell("step", "", (), "step", 0.05, tasks=(RESOURCES,), options=step),
     ]
 
 
@@ -37,7 +79,7 @@ STUDY = Study(
     Axis("size"),
     cells,
     lambda: [Published("tera", "tera", 0.05, {"valid_loss": 5.0})],
-    ("valid_loss", "KS_ACC"),
+    ("valid_loss", "KS_ACC", "valid_letters", "deviation", "step_seconds"),
     {MINI: ("It is tiny.",)},
 )
 
@@ -50,7 +92,7 @@ def place(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 def test_every_cell_is_trained_and_not_again(place: Place, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [state.training for state in states(STUDY.runs(MINI), place)] == [DONE] * 3
+    assert [(state.training, state.unscored) for state in states(STUDY.runs(MINI), place)] == [(DONE, ())] * 6
     before = {path: path.stat().st_mtime_ns for path in place.pretrain.rglob("*.pt")}
     monkeypatch.setattr(launch, "_start", lambda *_: pytest.fail("nothing is left to train"))
     launch.run(STUDY.runs(MINI), place, dataclasses.replace(HOW, data=corpus / "data"))
@@ -63,7 +105,8 @@ def test_the_page_has_every_point_and_the_published_one(place: Place) -> None:
     folder = place.report("tiny")
     assert (folder / "valid_loss.png").stat().st_size > 10_000 and (folder / "valid_loss.svg").is_file()
     lines = (folder / "table.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["who", "study", "study", "study", "paper"]
+    assert [line.split(",")[0] for line in lines] == ["who", *["study"] * 6, "paper"]
+    assert (folder / "valid_letters_by_flops.png").is_file() and (folder / "deviation.png").is_file()
     assert r"\toprule" in (folder / "table.tex").read_text()
 
 
