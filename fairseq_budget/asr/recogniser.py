@@ -44,15 +44,16 @@ class Recogniser:
     def __init__(self, checkpoint: Path, device: torch.device) -> None:
         self.checkpoint, self.device = checkpoint, device
         self.pretrained = load_pretrained(checkpoint)
-        if not isinstance(self.pretrained.model, Ctc):
+        model = self.pretrained.model
+        if not isinstance(model, Ctc):
             raise BudgetError(
                 f"`{checkpoint}` was pre-trained by {self.pretrained.objective} and knows no letters: fine-tune it "
                 f"(`fairseq-hydra-train --config-name finetune model.checkpoint={checkpoint}`)"
             )
-        self.model = self.pretrained.model.to(device)
+        self.model = model.to(device)
         told: dict[str, Any] = (plain(safe_load(checkpoint).get("task_state")) or {}).get("labels") or {}
         self.alphabet = Alphabet.of(told, f"`{checkpoint}`")
-        if self.alphabet.classes != self.pretrained.config.units:
+        if self.alphabet.classes != model.config.units:
             raise BudgetError(f"`{checkpoint}`: its dictionary has another number of symbols than its model")
         self.began_from = str(told.get("pretrained") or "scratch")
         """The objective of pre-training."""
