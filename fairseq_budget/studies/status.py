@@ -12,6 +12,8 @@ from fairseq_budget.records.base import Record
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import STOPPED_EARLY
+from fairseq_budget.records.progress import FILE as PROGRESS
+from fairseq_budget.records.progress import read_progress
 from fairseq_budget.records.recognition import RecognitionRecord
 from fairseq_budget.records.resources import ResourcesRecord
 from fairseq_budget.studies.place import Place
@@ -40,6 +42,8 @@ class State:
     """Spent part of its budget."""
     scored: tuple[str, ...]
     remark: str = ""
+    seconds_left: float | None = None
+    """Of a running one that has told it."""
 
     @property
     def unscored(self) -> tuple[str, ...]:
@@ -54,9 +58,10 @@ class State:
     @property
     def text(self) -> str:
         """For a table."""
-        if self.training in (RUNNING, STOPPED):
-            return f"{self.training} at {numbers.percent(self.share)}"
-        return self.training
+        if self.training not in (RUNNING, STOPPED):
+            return self.training
+        left = "" if self.seconds_left is None else f", {numbers.duration(self.seconds_left)} left"
+        return f"{self.training} at {numbers.percent(self.share)}{left}"
 
 
 def states(cells: Iterable[Cell], place: Place) -> list[State]:
@@ -81,7 +86,10 @@ def _state(cell: Cell, place: Place) -> State:
     if record is not None and record.finished:
         return State(cell, DONE, share, scored)
     if locks.held(place.checkpoint(cell).with_name(locks.RUN)):
-        return State(cell, RUNNING, share, scored)
+        told = read_progress(place.run(cell) / PROGRESS)
+        if told is None:
+            return State(cell, RUNNING, share, scored)
+        return State(cell, RUNNING, max(share, told.share), scored, seconds_left=told.seconds_left)
     if record is not None:
         return State(cell, STOPPED, share, scored)
     return State(cell, FAILED if _failed(place, cell) else MISSING, share, scored, remark)

@@ -36,6 +36,11 @@ class Results:
         total, weight = kept * last["total"] + loss, kept * last["weight"] + 1
         self._smoothed = {"total": total, "weight": weight, "progress": progress}
 
+    def smoothed_loss(self) -> float | None:
+        """Of the newest updates; None before the first.  On a GPU this waits for it."""
+        weight = float(self._smoothed["weight"])
+        return float(self._smoothed["total"]) / weight if weight else None
+
     def monitor(self, averages: Mapping[str, Any]) -> None:
         """Averages of the newest update, numbers or tensors, which aren't waited for."""
         self.monitored |= averages
@@ -59,8 +64,7 @@ class Results:
     def state_dict(self) -> dict[str, Any]:
         """At each checkpoint, where the smoothed training loss is noted."""
         smoothed = {name: float(value) for name, value in self._smoothed.items()}
-        if smoothed["weight"]:
-            self.train_loss = smoothed["total"] / smoothed["weight"]
+        self.train_loss = self.smoothed_loss() if smoothed["weight"] else self.train_loss
         told = {"train_loss": self.train_loss, "losses": dict(self.losses), "best": dict(self.best)}
         return told | {"smoothed": smoothed, "monitored": {name: float(value) for name, value in self.monitored.items()}}
 

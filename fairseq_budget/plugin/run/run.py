@@ -28,6 +28,7 @@ from fairseq_budget.plugin.run.generations import Generations
 from fairseq_budget.plugin.run.kept import KeptCheckpoints
 from fairseq_budget.plugin.run.origin import LAST, find_origin
 from fairseq_budget.plugin.run.parent import Parent
+from fairseq_budget.plugin.run.progress import Progress
 from fairseq_budget.plugin.run.results import Results
 from fairseq_budget.plugin.run.signals import Interruption
 from fairseq_budget.plugin.run.stalls import StallGuard
@@ -64,6 +65,7 @@ class Run:
         self.bad_audio = BadAudio(cfg.on_bad_audio)
         self.kept = KeptCheckpoints(cfg.checkpoints, self.amounts)
         self.results = Results(root.dataset.valid_subset.split(","))
+        self.progress = Progress(self.amounts, None if settings is None else Path(settings.save_dir).absolute().parent)
         self.parent = Parent(self.origin)
         self.corpus = Corpus()
         self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results}
@@ -136,6 +138,8 @@ class Run:
             self.control.skip_validation()
         if update.stop and self.state.progress < 1:
             self.control.stop_for_now()
+        if self.is_master:
+            self.progress.tell(self.state.progress, self.state.ledger, self.results.smoothed_loss)
 
     def look_for_collapse(self, numbers: Mapping[str, Any]) -> None:
         """Numbers of the update that was just charged, the same on every rank."""

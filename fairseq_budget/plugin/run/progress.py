@@ -1,0 +1,73 @@
+"""Tells where a run is: a line now and then in plain words, and the same for programs in a file."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.currencies import CURRENCIES, show_amounts
+from fairseq_budget.arithmetic.ledger import Ledger
+from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.records.progress import FILE, ProgressRecord
+
+logger = logging.getLogger(__name__)
+
+FIRST_SECONDS, SECONDS = 10.0, 60.0
+"""Until the first line of a process, when its speed is known roughly, and from one to the next."""
+
+
+class Progress:
+    """Of one process, on the rank that writes; a line costs a look at the loss, which waits for the device."""
+
+    def __init__(
+        self, amounts: Mapping[str, float], folder: Path | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`folder`: the run's, where the file is written; None: nowhere."""
+        self.amounts, self.folder, self.clock = amounts, folder, clock
+        self.begun: tuple[float, float, float] | None = None
+        """Time, share and FLOPs after this process's first update, which took longer than others."""
+        self.next = 0.0
+
+    def tell(self, share: float, ledger: Ledger, loss: Callable[[], float | None]) -> None:
+        """An update was charged."""
+        now = self.clock()
+        if self.begun is None:
+            self.begun, self.next = (now, share, ledger.flops), now + FIRST_SECONDS
+            return
+        if now < self.next:
+            return
+        self.next = now + SECONDS
+        record = self._record(now - self.begun[0], share, ledger, loss())
+        logger.info(line(record, self.amounts))
+        if self.folder is not None:
+            record.write(self.folder / FILE)
+
+    def _record(self, seconds: float, share: float, ledger: Ledger, loss: float | None) -> ProgressRecord:
+        assert self.begun is not None  # noqa: S101 - by the caller
+        _, first_share, first_flops = self.begun
+        gained = share - first_share
+        return ProgressRecord(
+            share=share,
+            updates=ledger.updates,
+            flops=ledger.flops,
+            hours_heard=CURRENCIES["hours_heard"].spent(ledger),
+            flops_per_second=(ledger.flops - first_flops) / seconds,
+            seconds_left=max(1 - share, 0.0) / gained * seconds if gained > 0 else None,
+            loss=loss,
+        )
+
+
+def line(record: ProgressRecord, amounts: Mapping[str, float]) -> str:
+    """``12.3% of 1.33 EFLOP: 49,000 updates, 1,234 h heard, 33.10 TFLOP/s, 11.2 h left, loss 4.321``."""
+    told = [
+        f"{numbers.count(record.updates)} updates",
+        f"{human_flops(record.flops)}",
+        f"{numbers.hours(record.hours_heard)} heard",
+        numbers.flops_rate(record.flops_per_second or 0.0),
+    ]
+    told += [] if record.seconds_left is None else [f"{numbers.duration(record.seconds_left)} left"]
+    told += [] if record.loss is None else [f"loss {numbers.loss(record.loss)}"]
+    return f"{numbers.percent(record.share)} of {show_amounts(amounts)}: {', '.join(told)}"
