@@ -49,9 +49,18 @@ def budget_colour(place: int, count: int) -> str:
     return _BUDGETS[round(place * (len(_BUDGETS) - 1) / max(count - 1, 1))] if count > 1 else _BUDGETS[-1]
 
 
+_LINES = (("o", "-"), ("s", "--"), ("^", ":"))
+
+
 def series_colour(place: int) -> str:
     """Of a study's curves, by their order."""
     return _SERIES[place % len(_SERIES)]
+
+
+def series_line(place: int) -> dict[str, str]:
+    """Marker and line of a study's curves: curves that share a colour differ in these."""
+    marker, line = _LINES[place // len(_SERIES) % len(_LINES)]
+    return {"color": series_colour(place), "marker": marker, "linestyle": line, "markerfacecolor": "white"}
 
 
 def size_colour(size: str | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fairseq_budget import published
 from fairseq_budget.studies import batch_size
 from fairseq_budget.studies.recognised import (
+    COUNTERPARTS,
     LABELLED,
     MINI_COLUMNS,
     MINI_DIFFERENCES,
@@ -81,5 +82,6 @@ STUDY = Study(
     cells=_cells,
     published=_published,
     columns=(*PAPER_COLUMNS, *MINI_COLUMNS),
+    counterparts=COUNTERPARTS,
     differences={"paper": PAPER_DIFFERENCES, "mini": (*MINI_DIFFERENCES, "Three of the seven batches.")},
 )

@@ -9,7 +9,7 @@ from fairseq_budget import published
 from fairseq_budget.arithmetic.units import SECONDS_PER_HOUR
 from fairseq_budget.studies import batch_size
 from fairseq_budget.studies.asr_labels import MINI_BATCHES, series
-from fairseq_budget.studies.recognised import MINI_COLUMNS, MINI_DIFFERENCES, PAPER_DIFFERENCES, tuned
+from fairseq_budget.studies.recognised import COUNTERPARTS, MINI_COLUMNS, MINI_DIFFERENCES, PAPER_DIFFERENCES, tuned
 from fairseq_budget.studies.study import PAPER, Axis, Cell, Kept, Published, Study
 
 LABELS, MINI_LABELS = ("10min", "100h"), ("7min", "30min")
@@ -78,6 +78,7 @@ STUDY = Study(
     cells=_cells,
     published=_published,
     columns=(*COLUMNS, "clean_words", "other_words", *MINI_COLUMNS),
+    counterparts=COUNTERPARTS,
     differences={
         "paper": (*PAPER_DIFFERENCES, "Hours are batch times updates, as in the paper's own axis: full batches."),
         "mini": (

@@ -13,6 +13,8 @@ MINI_UPDATES, MINI_HOURS = 1500, 0.5
 MINI_OVERRIDES = ("frontend=mel", "finetune=mini", f"task.budget.updates={MINI_UPDATES}", "model.freeze_updates=180")
 PAPER_COLUMNS = ("clean_letters", "other_letters", "clean_words", "other_words")
 MINI_COLUMNS = ("valid_letters", "valid_words")
+COUNTERPARTS = {"valid_letters": "clean_letters", "valid_words": "clean_words"}
+"""What the miniature's set is shown beside."""
 SCRATCH = "from scratch"
 MINI_DIFFERENCES = (
     "Mel frames, 0.09 M parameters; 2, 7 and 30 minutes of generated speech with transcripts; 1,500 updates of 32 s at "

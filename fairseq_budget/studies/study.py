@@ -118,6 +118,8 @@ class Study:
     """Metrics that are shown, keys of the values: losses and SUPERB's columns."""
     differences: Mapping[str, tuple[str, ...]]
     """By scale, in what the study differs from the paper, a sentence each."""
+    counterparts: Mapping[str, str] = field(default_factory=dict)
+    """Columns that stand for another one of the paper, whose points are shown beside."""
 
     def runs(self, scale: str, seeds: int = 1) -> list[Cell]:
         """The cells at a scale, repeated over seeds."""

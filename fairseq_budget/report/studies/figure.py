@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget.records.names import objective_name
-from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_colour
+from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_line
 from fairseq_budget.report.studies.points import LOSSES, PERCENT, Found, Point, column
 from fairseq_budget.studies.study import Axis, Published, Study
 
 PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
+TITLE_LETTERS = 9
+"""Of a title that fit into an inch."""
 LEAST_RANGE = 0.05
 """Of an axis, relative to its values: differences below it shall look as small as they are."""
 
@@ -58,7 +61,8 @@ def panels(key: str, own: Sequence[Point], published: Sequence[Published]) -> li
 def metric_figure(study: Study, found: Found, key: str) -> Figure:
     """Needs a point of the study's own in the column."""
     own = found.having(key)
-    published = [point for point in study.published() if math.isfinite(point.values.get(key, math.nan))]
+    theirs_key = study.counterparts.get(key, key)
+    published = [point for point in study.published() if math.isfinite(point.values.get(theirs_key, math.nan))]
     columns = panels(key, own, published)
     rows = 2 if published else 1
     figure = Figure(figsize=(max(7.0, PANEL_WIDTH * len(columns)), ROW_HEIGHT * rows + 0.5), layout="constrained")
@@ -70,7 +74,8 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
         _panel(axes, study.axis, key, own_curves(mine, key), objective, _unit(mine, key))
     if rows == 2:
         parts[1].set_facecolor(PAPER_GREY)
-        parts[1].suptitle(f"Published: {study.source}", fontweight="bold")
+        title = textwrap.fill(f"Published: {study.source}", round(TITLE_LETTERS * figure.get_figwidth()))
+        parts[1].suptitle(title, fontweight="bold", fontsize=11)
         for place, objective in enumerate(columns):
             axes = parts[1].add_subplot(1, len(columns), place + 1)
             axes.set_facecolor(PAPER_GREY)
@@ -78,8 +83,8 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
             _panel(
                 axes,
                 study.axis,
-                key,
-                published_curves(theirs, key),
+                theirs_key,
+                published_curves(theirs, theirs_key),
                 objective,
                 "paper's unit" if key in LOSSES else _percent(key),
             )
@@ -104,12 +109,12 @@ def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[Curve], objective:
         axes.set_axis_off()
         return
     for number, curve in enumerate(curves):
-        colour = series_colour(number)
+        looks = series_line(number)
         means = [sum(numbers) / len(numbers) for numbers in curve.numbers]
-        axes.plot(curve.places, means, "o-", color=colour, markerfacecolor="white", markersize=7, label=curve.name)
+        axes.plot(curve.places, means, **looks, markersize=7, label=curve.name)
         for x, numbers in zip(curve.places, curve.numbers, strict=True):
             if len(numbers) > 1:
-                axes.plot([x] * len(numbers), numbers, "_", color=colour, markersize=11)
+                axes.plot([x] * len(numbers), numbers, "_", color=looks["color"], markersize=11)
     _vertical(axes, key, unit, [number for curve in curves for numbers in curve.numbers for number in numbers])
     _horizontal(axes, axis, sorted({x for curve in curves for x in curve.places}))
     axes.legend(fontsize=9, loc="best")

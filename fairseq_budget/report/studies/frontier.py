@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
-from fairseq_budget.report.looks import STYLE, series_colour
+from fairseq_budget.report.looks import STYLE, series_line
 from fairseq_budget.report.studies.points import Found, Point, column
 
 Bought = tuple[float, float, Point]
@@ -38,7 +38,8 @@ def frontier_figure(found: Found, key: str) -> Figure:
     for number, series in enumerate(dict.fromkeys(point.series for point in found.points)):
         own = [(flops, score) for flops, score, point in points if point.series == series]
         if own:
-            axes.plot(*zip(*own, strict=True), "o", color=series_colour(number), markerfacecolor="white", label=series)
+            looks = series_line(number) | {"linestyle": "none"}
+            axes.plot(*zip(*own, strict=True), **looks, label=series)
     best = frontier(points, known.higher_is_better)
     axes.step([one[0] for one in best], [one[1] for one in best], where="post", color="#444", linewidth=1, label="frontier")
     axes.set_xscale("log")

@@ -13,6 +13,7 @@ from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 from fairseq_budget.records.recognition import Recognised, RecognitionRecord
 from fairseq_budget.records.resources import ResourcesRecord, StepResources
 from fairseq_budget.report.noise import pooled_deviation
+from fairseq_budget.report.studies.figure import metric_figure
 from fairseq_budget.report.studies.findings import sentences
 from fairseq_budget.report.studies.page import write_study_report
 from fairseq_budget.report.studies.points import read_points
@@ -179,5 +180,9 @@ def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
     found = read_points(study.runs(MINI), place)
     assert len(found.points) == len({(cell.series, cell.x) for cell in study.runs(MINI) if not cell.auxiliary})
     assert all(point.values for point in found.points)
+    for key in (key for key in study.columns if found.having(key)):
+        their_key = study.counterparts.get(key, key)
+        has_published = any(their_key in point.values for point in study.published())
+        assert len(metric_figure(study, found, key).subfigs) == (2 if has_published else 0)
     text = write_study_report(study, MINI, place).read_text(encoding="utf-8")
     assert study.title in text and f"Published: {study.source}" in text
