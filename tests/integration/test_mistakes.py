@@ -68,12 +68,6 @@ def test_another_model_than_the_checkpoints(training: Training) -> None:
     assert told in message(result.stderr)
 
 
-def test_a_misspelt_size(training: Training) -> None:
-    error = message(training.run("size=slimm").stderr)
-    assert "Could not find 'size/slimm'" in error
-    assert "large" in error
-
-
 def test_a_warmup_as_long_as_the_run(training: Training) -> None:
     assert "`lr_scheduler.warmup_share` must be" in message(training.run("lr_scheduler.warmup_share=1").stderr)
 

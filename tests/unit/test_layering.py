@@ -40,7 +40,7 @@ LAYERS = (
     ),
     ("fairseq_budget.records", "fairseq_budget.recipes"),
     ("fairseq_budget.labels", "fairseq_budget.planning", "fairseq_budget.diagnostics", "fairseq_budget.asr"),
-    ("fairseq_budget.plugin",),
+    ("fairseq_budget.plugin", "fairseq_budget.mistakes"),
     ("fairseq_budget.studies",),
     ("fairseq_budget.report",),
     ("fairseq_budget.bench",),

@@ -4,7 +4,7 @@ where it isn't needed."""
 from __future__ import annotations
 
 from fairseq_budget.fixes import apply_fixes
-from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving, seeding
+from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving, seeding, settings
 
 FIXES = (
     reading.allow_checkpoint_classes,
@@ -24,6 +24,8 @@ FIXES = (
     repeated.load_data_in_joblibs_processes,
     repeated.end_reading_at_exit,
     repeated.close_event_files_at_exit,
+    settings.name_wrong_settings,
+    settings.look_at_settings_first,
 )
 
 

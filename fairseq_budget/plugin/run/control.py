@@ -25,11 +25,13 @@ class Control:
         """`root` is fairseq's whole configuration.
 
         Raises:
-            BudgetError: it asks for a GPU, and there is none.
+            BudgetError: it asks for a GPU, and there is none; or for half precision on a CPU.
         """
         common = root.get("common")
         if common is not None and not common.cpu and not torch.cuda.is_available():
             raise BudgetError("the recipe asks for a GPU, but torch sees none here: add `device=cpu` to train on the CPU")
+        if common is not None and common.cpu and common.fp16:
+            raise BudgetError("`common.fp16` is for GPUs: leave it out, or train in bfloat16 with `device=cpu_bf16`")
         self.root = root
         self.updates_done = 0
         """Updates of the model when the one in progress is done; 0 before the first of this process."""

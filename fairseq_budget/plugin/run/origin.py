@@ -107,5 +107,5 @@ def find_file(setting: str, name: str) -> Path:
     for folder in folders:
         if (path := folder / name).is_file():
             return path
-    looked = " and ".join(f"`{folder / name}`" for folder in dict.fromkeys(folders))
+    looked = " or ".join(f"`{path}`" for path in dict.fromkeys(folder / name for folder in folders))
     raise BudgetError(f"`{setting}`: no file {looked}: correct the path, or leave it out to start from scratch")
