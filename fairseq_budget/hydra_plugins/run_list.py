@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.errors import ConfigCompositionException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import MISSING, DictConfig, OmegaConf
+
+from fairseq_budget.mistakes.composing import Told
 
 # no dataclass: Hydra executes this module before Python lists it, and dataclasses look their module up
 SETTINGS = {"_target_": "hydra_plugins.run_list.RunListSweeper", "runs": MISSING}
@@ -55,20 +56,20 @@ def read_runs(path: Path) -> list[list[str]]:
     """The overrides of each run; empty lines and what follows a # count for nothing.
 
     Raises:
-        ConfigCompositionException: no such file, an open quote, or no run.
+        Told: no such file, an open quote, or no run.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise ConfigCompositionException(f"`hydra.sweeper.runs={path}` cannot be read ({error.strerror})") from None
+        raise Told(f"`hydra.sweeper.runs={path}` cannot be read ({error.strerror})") from None
     found = []
     for number, line in enumerate(lines, 1):
         try:
             words = shlex.split(line, comments=True)
         except ValueError as error:
-            raise ConfigCompositionException(f"{path}:{number}: {error}: {line}") from None
+            raise Told(f"{path}:{number}: {error}: {line}") from None
         if words:
             found.append(words)
     if not found:
-        raise ConfigCompositionException(f"`hydra.sweeper.runs={path}` has no run: give a line of overrides for each")
+        raise Told(f"`hydra.sweeper.runs={path}` has no run: give a line of overrides for each")
     return found

@@ -24,11 +24,11 @@ from fairseq_budget.mistakes.settings import groups, recipe_names, setting_names
 from fairseq_budget.mistakes.values import wrong_value
 from fairseq_budget.recipes import recipes_dir
 
-_NOT_FOUND = re.compile(r"Could not find '(?P<group>[^']*)/(?P<name>[^'/]*)'")
+_NOT_FOUND = re.compile(r"Could not find '(?P<group>[^'\n]*)/(?P<name>[^/'\n]*)'")
 _NO_MATCH = re.compile(r"Could not override '(?P<group>[^']*)'\. No match")
 _MERGING = re.compile(r"Error merging override (?P<override>.*)")
 _SEVERAL = re.compile(r"Ambiguous value for argument '(?P<override>.*)'")
-_TWICE = re.compile(r"Multiple values for (?P<group>[^.]*)\.")
+_TWICE = re.compile(r"(?P<group>\S+) appears more than once in the final defaults list")
 
 
 class Told(ConfigCompositionException):
@@ -51,7 +51,8 @@ def _parse(original: Any) -> Any:
     def parse_overrides(self: OverridesParser, overrides: list[str]) -> list[Any]:
         parsed, chosen = original(self, overrides), groups()
         for override in parsed:
-            if override.key_or_group in chosen and isinstance(override._value, int | float | None):
+            is_name = override.key_or_group in chosen and not override.is_delete()
+            if is_name and isinstance(override._value, int | float | None):
                 override._value = override.input_line.partition("=")[2] if override.input_line else str(override._value)
         return parsed
 

@@ -89,8 +89,8 @@ def _run(original: Any) -> Any:
 
 def _without_overrides(original: Any) -> property:
     def return_value(self: JobReturn) -> Any:
-        failed = self.status == JobStatus.FAILED and isinstance(self._return_value, BudgetError)
-        if failed and self.hydra_cfg is not None and self.hydra_cfg.hydra.mode == RunMode.RUN:
+        is_users = self.status == JobStatus.FAILED and line_of(self._return_value) is not None
+        if is_users and self.hydra_cfg is not None and self.hydra_cfg.hydra.mode == RunMode.RUN:
             raise self._return_value  # of one run, its command tells them
         return original.fget(self)
 

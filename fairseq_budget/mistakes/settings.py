@@ -40,7 +40,7 @@ def unknown_setting(name: str, known: Iterable[str], model: str | None = None) -
     is_hydras = name.startswith("hydra.")
     own = [other for other in known if other.startswith("hydra.") == is_hydras]
     near = near_names(name, own, [] if is_hydras else groups())
-    if name.startswith(LAUNCHER) and not any(other.startswith(LAUNCHER) for other in near):
+    if name.startswith(LAUNCHER) and f"{LAUNCHER}timeout_min" not in own:  # submitit's launchers have it
         return f"this launcher has no setting `{name}`: Slurm's settings need `cluster=slurm`, and `-m`"
     return f"this recipe has no setting `{name}`; near it: {near_text(near)}"
 

@@ -78,5 +78,5 @@ def test_a_checkpoint_that_is_not_there(corpus: Path, tmp_path: Path, way: str) 
     run = Training(corpus / "data", tmp_path / "run", "hubert")
     told = run.run(f"checkpoint.{way}=nowhere.pt")
     assert told.returncode == 1
-    assert f"`checkpoint.{way}`: no file `{tmp_path}/run/nowhere.pt` and `{tmp_path}/nowhere" in message(told.stderr)
+    assert f"`checkpoint.{way}`: no file `{tmp_path}/run/nowhere.pt` or `{tmp_path}/nowhere" in message(told.stderr)
     assert not run.checkpoint.exists()

@@ -37,8 +37,9 @@ def _merge(original: Any) -> Any:
 def _told(dc: Any, cfg: Any, error: OmegaConfBaseException) -> str:
     section, key = cfg._key() or "", str(error.full_key or "")
     if isinstance(error, ConfigKeyError):
-        near = near_names(key, [name for name in dc.__dataclass_fields__ if name != "_name"])
-        return f"`{section}` `{cfg.get('_name')}` has no setting `{section}.{key}`; near it: {near_text(near)}"
+        known = [f"{section}.{name}" for name in dc.__dataclass_fields__ if name != "_name"]
+        near = near_names(f"{section}.{key}", known) or known
+        return f"the {section} `{cfg.get('_name')}` has no setting `{section}.{key}`, but {near_text(near)}"
     if not key:  # a section below this one, of which OmegaConf tells the value alone
         key = next((str(name) for name in cfg if str(error).splitlines()[0].endswith(f"value: {cfg.get(name)}")), "")
     return wrong_value(f"{section}.{key}", value_at(cfg, key), error)
