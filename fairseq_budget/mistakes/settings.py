@@ -35,9 +35,10 @@ def setting_names(settings: Any, above: str = "") -> Iterator[str]:
 
 def unknown_setting(name: str, known: Iterable[str], model: str | None = None) -> str:
     """What to say of a setting that a recipe doesn't have; `known` are those it has, `model` its model by fairseq's name."""
-    if _has_by_default(name, model):
+    is_hydras, known = name.startswith("hydra."), list(known)
+    is_elsewhere = any(other.endswith(f".{name.rpartition('.')[2]}") for other in known)
+    if _has_by_default(name, model) and not is_elsewhere:  # as labels' are the task's, which fills in the model's
         return f"this recipe leaves `{name}` at its default: a + before it sets it, `+{name}=...`"
-    is_hydras = name.startswith("hydra.")
     own = [other for other in known if other.startswith("hydra.") == is_hydras]
     near = near_names(name, own, [] if is_hydras else groups())
     if name.startswith(LAUNCHER) and f"{LAUNCHER}timeout_min" not in own:  # submitit's launchers have it

@@ -68,6 +68,51 @@ def test_another_model_than_the_checkpoints(training: Training) -> None:
     assert told in message(result.stderr)
 
 
+def test_a_misspelt_size(training: Training) -> None:
+    error = message(training.run("size=slimm").stderr)
+    assert "unknown size `slimm`: choose one of " in error
+    assert "large" in error
+
+
+def last_line(stderr: str) -> str:
+    """The error itself: Hydra's own advice and list of overrides don't stand around it."""
+    assert "Set the environment variable" not in stderr and "Error executing job" not in stderr
+    return message(stderr).strip().splitlines()[-1]
+
+
+def test_the_line_is_the_last(training: Training) -> None:
+    told = last_line(training.run("task.budget.updates=many").stderr)
+    assert told == "`task.budget.updates` must be a number, but is `many`"
+    assert "Traceback" in training.run("task.budget.updates=many", HYDRA_FULL_ERROR="1").stderr
+
+
+def test_slurm_without_a_multirun(training: Training) -> None:
+    told = last_line(training.run("cluster=slurm").stderr)
+    assert told == "`cluster=slurm` starts the jobs of a multirun: add `-m`, or leave it out to train here"
+
+
+@pytest.mark.skipif(shutil.which("srun") is not None, reason="there is Slurm here")
+def test_no_slurm(training: Training, tmp_path: Path) -> None:
+    command = ["fairseq-hydra-train", "-m", *training.command("cluster=slurm", f"hydra.sweep.dir={tmp_path / 'sweep'}")]
+    assert last_line(run(command, tmp_path).stderr).startswith("`cluster=slurm` needs Slurm's `srun`, which isn't on")
+
+
+def test_a_folder_that_cant_be_made(training: Training, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = last_line(training.run(f"hydra.run.dir={tmp_path / 'file' / 'run'}").stderr)
+    assert "can't be made" in told and told.endswith("give another `hydra.run.dir` or `hydra.sweep.dir`")
+
+
+def test_another_objective_in_the_same_folder(training: Training, data: Path, tmp_path: Path) -> None:
+    check(training.run("task.budget.flops=null", "task.budget.updates=1"))
+    other = Training(data, tmp_path / "run", "tera").run("task.budget.flops=null", "task.budget.updates=2")
+    assert "was trained with another model than this recipe's" in last_line(other.stderr)
+
+
+def test_half_precision_on_a_cpu(training: Training) -> None:
+    assert last_line(training.run("common.fp16=true").stderr).startswith("`common.fp16` is for GPUs: leave it out")
+
+
 def test_a_warmup_as_long_as_the_run(training: Training) -> None:
     assert "`lr_scheduler.warmup_share` must be" in message(training.run("lr_scheduler.warmup_share=1").stderr)
 
