@@ -25,7 +25,7 @@ from fairseq_budget.mistakes.reporting import line_of
 from fairseq_budget.recipes import recipes_dir
 
 GIVEN = ("device=cpu", "budget=demo", "data=folder")
-RECIPES = "give `--config-name` with one of best_rq, hubert"
+RECIPES = "give `--config-name` with one of best_rq, finetune, hubert"
 
 SETTINGS = [
     # names
