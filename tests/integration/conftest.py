@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,3 +123,19 @@ class Training:
         lines = (self.folder / "hydra_train.log").read_text().splitlines()
         found = [line.partition(f"[{tag}][INFO] - ")[2] for line in lines]
         return [{k: float(v) for k, v in json.loads(text).items()} for text in found if text]
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("localhost", 0))
+        return int(server.getsockname()[1])
+
+
+def spawned() -> tuple[str, ...]:
+    """Two CPU ranks that fairseq's command starts itself, as it starts one for each GPU."""
+    settings = {
+        "world_size": "2",
+        "backend": "gloo",
+        "init_method": f"tcp://localhost:{free_port()}",
+    }
+    return ("device=cpu_torchrun", *(f"distributed_training.distributed_{name}={value}" for name, value in settings.items()))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.recipes import recipes_dir
-from tests.integration.conftest import Training, check, run
+from tests.integration.conftest import Training, check, run, spawned
 
 pytestmark = pytest.mark.integration
 
@@ -84,6 +84,11 @@ def test_the_line_is_the_last(training: Training) -> None:
     told = last_line(training.run("task.budget.updates=many").stderr)
     assert told == "`task.budget.updates` must be a number, but is `many`"
     assert "Traceback" in training.run("task.budget.updates=many", HYDRA_FULL_ERROR="1").stderr
+
+
+def test_what_ranks_say_is_told_once(training: Training) -> None:
+    error = training.run(*spawned(), "task.batching=bin", OMP_NUM_THREADS="1").stderr
+    assert last_line(error) == "`task.batching` must be one of buckets, sorted, bins, but is `bin`"
 
 
 def test_slurm_without_a_multirun(training: Training) -> None:

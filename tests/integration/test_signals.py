@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -12,29 +11,13 @@ import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
-from tests.integration.conftest import Training, check
+from tests.integration.conftest import Training, check, spawned
 from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
 
 pytestmark = pytest.mark.integration
 
 
 OTHERS = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)]
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("localhost", 0))
-        return int(server.getsockname()[1])
-
-
-def spawned() -> tuple[str, ...]:
-    """Two CPU ranks that fairseq's command starts itself, as it starts one for each GPU."""
-    settings = {
-        "world_size": "2",
-        "backend": "gloo",
-        "init_method": f"tcp://localhost:{free_port()}",
-    }
-    return ("device=cpu_torchrun", *(f"distributed_training.distributed_{name}={value}" for name, value in settings.items()))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,10 @@ from typing import Any
 import torch
 from fairseq.distributed import utils as distributed
 
+from fairseq_budget.plugin.errors import StopRun, UserError
 from fairseq_budget.plugin.run.signals import STOPPING, early
+
+USER_ERRORS = {f"{kind.__module__}.{kind.__qualname__}" for kind in (UserError, StopRun)}
 
 
 def broadcast_any_object() -> bool:
@@ -65,7 +68,7 @@ def place_cpu_ranks() -> bool:
 
 def hand_signals_to_spawned_ranks() -> bool:
     """A command for several GPUs starts its ranks and waits.  A signal would end it, and they with it, without a checkpoint:
-    it is handed to the ranks, and the command ends when they have."""
+    it is handed to the ranks, and the command ends when they have.  What a rank tells the user is told once, and alone."""
     if not hasattr(torch.multiprocessing.spawn, "__wrapped__"):
         torch.multiprocessing.spawn = _spawn(torch.multiprocessing.spawn)
     return True
@@ -88,11 +91,25 @@ def _spawn(original: Any) -> Any:
         try:
             while not ranks.join():
                 pass
+        except torch.multiprocessing.ProcessRaisedException as error:
+            _tell_the_user(error)
+            raise
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     return spawn
+
+
+def _tell_the_user(error: Exception) -> None:
+    """A rank's error comes as the text of its traceback; of one for the user, the last line is what it says.
+
+    Raises:
+        UserError: it is one.
+    """
+    name, _, told = str(error).strip().splitlines()[-1].partition(": ")
+    if name in USER_ERRORS:
+        raise UserError(told) from error
 
 
 def _cpu_ranks(args: Any) -> int:
