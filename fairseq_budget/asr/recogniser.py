@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_budget.checkpoints.pretrained import load_pretrained
-from fairseq_budget.checkpoints.safe_load import plain, safe_load
+from fairseq_budget.checkpoints.run_state import labels_of
+from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.data.manifest import Manifest
+from fairseq_budget.data.packing.neighbours import padded_batches
 from fairseq_budget.data.transcripts.alphabet import Alphabet
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import sha256
@@ -51,7 +53,7 @@ class Recogniser:
                 f"(`fairseq-hydra-train --config-name finetune model.checkpoint={checkpoint}`)"
             )
         self.model = model.to(device)
-        told: dict[str, Any] = (plain(safe_load(checkpoint).get("task_state")) or {}).get("labels") or {}
+        told: dict[str, Any] = labels_of(safe_load(checkpoint))
         self.alphabet = Alphabet.of(told, f"`{checkpoint}`")
         if self.alphabet.classes != model.config.units:
             raise BudgetError(f"`{checkpoint}`: its dictionary has another number of symbols than its model")
@@ -68,7 +70,7 @@ class Recogniser:
         shortest = self.model.model_shape.shortest_crop
         if (too_short := np.flatnonzero(manifest.frames < shortest)).size:
             raise BudgetError(f"{manifest.where(int(too_short[0]))}: shorter than one frame of {shortest} samples")
-        for batch in _batches(manifest.frames):
+        for batch in padded_batches(manifest.frames, MOST_SAMPLES):
             waves = [self._read(manifest, index) for index in batch]
             lengths = np.array([len(wave) for wave in waves])
             source = torch.stack([F.pad(wave, (0, int(lengths.max()) - len(wave))) for wave in waves]).to(self.device)
@@ -81,17 +83,4 @@ class Recogniser:
 
     def _read(self, manifest: Manifest, index: int) -> Tensor:
         """Shape: -> (T,)"""
-        wave = torch.from_numpy(manifest.read_audio(index))
-        return F.layer_norm(wave, wave.shape) if self.pretrained.normalize else wave
-
-
-def _batches(lengths: np.ndarray) -> Iterator[list[int]]:
-    """Neighbours by length, as many as :data:`MOST_SAMPLES` hold at the length of the longest.  Shape: lengths (N,)."""
-    batch: list[int] = []
-    for index in np.argsort(lengths, kind="stable").tolist():
-        if batch and (len(batch) + 1) * int(lengths[index]) > MOST_SAMPLES:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+        return self.pretrained.prepare(torch.from_numpy(manifest.read_audio(index)))

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch.nn.functional as F
+from torch import Tensor
+
 from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import Size, find_size
 from fairseq_budget.checkpoints.digest import check_digest
@@ -29,6 +32,10 @@ class Pretrained:
     config: ModelConfig
     updates: int = 0
     """That it was trained for; 0 where the file doesn't say."""
+
+    def prepare(self, wave: Tensor) -> Tensor:
+        """Layer-normalised over its whole length if the model was trained so.  Shape: (T,) -> (T,)"""
+        return F.layer_norm(wave, wave.shape) if self.normalize else wave
 
     @property
     def shape(self) -> str:

@@ -1,4 +1,4 @@
-"""What a run had spent when it saved a checkpoint, whichever version wrote it."""
+"""What a run had spent when it saved a checkpoint, whichever version wrote it, and what it was trained on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairseq_budget.arithmetic.currencies import with_current_names
+from fairseq_budget.checkpoints.safe_load import plain
 
 
 def ledger_of(checkpoint: Mapping[str, Any]) -> dict[str, float] | None:
@@ -18,3 +19,8 @@ def ledger_of(checkpoint: Mapping[str, Any]) -> dict[str, float] | None:
     run = schedule.get("run") or checkpoint.get("task_state") or {}
     ledger = run.get("ledger")
     return with_current_names(ledger) if ledger else None
+
+
+def labels_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """What the task told of its labels or transcripts; nothing of a model that had none, or wasn't trained here."""
+    return (plain(checkpoint.get("task_state")) or {}).get("labels") or {}

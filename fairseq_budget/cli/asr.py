@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,7 +122,7 @@ def score(
 
 def _record(recogniser: Any, found: list[Any], lm: Path | None, decoder: Any) -> Any:
     from fairseq_budget.files import sha256
-    from fairseq_budget.records.provenance import versions
+    from fairseq_budget.records.provenance import given_command, versions
     from fairseq_budget.records.recognition import RecognitionRecord
 
     size = recogniser.pretrained.size
@@ -136,7 +134,7 @@ def _record(recogniser: Any, found: list[Any], lm: Path | None, decoder: Any) ->
         word_model=None if lm is None else {"path": str(lm.resolve()), "sha256": sha256(lm), **decoder.told},
         results=found,
         versions=versions(("torch", "numpy", "jiwer")),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=given_command(),
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,13 +64,13 @@ def _sizes(text: str) -> list[float]:
 
 
 def _record(found: list[Deviation]) -> GradientRecord:
-    from fairseq_budget.records.provenance import versions
+    from fairseq_budget.records.provenance import given_command, versions
 
     results = [GradientDeviation(**asdict(result)) for result in found]
     return GradientRecord.of(
         results=results,
         versions=versions(("torch", "numpy")),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=given_command(),
     )
 
 

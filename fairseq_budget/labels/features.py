@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.data.manifest import Utterances
+from fairseq_budget.data.packing.neighbours import padded_batches
 from fairseq_budget.modules.mfcc import KaldiMFCC
 
 POOL_UTTERANCES = 64
@@ -119,28 +120,16 @@ def stream(
     Shape: yields (F, D) float32, or what `finish` makes of (B, F, D) for one row, per utterance.
     Raises BudgetError for audio that cannot be read or is not as long as the manifest says.
     """
+    most = _BATCH_SECONDS.get(features.device.type, 20) * SAMPLE_RATE
     with ThreadPoolExecutor(WORKERS) as workers:
         for start in range(0, len(indices), POOL_UTTERANCES):
             pool = np.asarray(indices[start : start + POOL_UTTERANCES])
-            batches = [pool[places] for places in _batches(utterances.frames[pool], features.device)]
+            batches = [pool[places] for places in padded_batches(utterances.frames[pool], most)]
             results = workers.map(lambda batch: _of_batch(utterances, batch, features, finish), batches)
             found: dict[int, np.ndarray] = {}
             for batch, rows in zip(batches, results, strict=True):
                 found.update(zip(batch.tolist(), rows, strict=True))
             yield from (found[index] for index in pool.tolist())
-
-
-def _batches(frames: np.ndarray, device: torch.device) -> Iterator[list[int]]:
-    """Places in order of length, as many together as fit padded into a batch; at least one."""
-    samples = _BATCH_SECONDS.get(device.type, 20) * SAMPLE_RATE
-    batch: list[int] = []
-    for place in np.argsort(frames, kind="stable").tolist():
-        if batch and (len(batch) + 1) * frames[place] > samples:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 def _of_batch(

@@ -60,7 +60,7 @@ class HiddenLayer:
 
     def prepare(self, wave: Tensor) -> Tensor:
         """Layer-normalised over its whole length if the model was trained so.  Shape: (T,) -> (T,)"""
-        return F.layer_norm(wave, wave.shape) if self._pretrained.normalize else wave
+        return self._pretrained.prepare(wave)
 
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T), lengths (B,) -> (B, F, D)"""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +22,11 @@ def git_revision() -> str | None:
     command = ["git", "-C", str(ROOT), "rev-parse", "--verify", "HEAD"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
+
+
+def given_command() -> str:
+    """What this process was started with, as a line for a shell."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

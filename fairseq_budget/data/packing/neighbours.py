@@ -5,6 +5,8 @@ Letters: N utterances, B rows of a batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 
@@ -32,6 +34,21 @@ class Neighbours:
             found.append(order[start : start + rows])
             start += rows
         return found
+
+
+def padded_batches(lengths: np.ndarray, max_samples: int) -> Iterator[list[int]]:
+    """For passes without training: shortest first, as many as fit padded to the longest of them; at least one.
+
+    Shape: lengths (N,) -> lists of indices
+    """
+    batch: list[int] = []
+    for index in np.argsort(lengths, kind="stable").tolist():
+        if batch and (len(batch) + 1) * int(lengths[index]) > max_samples:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def shortest(lengths: np.ndarray) -> int:

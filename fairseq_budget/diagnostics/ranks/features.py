@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_budget.arithmetic.flops import encoder_flops
@@ -95,7 +94,7 @@ class AllLayers:
 
     def prepare(self, wave: Tensor) -> Tensor:
         """Layer-normalised if the model was trained so.  Shape: (T,) -> (T,)"""
-        return F.layer_norm(wave, wave.shape) if self.pretrained.normalize else wave
+        return self.pretrained.prepare(wave)
 
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T), all as long as `lengths` (B,) -> (B, 1 + K, L * D)"""

@@ -58,8 +58,9 @@ class FinetuningTask(BudgetTask):
         if not cfg.checkpoint:
             return
         if self.run.origin.read is None:
-            known = self.pretrained = self._open(find_file(WAY, cfg.checkpoint))
-            self.run.parent.adopt(find_file(WAY, cfg.checkpoint), WAY)
+            path = find_file(WAY, cfg.checkpoint)
+            known = self.pretrained = self._open(path)
+            self.run.parent.adopt(path, WAY)
             self.labels.pretrained = known.objective
         else:  # it holds all that is needed, even if the other one is gone
             known = load_pretrained(self.run.origin.read)

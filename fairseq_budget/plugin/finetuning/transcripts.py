@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 from fairseq_budget.arithmetic.ledger import Ledger
-from fairseq_budget.checkpoints.safe_load import plain, safe_load
+from fairseq_budget.checkpoints.run_state import labels_of
+from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.transcripts.folder import Transcripts
 from fairseq_budget.errors import BudgetError
-
-logger = logging.getLogger(__name__)
 
 
 class RunTranscripts:
@@ -63,4 +61,4 @@ def pretrained_by(checkpoint: Path) -> str:
 
 def _saved(checkpoint: Path) -> dict[str, Any]:
     """What :meth:`RunTranscripts.state` told."""
-    return (plain(safe_load(checkpoint).get("task_state")) or {}).get("labels") or {}
+    return labels_of(safe_load(checkpoint))

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from fairseq_budget.arithmetic.currencies import amounts_spent, with_current_names
 from fairseq_budget.arithmetic.ledger import Ledger
-from fairseq_budget.checkpoints.safe_load import plain, safe_load
+from fairseq_budget.checkpoints.run_state import labels_of
+from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.data.label_record import RECORD_NAME, read_label_rate, read_record
 from fairseq_budget.data.labels import DICTIONARY_NAME, SPECIAL_SYMBOLS, LabelFile, read_dictionary
 from fairseq_budget.data.manifest import Manifest
@@ -96,7 +97,7 @@ class RunLabels:
         Raises:
             BudgetError: another codebook, label rate or number of clusters.
         """
-        before = (plain(safe_load(checkpoint).get("task_state")) or {}).get("labels") or {}
+        before = labels_of(safe_load(checkpoint))
         for name, value in self.state().items():
             known = before.get(name)
             if name in ("codebook", "label_rate", "clusters") and None not in (known, value) and known != value:

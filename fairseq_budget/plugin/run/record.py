@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from fairseq_budget.plugin.run.data import training_data
 from fairseq_budget.plugin.run.forecast import forecast
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.pretraining import PretrainingRecord
-from fairseq_budget.records.provenance import versions
+from fairseq_budget.records.provenance import given_command, versions
 
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 
@@ -109,7 +108,7 @@ def command() -> str:
         return shlex.join(
             ["fairseq-hydra-train", "--config-dir", "recipes", "--config-name", str(hydra.job.config_name), *overrides]
         )
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return given_command()
 
 
 def _device(cpu: bool) -> torch.device:
