@@ -104,7 +104,12 @@ class Training:
             return process.wait()
 
     def updates_logged(self) -> int:
-        return len(self.logged("train_inner")) if (self.folder / "hydra_train.log").exists() else 0
+        return len(self.logged("train_inner"))
+
+    def wait_for_log(self, process: subprocess.Popen[bytes], text: str) -> None:
+        """Until the run's log is there and holds a text, or the process has ended."""
+        while process.poll() is None and not (self.log_file.exists() and text in self.log):
+            time.sleep(0.02)
 
     def torchrun(self, workers: int, *overrides: str) -> subprocess.CompletedProcess[str]:
         launcher = ["torchrun", "--standalone", "--nproc-per-node", str(workers), str(BIN / "fairseq-hydra-train")]
@@ -118,10 +123,17 @@ class Training:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoints" / "checkpoint_last.pt"
 
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "hydra_train.log"
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
     def logged(self, tag: str) -> list[dict[str, float]]:
         """The JSON lines of fairseq's log with a tag, as numbers."""
-        lines = (self.folder / "hydra_train.log").read_text().splitlines()
-        found = [line.partition(f"[{tag}][INFO] - ")[2] for line in lines]
+        found = [line.partition(f"[{tag}][INFO] - ")[2] for line in self.log.splitlines()]
         return [{k: float(v) for k, v in json.loads(text).items()} for text in found if text]
 
 
