@@ -232,6 +232,7 @@ run_tests() {
     cd "$here"
     "$venv/bin/ruff" check .
     "$venv/bin/mypy"
+    "$venv/bin/lint-imports" --no-cache --no-logo
     # a process for each core: tests wait for disks and other processes as much as they compute
     OMP_NUM_THREADS=1 "$venv/bin/python" -m pytest -n "$(nproc)" --dist loadfile "${selection[@]}" "$@"
 }

@@ -118,7 +118,7 @@ setup(
     extras_require={
         **EXTRAS,
         "all": ALL,
-        "test": [*ALL, "hypothesis", "mypy", "pytest", "pytest-xdist", "ruff"],
+        "test": [*ALL, "hypothesis", "import-linter", "mypy", "pytest", "pytest-xdist", "ruff"],
     },
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},
 )
