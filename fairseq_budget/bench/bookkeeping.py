@@ -12,9 +12,9 @@ import numpy as np
 from fairseq import metrics
 from fairseq.tasks import FairseqTask
 
-from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.ours import Ours
 from fairseq_budget.bench.training import build_run
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.plugin.run.accounting import cost_of
 from fairseq_budget.plugin.steps import TRAINING
 
@@ -35,18 +35,18 @@ class Bookkeeping:
         return self.seconds / self.step_seconds
 
 
-def measure_bookkeeping(case: Case, steps: int, updates: int = UPDATES) -> Bookkeeping:
+def measure_bookkeeping(workload: Workload, steps: int, updates: int = UPDATES) -> Bookkeeping:
     """The accounting of one worker: cost of the batch, ledger, schedule, and the lines of the log that they add."""
-    ours = Ours(case)
+    ours = Ours(workload)
     step_seconds = median(ours.step(number).step for number in range(1 + steps))
     # the objective doesn't matter to the accounting; this one's task needs no data to be built
-    run = build_run("tera", case.size, (), "cpu")
+    run = build_run("tera", workload.size, (), "cpu")
     _ = run.trainer.lr_scheduler  # it is built when asked for, and listens to the clock then
     run.task.network = ours.model
-    utterances = case.utterances
+    utterances = workload.utterances
     logged = {"loss": ours.loss.detach(), "frames": ours.frames, "batches": 1, "ntokens": ours.frames}
     logged |= {"nsentences": utterances, TRAINING: 1}
-    lengths = np.random.default_rng(case.seed).choice(np.arange(SHORTEST, LONGEST), updates, replace=False)
+    lengths = np.random.default_rng(workload.seed).choice(np.arange(SHORTEST, LONGEST), updates, replace=False)
 
     def with_ledger(update: int) -> None:
         run.task.begin_update()

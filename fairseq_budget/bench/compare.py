@@ -1,4 +1,4 @@
-"""Several subjects on the same batches, in turns, so that whatever else the machine does meets them all."""
+"""Several implementations on the same batches, in turns, so that whatever else the machine does meets them all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Protocol
 
-from fairseq_budget.bench.case import Case
-from fairseq_budget.bench.subjects import OURS
+from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.worker import StepFailed, Task, Worker
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.machine import enough_rows, matmul_rate
 from fairseq_budget.planning.steps import Phases
 
@@ -19,18 +19,18 @@ WARM_UP = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """A subject and its case."""
+    """An implementation and its workload."""
 
-    subject: str
-    case: Case
+    implementation: str
+    workload: Workload
 
     @property
     def label(self) -> str:
-        return f"{self.subject} {self.case.precision}"
+        return f"{self.implementation} {self.workload.precision}"
 
     def start(self) -> Worker:
         """Its process."""
-        return Worker(Task(self.subject, asdict(self.case)))
+        return Worker(Task(self.implementation, asdict(self.workload)))
 
 
 class Stepper(Protocol):
@@ -72,7 +72,7 @@ class Ratio:
 class Row:
     """What was measured of an entry; None for one that failed."""
 
-    subject: str
+    implementation: str
     precision: str
     failure: str | None
     step_seconds: float | None = None
@@ -106,7 +106,7 @@ def compare(
 ) -> Comparison:
     """Time all entries, after a step of each to warm up: in turns, or one after the other where memory is for one only.
 
-    `report` receives a line before each part.  An entry that cannot do its case keeps its row.
+    `report` receives a line before each part.  An entry that cannot do its workload keeps its row.
     """
     report("matrix products")
     peak = Peak(entries)
@@ -115,8 +115,10 @@ def compare(
         with ExitStack() as stack:
             steppers = {entry: stack.enter_context(start(entry)) for entry in group}
             measured |= _measure(steppers, WARM_UP + repeats, peak, report)
-    ours = {entry.label: measured[entry] for entry in entries if entry.subject == OURS and not measured[entry].failure}
-    rows = [_row(entry, measured[entry], ours, peak.rates[entry.case.precision]) for entry in entries]
+    ours = {
+        entry.label: measured[entry] for entry in entries if entry.implementation == OURS and not measured[entry].failure
+    }
+    rows = [_row(entry, measured[entry], ours, peak.rates[entry.workload.precision]) for entry in entries]
     return Comparison(rows, peak.rates, repeats, in_turns)
 
 
@@ -124,8 +126,8 @@ class Peak:
     """The best rate of matrix products by precision; they take turns with the steps."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self.device = entries[0].case.device
-        self.rows = {entry.case.precision: enough_rows(self.device, entry.case.precision) for entry in entries}
+        self.device = entries[0].workload.device
+        self.rows = {entry.workload.precision: enough_rows(self.device, entry.workload.precision) for entry in entries}
         self.rates = dict.fromkeys(self.rows, 0.0)
 
     def measure(self) -> None:
@@ -166,19 +168,19 @@ def _rotated(entries: Sequence[Entry], turn: int) -> Iterator[Entry]:
 
 def _row(entry: Entry, measured: Measured, ours: dict[str, Measured], rate: float) -> Row:
     if measured.failure is not None:
-        return Row(entry.subject, entry.case.precision, measured.failure)
+        return Row(entry.implementation, entry.workload.precision, measured.failure)
     own = [phases.step for phases in measured.steps]
     seconds = median(own)
     others = {label: [p.step for p in other.steps] for label, other in ours.items() if other is not measured}
     return Row(
-        entry.subject,
-        entry.case.precision,
+        entry.implementation,
+        entry.workload.precision,
         None,
         seconds,
         Phases.median(measured.steps),
-        entry.case.audio_seconds / seconds,
-        entry.case.flops / seconds,
-        entry.case.flops / seconds / rate,
+        entry.workload.audio_seconds / seconds,
+        entry.workload.flops / seconds,
+        entry.workload.flops / seconds / rate,
         measured.peak_bytes,
         {label: Ratio.of(own, steps) for label, steps in others.items()},
     )

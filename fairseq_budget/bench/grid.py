@@ -8,9 +8,9 @@ from itertools import product
 from statistics import median
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import WARM_UP
 from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task, Worker
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
 
 
@@ -32,8 +32,8 @@ class Cell:
 
 
 def cells_of(
-    subject: str,
-    case: Case,
+    implementation: str,
+    workload: Workload,
     lengths: Sequence[float],
     batches: Sequence[int],
     precisions: Sequence[str],
@@ -48,11 +48,13 @@ def cells_of(
     """
     full: list[Cell] = []
     for precision, seconds, utterances in product(precisions, sorted(lengths), sorted(batches)):
-        there = replace(case, precision=precision, utterances=utterances, samples=round(seconds * SAMPLE_RATE)).validate()
+        there = replace(
+            workload, precision=precision, utterances=utterances, samples=round(seconds * SAMPLE_RATE)
+        ).validate()
         cell = Cell(seconds, utterances, precision, there.flops, out_of_memory=True, ran=False)
         if not any(_holds(cell, other) for other in full):
             report(f"{utterances} x {seconds:g} s, {precision}")
-            cell = _measured(cell, Task(subject, asdict(there), memory_limit), steps)
+            cell = _measured(cell, Task(implementation, asdict(there), memory_limit), steps)
         full += [cell] if cell.out_of_memory else []
         yield cell
 
@@ -71,7 +73,7 @@ def _measured(cell: Cell, task: Task, steps: int) -> Cell:
     except OutOfMemory:
         return replace(cell, ran=True)
     except StepFailed as failed:
-        name = f"{task.subject}, {cell.utterances} x {cell.seconds:g} s, {cell.precision}"
+        name = f"{task.implementation}, {cell.utterances} x {cell.seconds:g} s, {cell.precision}"
         raise BudgetError(f"{name}: {failed}") from None
     step_seconds = median(step.step for step in phases)
     return replace(cell, out_of_memory=False, ran=True, step_seconds=step_seconds, peak_bytes=peak)

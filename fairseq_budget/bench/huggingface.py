@@ -16,8 +16,8 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2ForP
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
-from fairseq_budget.bench.case import Case
-from fairseq_budget.bench.subject import Subject
+from fairseq_budget.bench.implementation import Implementation
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.checkpoints.huggingface import architecture
 from fairseq_budget.objectives.hubert.defaults import HubertConfig as OurHubertConfig
 from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config as OurWav2Vec2Config
@@ -34,7 +34,7 @@ class Inputs:
     negatives: Tensor | None
 
 
-class HuggingFace(Subject):
+class HuggingFace(Implementation):
     """Attention through scaled_dot_product_attention, half precision under autocast.
 
     Masks and negatives are drawn before the step, as the collator of its pre-training example draws them; neither model has
@@ -44,11 +44,11 @@ class HuggingFace(Subject):
     name = "transformers"
     objectives = ("hubert", "wav2vec2")
 
-    def build(self, case: Case) -> nn.Module:
-        return _BUILDERS[case.objective](case.model)
+    def build(self, workload: Workload) -> nn.Module:
+        return _BUILDERS[workload.objective](workload.model)
 
     def prepare(self, batch: Batch) -> Inputs:
-        config = self.case.model
+        config = self.workload.model
         shape = tuple(batch.labels.shape)
         mask = _compute_mask_indices(shape, config.mask_prob, config.mask_length, min_masks=2)
         negatives = None

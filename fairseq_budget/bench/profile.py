@@ -19,9 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import conv_backward_flop, flop_registry, shape_wrapper
 
-from fairseq_budget.bench.case import Case
-from fairseq_budget.bench.subject import Subject
-from fairseq_budget.bench.subjects import subject_class
+from fairseq_budget.bench.implementation import Implementation
+from fairseq_budget.bench.implementations import implementation_class
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.machine import Stopwatch, matmul_rate
 
 OPTIMIZER, OTHERS, ELSEWHERE = "optimizer, clipping", "other operations", "between operations"
@@ -62,22 +62,22 @@ class Profile:
     kinds: list[Kind]
 
 
-def profile(subject_name: str, case: Case, repeats: int, report: Callable[[str], None]) -> Profile:
+def profile(name: str, workload: Workload, repeats: int, report: Callable[[str], None]) -> Profile:
     """Watch `repeats` steps, each after one that is timed only, after one to warm up.
 
     Raises:
-        BudgetError: an unknown subject.
+        BudgetError: an unknown implementation.
     """
     report("matrix products")
-    rate = matmul_rate(case.device, case.precision)
-    subject = subject_class(subject_name)(case)
-    subject.step(0)
+    rate = matmul_rate(workload.device, workload.precision)
+    implementation = implementation_class(name)(workload)
+    implementation.step(0)
     steps, watched = [], []
     for number in range(1, repeats + 1):
         report(f"step {number} of {repeats}")
-        steps.append(subject.step(number).step)
-        with Watch(subject) as watch:
-            subject.step(number)
+        steps.append(implementation.step(number).step)
+        with Watch(implementation) as watch:
+            implementation.step(number)
         watched.append(watch.kinds())
     kinds = _medians(watched)
     seconds = median(steps)
@@ -96,11 +96,11 @@ def _medians(watched: Sequence[dict[str, Kind]]) -> list[Kind]:
 
 
 class Watch(TorchDispatchMode):
-    """Times every operation of a subject's step, inside a ``with``."""
+    """Times every operation of an implementation's step, inside a ``with``."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, implementation: Implementation) -> None:
         super().__init__()
-        self.subject, self.stopwatch = subject, Stopwatch(subject.device)
+        self.implementation, self.stopwatch = implementation, Stopwatch(implementation.device)
         self.rows: list[tuple[str, int, int]] = []
         """Kind, FLOPs and bytes of each."""
 
@@ -111,7 +111,7 @@ class Watch(TorchDispatchMode):
         self.stopwatch.mark()
         out = func(*args, **kwargs)
         self.stopwatch.mark()
-        name = OPTIMIZER if self.subject.updating else kind_of(packet.__name__)
+        name = OPTIMIZER if self.implementation.updating else kind_of(packet.__name__)
         self.rows.append((name, _flops(packet, args, kwargs, out), _bytes(args, kwargs, out)))
         return out
 

@@ -20,8 +20,8 @@ from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
 from torch import Tensor, nn
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
-from fairseq_budget.bench.case import Case
-from fairseq_budget.bench.subject import Subject
+from fairseq_budget.bench.implementation import Implementation
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS
 from fairseq_budget.modules.log_mel import stack_pairs
 from fairseq_budget.modules.mfcc import KaldiMFCC
@@ -32,7 +32,7 @@ from fairseq_budget.objectives.wav2vec2 import defaults as own_wav2vec2
 from fairseq_budget.planning.steps import Batch
 
 
-class Stock(Subject):
+class Stock(Implementation):
     """HuBERT and wav2vec 2.0 are fairseq's; TERA, which fairseq doesn't have, is :class:`StockTera`.
 
     In half precision it casts: its HuBERT fails under autocast (the type of the mask's embedding).
@@ -43,11 +43,11 @@ class Stock(Subject):
 
     @property
     def casts(self) -> bool:
-        return self.case.precision != "fp32"
+        return self.workload.precision != "fp32"
 
-    def build(self, case: Case) -> nn.Module:
+    def build(self, workload: Workload) -> nn.Module:
         # no criterion asks its task for anything
-        self.criterion, model = _BUILDERS[case.objective](case.model)
+        self.criterion, model = _BUILDERS[workload.objective](workload.model)
         return model
 
     def prepare(self, batch: Batch) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Stock(Subject):
         # an audio's samples are cast with the model
         source = batch.source.to(next(self.model.parameters()).dtype) if self.casts else batch.source
         sample = {"id": torch.arange(len(source)), "net_input": {"source": source}}
-        if get_objective(self.case.objective).needs_labels:
+        if get_objective(self.workload.objective).needs_labels:
             sample["net_input"]["padding_mask"] = torch.zeros_like(source, dtype=torch.bool)
             sample["target_list"] = [batch.labels]
         return sample

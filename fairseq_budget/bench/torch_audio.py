@@ -12,13 +12,13 @@ from types import ModuleType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fairseq_budget.bench.case import Case
-from fairseq_budget.bench.subject import Subject
+from fairseq_budget.bench.implementation import Implementation
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.objectives.loss import FEATURES_PENALTY
 from fairseq_budget.planning.steps import Batch
 
 
-class TorchAudio(Subject):
+class TorchAudio(Implementation):
     """With the loss of its HuBERT example: masked frames only, unmasked ones are scored, too, with weight 0.
 
     Half precision under autocast.
@@ -27,11 +27,11 @@ class TorchAudio(Subject):
     name = "torchaudio"
     objectives = ("hubert",)
 
-    def build(self, case: Case) -> nn.Module:
-        config = case.model
+    def build(self, workload: Workload) -> nn.Module:
+        config = workload.model
         return import_torchaudio().models.hubert_pretrain_model(
             extractor_mode="layer_norm" if config.extractor_mode == "layer_norm" else "group_norm",
-            extractor_conv_layer_config=list(case.shape.frontend.layers),
+            extractor_conv_layer_config=list(workload.shape.frontend.layers),
             extractor_conv_bias=False,
             encoder_embed_dim=config.encoder_embed_dim,
             encoder_projection_dropout=config.dropout_input,

@@ -10,7 +10,7 @@ from fairseq.tasks import setup_task
 from fairseq.trainer import Trainer
 from omegaconf import DictConfig, OmegaConf
 
-from fairseq_budget.bench.case import compose_recipe
+from fairseq_budget.bench.workload import compose_recipe
 from fairseq_budget.plugin.tasks import BudgetTask
 
 _ENDLESS = ("budget=custom", "task.budget.updates=1000000000")

@@ -1,4 +1,4 @@
-"""A subject in a process of its own, which does one step whenever it is told to.
+"""An implementation in a process of its own, which does one step whenever it is told to.
 
 So its memory is its own, as are allocator, threads and switches of its libraries; running out of memory ends nothing else.
 The process reads a :class:`Task` from its first argument and then numbers of batches, a line each; it answers each with a
@@ -39,8 +39,8 @@ class OutOfMemory(StepFailed):
 class Task:
     """Whose steps, of what, and how many bytes the process may take beyond those that it has before it builds the model."""
 
-    subject: str
-    case: dict[str, Any]
+    implementation: str
+    workload: dict[str, Any]
     memory_limit: int | None = None
 
 
@@ -112,22 +112,22 @@ def _full() -> Answer:
 
 def answers(task: Task, numbers: TextIO) -> Iterator[Answer]:
     """What the process does: a step for each line of `numbers`."""
-    from fairseq_budget.bench.case import Case
-    from fairseq_budget.bench.subjects import subject_class
+    from fairseq_budget.bench.implementations import implementation_class
+    from fairseq_budget.bench.workload import Workload
     from fairseq_budget.planning.memory import PeakMemory, limit_memory
 
-    case = Case(**{**task.case, "overrides": tuple(task.case["overrides"])})
-    kind, subject = subject_class(task.subject), None
+    workload = Workload(**{**task.workload, "overrides": tuple(task.workload["overrides"])})
+    kind, implementation = implementation_class(task.implementation), None
     # what isn't the model's: threads, which start with the first product, and the recipe
-    torch.ones(512, 512, device=case.device).mm(torch.ones(512, 512, device=case.device))
-    _ = case.recipe
-    memory = PeakMemory(case.device)
+    torch.ones(512, 512, device=workload.device).mm(torch.ones(512, 512, device=workload.device))
+    _ = workload.recipe
+    memory = PeakMemory(workload.device)
     if task.memory_limit is not None:
-        limit_memory(case.device, task.memory_limit)
+        limit_memory(workload.device, task.memory_limit)
     for line in numbers:
         try:
-            subject = subject or kind(case)
-            yield Answer(subject.step(int(line)), memory.bytes())
+            implementation = implementation or kind(workload)
+            yield Answer(implementation.step(int(line)), memory.bytes())
         except (RuntimeError, MemoryError) as error:
             yield _failure(error)
 

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from fairseq_budget.cli.bench_options import (
-    case_of,
     check_has,
     check_repeats,
     chosen,
@@ -21,6 +20,7 @@ from fairseq_budget.cli.bench_options import (
     quiet,
     reporter,
     samples_of,
+    workload_of,
 )
 from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.errors import ConfigError
@@ -38,7 +38,7 @@ Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (default
 Seconds = Annotated[float, typer.Option(help="Of each utterance.")]
 Utterances = Annotated[int, typer.Option(help="Utterances in a step.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")]
-Subject = Annotated[str, typer.Option(help="Whose steps: fairseq-budget, or a peer.")]
+Implementation = Annotated[str, typer.Option(help="Whose steps: fairseq-budget, or a peer.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as model.dropout=0.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -70,21 +70,21 @@ def bench(
     if context.invoked_subcommand is not None:
         return
     from fairseq_budget.bench.compare import Entry, compare
-    from fairseq_budget.bench.subjects import OURS, peers_of
+    from fairseq_budget.bench.implementations import OURS, peers_of
     from fairseq_budget.cli.bench_tables import print_comparison
 
     check_repeats(repeats)
     precisions = listed(precision or "fp32")
-    case = case_of(objective, size, precisions[0], batch, seconds, device, settings, frontend)
-    cases = [case.within(name).validate() for name in precisions]
+    workload = workload_of(objective, size, precisions[0], batch, seconds, device, settings, frontend)
+    workloads = [workload.within(name).validate() for name in precisions]
     names = [OURS, *(peers_of(objective, frontend) if peers is None else chosen(peers))]
     for name in names:
         check_has(name, objective, frontend)
-    comparison = compare([Entry(name, there) for name in names for there in cases], repeats, in_turns, reporter())
+    comparison = compare([Entry(name, there) for name in names for there in workloads], repeats, in_turns, reporter())
     if as_json:
-        print(json.dumps({**description(case), **asdict(comparison)}, indent=2))
+        print(json.dumps({**description(workload), **asdict(comparison)}, indent=2))
     else:
-        print_comparison(Console(), case, comparison)
+        print_comparison(Console(), workload, comparison)
 
 
 @app.command()
@@ -96,7 +96,7 @@ def grid(
     lengths: Annotated[str, typer.Option(help="Seconds of an utterance, comma-separated.")] = "1,5,10,15",
     batches: Annotated[str, typer.Option(help="Utterances in a batch, comma-separated.")] = "1,2,4,8,12",
     device: Device = None,
-    subject: Subject = "fairseq-budget",
+    implementation: Implementation = "fairseq-budget",
     repeats: Annotated[int, typer.Option(help="Timed steps of each cell, after one to warm up.")] = 2,
     memory_limit: Annotated[float | None, typer.Option(help="GB that a step may take (default: what there is).")] = None,
     out: Annotated[Path, typer.Option(help="The picture, a PNG file.")] = Path("grid.png"),
@@ -118,21 +118,21 @@ def grid(
     check_repeats(repeats)
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
-    check_has(subject, objective, frontend)
+    check_has(implementation, objective, frontend)
     precisions, limit = listed(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
-    case = case_of(objective, size, precisions[0], 1, 1.0, device, settings, frontend)
+    workload = workload_of(objective, size, precisions[0], 1, 1.0, device, settings, frontend)
     axes = numbers_of("--lengths", lengths, float), numbers_of("--batches", batches, int)
-    cells = list(cells_of(subject, case, *axes, precisions, repeats, limit, reporter()))
+    cells = list(cells_of(implementation, workload, *axes, precisions, repeats, limit, reporter()))
     out.parent.mkdir(parents=True, exist_ok=True)
-    title = f"{subject}: {objective}, {size}, {description(case)['device']}"
+    title = f"{implementation}: {objective}, {size}, {description(workload)['device']}"
     save(grid_figure(pd.DataFrame([asdict(cell) for cell in cells]), title, limit), out)
     if record is not None:
-        device_name = str(description(case)["device"])
+        device_name = str(description(workload)["device"])
         results = [StepResources(**asdict(cell)) for cell in cells]
         ResourcesRecord.of(objective=objective, size=size, device=device_name, results=results).write(record / FILE)
     if as_json:
         rows = [asdict(cell) for cell in cells]
-        print(json.dumps({**description(case), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))
+        print(json.dumps({**description(workload), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))
     else:
         print_grid(Console(), cells, out)
 
@@ -146,7 +146,7 @@ def profile(
     seconds: Seconds = 10.0,
     batch: Utterances = 2,
     device: Device = None,
-    subject: Subject = "fairseq-budget",
+    implementation: Implementation = "fairseq-budget",
     repeats: Annotated[int, typer.Option(help="Watched steps, each beside one that is only timed.")] = 5,
     settings: Settings = None,
     as_json: AsJson = False,
@@ -156,13 +156,23 @@ def profile(
     from fairseq_budget.cli.bench_tables import print_profile
 
     check_repeats(repeats)
-    check_has(subject, objective, frontend)
-    case = case_of(objective, size, precision or "fp32", batch, seconds, device, settings, frontend).validate()
-    found = watch(subject, case, repeats, reporter())
+    check_has(implementation, objective, frontend)
+    workload = workload_of(objective, size, precision or "fp32", batch, seconds, device, settings, frontend).validate()
+    found = watch(implementation, workload, repeats, reporter())
     if as_json:
-        print(json.dumps({**description(case), "subject": subject, "precision": case.precision, **asdict(found)}, indent=2))
+        print(
+            json.dumps(
+                {
+                    **description(workload),
+                    "implementation": implementation,
+                    "precision": workload.precision,
+                    **asdict(found),
+                },
+                indent=2,
+            )
+        )
     else:
-        print_profile(Console(), subject, case, found)
+        print_profile(Console(), implementation, workload, found)
 
 
 @app.command()
@@ -178,12 +188,12 @@ def flops(
     from fairseq_budget.bench.witnesses import count
     from fairseq_budget.cli.bench_tables import print_flops
 
-    case = case_of(objective, size, "fp32", 1, seconds, "cpu", settings, frontend).validate()
-    found = count(case.model, case.samples)
+    workload = workload_of(objective, size, "fp32", 1, seconds, "cpu", settings, frontend).validate()
+    found = count(workload.model, workload.samples)
     if as_json:
-        print(json.dumps({**description(case), **asdict(found)}, indent=2))
+        print(json.dumps({**description(workload), **asdict(found)}, indent=2))
     else:
-        print_flops(Console(), case, found)
+        print_flops(Console(), workload, found)
 
 
 @app.command()
@@ -230,10 +240,10 @@ def ledger(
     from fairseq_budget.arithmetic import numbers
     from fairseq_budget.bench.bookkeeping import measure_bookkeeping
 
-    case = case_of(objective, size, precision or "fp32", batch, seconds, device, frontend=frontend).validate()
-    cost = measure_bookkeeping(case, repeats)
+    workload = workload_of(objective, size, precision or "fp32", batch, seconds, device, frontend=frontend).validate()
+    cost = measure_bookkeeping(workload, repeats)
     if as_json:
-        print(json.dumps({**description(case), **asdict(cost), "share": cost.share}, indent=2))
+        print(json.dumps({**description(workload), **asdict(cost), "share": cost.share}, indent=2))
     else:
         step = numbers.duration(cost.step_seconds)
         print(f"{1e6 * cost.seconds:.0f} microseconds of a step of {step}: {100 * cost.share:.4f}%")

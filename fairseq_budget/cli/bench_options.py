@@ -1,4 +1,4 @@
-"""What the commands of ``fairseq-budget bench`` share: reading options, telling what goes on, describing a case."""
+"""What the commands of ``fairseq-budget bench`` share: reading options, telling what goes on, describing a workload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
 
 if TYPE_CHECKING:
-    from fairseq_budget.bench.case import Case
+    from fairseq_budget.bench.workload import Workload
 
 
 @contextmanager
@@ -37,15 +37,15 @@ def reporter() -> Callable[[str], None]:
     return lambda line: console.print(f"  {line}", style="dim", end="\r\n") if console.is_terminal else None
 
 
-def description(case: Case) -> dict[str, Any]:
+def description(workload: Workload) -> dict[str, Any]:
     """What was measured, and where, for a program."""
     from fairseq_budget.planning.machine import device_name
 
-    values = {name: value for name, value in asdict(case).items() if name not in ("precision", "device_name")}
-    return {"device": device_name(case.device), **values}
+    values = {name: value for name, value in asdict(workload).items() if name not in ("precision", "device_name")}
+    return {"device": device_name(workload.device), **values}
 
 
-def case_of(
+def workload_of(
     objective: str,
     size: str,
     precision: str,
@@ -54,13 +54,15 @@ def case_of(
     device: str | None,
     settings: list[str] | None = None,
     frontend: str = DEFAULT,
-) -> Case:
+) -> Workload:
     """What is timed, of options as they are given; the device is checked, the rest isn't yet."""
-    from fairseq_budget.bench.case import Case
+    from fairseq_budget.bench.workload import Workload
     from fairseq_budget.planning.machine import open_device
 
     there = str(open_device(device))
-    return Case(objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()), frontend=frontend)
+    return Workload(
+        objective, size, precision, utterances, samples_of(seconds), there, tuple(settings or ()), frontend=frontend
+    )
 
 
 def check_repeats(repeats: int) -> None:
@@ -69,14 +71,14 @@ def check_repeats(repeats: int) -> None:
         raise ConfigError(f"`--repeats` must be at least 1, but is {repeats}")
 
 
-def check_has(subject: str, objective: str, frontend: str) -> None:
-    """Raises ConfigError if that subject has no such objective or front end."""
-    from fairseq_budget.bench.subjects import subject_class
+def check_has(implementation: str, objective: str, frontend: str) -> None:
+    """Raises ConfigError if that implementation has no such objective or front end."""
+    from fairseq_budget.bench.implementations import implementation_class
 
-    kind = subject_class(subject)
+    kind = implementation_class(implementation)
     for what, name, known in (("objective", objective, kind.objectives), ("front end", frontend, kind.frontends)):
         if name not in known:
-            raise ConfigError(f"{subject} has no {what} `{name}`: choose another, or do without {subject}")
+            raise ConfigError(f"{implementation} has no {what} `{name}`: choose another, or do without {implementation}")
 
 
 def samples_of(seconds: float) -> int:

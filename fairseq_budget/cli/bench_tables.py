@@ -17,13 +17,13 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
-from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Ratio, Row
 from fairseq_budget.bench.grid import Cell
+from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.loader import Waiting
 from fairseq_budget.bench.profile import Kind, Profile
-from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.bench.witnesses import Witnesses
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.machine import device_name
 
 GIB = 2**30
@@ -51,13 +51,13 @@ def _footnote(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def print_comparison(console: Console, case: Case, comparison: Comparison) -> None:
+def print_comparison(console: Console, workload: Workload, comparison: Comparison) -> None:
     """Two tables: what a step takes, and what that makes."""
-    ours = [f"{row.subject} {row.precision}" for row in comparison.rows if row.subject == OURS]
+    ours = [f"{row.implementation} {row.precision}" for row in comparison.rows if row.implementation == OURS]
     steps = _table("whose step", "in", "step", "forward", "backward", "optimizer", "memory")
     rates = _table("whose step", "in", "audio/s", "GFLOP/s", "of peak", *(f"{label.split()[-1]} {_HERE}" for label in ours))
     for row in comparison.rows:
-        name = _HERE if row.subject == OURS else row.subject, row.precision
+        name = _HERE if row.implementation == OURS else row.implementation, row.precision
         if row.failure is not None:
             steps.add_row(*name, f"fails: {escape(row.failure)}")
             continue
@@ -66,14 +66,18 @@ def print_comparison(console: Console, case: Case, comparison: Comparison) -> No
     console.print(steps)
     console.print(rates)
     peaks = ", ".join(f"{name} {numbers.flops_rate(rate)}" for name, rate in comparison.matmul_flops_per_second.items())
-    order = "taken in turns" if comparison.in_turns else "one subject after the other"
+    order = "taken in turns" if comparison.in_turns else "one implementation after the other"
     _footnote(
         console,
-        f"{case.objective}, {case.size}, {case.utterances} x {case.samples / SAMPLE_RATE:g} s, {device_name(case.device)}. "
-        f"Medians of {comparison.repeats} steps, {order}. FLOP/s: {human_flops(case.flops)} of this project's model "
+        f"{workload.objective}, {workload.size}, {_batch(workload)}. "
+        f"Medians of {comparison.repeats} steps, {order}. FLOP/s: {human_flops(workload.flops)} of this project's model "
         f"a step, by the closed form. Peak, measured on products of matrices: {peaks}. Here: {OURS}; last "
         "columns: how many times faster it is in that precision, with the lowest and the highest of the steps.",
     )
+
+
+def _batch(workload: Workload) -> str:
+    return f"{workload.utterances} x {workload.samples / SAMPLE_RATE:g} s, {device_name(workload.device)}"
 
 
 def _step_cells(row: Row) -> Iterator[str]:
@@ -139,7 +143,7 @@ def _published(table: pd.DataFrame, device: str, cell: Cell) -> str:
     return numbers.NOTHING if rows.empty else str(rows["seconds_per_batch"].iloc[0])
 
 
-def print_profile(console: Console, subject: str, case: Case, profile: Profile) -> None:
+def print_profile(console: Console, implementation: str, workload: Workload, profile: Profile) -> None:
     """A row for each kind of operation."""
     table = _table("operations", "calls", "ms", "of step", "GFLOP", "GFLOP/s", "of peak", "GB", left=1)
     for kind in profile.kinds:
@@ -147,8 +151,8 @@ def print_profile(console: Console, subject: str, case: Case, profile: Profile) 
     console.print(table)
     _footnote(
         console,
-        f"{subject}: {case.objective}, {case.size}, {case.precision}, {case.utterances} x {case.samples / SAMPLE_RATE:g} s, "
-        f"{device_name(case.device)}. A step takes {numbers.duration(profile.step_seconds)} unwatched. Peak, measured on "
+        f"{implementation}: {workload.objective}, {workload.size}, {workload.precision}, {_batch(workload)}. "
+        f"A step takes {numbers.duration(profile.step_seconds)} unwatched. Peak, measured on "
         f"products of matrices: {numbers.flops_rate(profile.matmul_flops_per_second)}. GB: of tensors read and written.",
     )
 
@@ -164,7 +168,7 @@ def _kind_cells(kind: Kind, profile: Profile) -> Iterator[str]:
     yield f"{kind.bytes / 1e9:,.2f}" if kind.bytes else numbers.NOTHING
 
 
-def print_flops(console: Console, case: Case, found: Witnesses) -> None:
+def print_flops(console: Console, workload: Workload, found: Witnesses) -> None:
     """A row for each component of a forward pass, and one for all; the witnesses as percent of the whole."""
     table = _table("component", "closed form", "torch", "DeepSpeed", left=1)
     total = sum(found.closed_form.values())
@@ -179,8 +183,9 @@ def print_flops(console: Console, case: Case, found: Witnesses) -> None:
     console.print(table)
     _footnote(
         console,
-        f"{case.objective}, {case.frontend}, {case.size}, {numbers.params(count_parameters(case.shape))} parameters, an "
-        f"utterance of {case.samples / SAMPLE_RATE:g} s. {CONVENTION}. Right: how far the witnesses are from the closed "
+        f"{workload.objective}, {workload.frontend}, {workload.size}, "
+        f"{numbers.params(count_parameters(workload.shape))} parameters, an "
+        f"utterance of {workload.samples / SAMPLE_RATE:g} s. {CONVENTION}. Right: how far the witnesses are from the closed "
         "form, in percent of the whole; DeepSpeed includes norms and activations.",
     )
 

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from fairseq_budget.arithmetic.flops import masked_frames
 from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.sizes import SIZES
-from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.witnesses import count, torch_counter
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.cli.bench_tables import print_flops
 from fairseq_budget.frontends import FRONTENDS
 from fairseq_budget.objectives import OBJECTIVES, model_config, shape_of
@@ -60,7 +60,7 @@ def all_pairs(config: ModelConfig, samples: int) -> int:
 def test_the_closed_form_has_two_witnesses(objective: str, frontend: str, size: str, samples: int) -> None:
     config = recipe(objective, size, frontend)
     found, more = count(config, samples), all_pairs(config, samples)
-    print_flops(Console(width=100), Case(objective, size, "fp32", 1, samples, "cpu", frontend=frontend), found)
+    print_flops(Console(width=100), Workload(objective, size, "fp32", 1, samples, "cpu", frontend=frontend), found)
     total, gap = sum(found.closed_form.values()), TORCH_GAP if frontend == "conv" else EXACT
     assert sum(found.torch.values()) == pytest.approx(total + more, rel=gap)
     assert found.torch_executed == pytest.approx(found.executed + 3 * more, rel=gap)

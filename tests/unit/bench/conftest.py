@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.workload import Workload
 
 TINY = (
     "model.encoder_layers=2",
@@ -19,11 +19,11 @@ TINY = (
 
 
 @pytest.fixture
-def case() -> Callable[..., Case]:
-    """A case of half a second of audio, by objective and whatever else is given."""
+def workload() -> Callable[..., Workload]:
+    """A workload of half a second of audio, by objective and whatever else is given."""
 
-    def build(objective: str, precision: str = "fp32", **values: Any) -> Case:
+    def build(objective: str, precision: str = "fp32", **values: Any) -> Workload:
         fields = {"utterances": 2, "samples": 8000, "device_name": "cpu", "overrides": TINY, **values}
-        return Case(objective, "slim", precision, **fields)
+        return Workload(objective, "slim", precision, **fields)
 
     return build

@@ -11,13 +11,13 @@ from itertools import cycle
 import pytest
 
 from fairseq_budget.bench import compare as module
-from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.compare import Comparison, Entry, Ratio, compare
-from fairseq_budget.bench.subjects import OURS, subject_class
+from fairseq_budget.bench.implementations import OURS, implementation_class
 from fairseq_budget.bench.worker import StepFailed
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.steps import Phases
 
-Build = Callable[..., Case]
+Build = Callable[..., Workload]
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ class Told:
     order: list[tuple[str, int]] = []
 
     def __init__(self, entry: Entry) -> None:
-        self.name, self.peak_bytes = entry.subject, None
+        self.name, self.peak_bytes = entry.implementation, None
 
     def step(self, number: int) -> Phases:
         self.order.append((self.name, number))
@@ -49,20 +49,20 @@ def silent(line: str) -> None:
 
 
 def here(entry: Entry) -> AbstractContextManager:
-    """The entry's subject in this process."""
-    subject = subject_class(entry.subject)(entry.case)
-    subject.peak_bytes = 7
-    return nullcontext(subject)
+    """The entry's implementation in this process."""
+    implementation = implementation_class(entry.implementation)(entry.workload)
+    implementation.peak_bytes = 7
+    return nullcontext(implementation)
 
 
-def told(case: Build, subjects: list[str], in_turns: bool) -> Comparison:
+def told(workload: Build, implementations: list[str], in_turns: bool) -> Comparison:
     Told.order.clear()
-    entries = [Entry(name, case("hubert")) for name in subjects]
+    entries = [Entry(name, workload("hubert")) for name in implementations]
     return compare(entries, 3, in_turns, silent, start=lambda entry: nullcontext(Told(entry)))
 
 
-def test_a_comparison(case: Build) -> None:
-    entries = [Entry(OURS, case("tera")), Entry(OURS, case("tera", "bf16")), Entry("fairseq", case("tera"))]
+def test_a_comparison(workload: Build) -> None:
+    entries = [Entry(OURS, workload("tera")), Entry(OURS, workload("tera", "bf16")), Entry("fairseq", workload("tera"))]
     lines: list[str] = []
     comparison = compare(entries, 2, in_turns=True, report=lines.append, start=here)
     assert lines[-1] == "step 2 of 2, fairseq-budget bf16"
@@ -71,7 +71,7 @@ def test_a_comparison(case: Build) -> None:
     assert [row.precision for row in comparison.rows] == ["fp32", "bf16", "fp32"]
     assert set(ours.times_faster) == {"fairseq-budget bf16"}
     assert set(stock.times_faster) == {"fairseq-budget fp32", "fairseq-budget bf16"}
-    flops = case("tera").flops
+    flops = workload("tera").flops
     assert stock.flops_per_second == pytest.approx(flops / stock.step_seconds)
     assert half.matmul_share == pytest.approx(flops / half.step_seconds / 2e12)
     assert ours.audio_seconds_per_second == pytest.approx(1.0 / ours.step_seconds)
@@ -81,9 +81,9 @@ def test_a_comparison(case: Build) -> None:
     assert set(row["times_faster"]["fairseq-budget fp32"]) == {"median", "lowest", "highest"}
 
 
-def test_steps_take_turns(case: Build) -> None:
+def test_steps_take_turns(workload: Build) -> None:
     """In each round everyone does the same batch once, and another one begins; the first round isn't timed."""
-    rows = told(case, [OURS, "fairseq"], in_turns=True).rows
+    rows = told(workload, [OURS, "fairseq"], in_turns=True).rows
     assert Told.order[:4] == [(OURS, 0), ("fairseq", 0), ("fairseq", 1), (OURS, 1)]
     assert Told.order[4:] == [(OURS, 2), ("fairseq", 2), ("fairseq", 3), (OURS, 3)]
     assert rows[1].seconds == Phases(3.0, 6.0, 2.0)
@@ -92,15 +92,15 @@ def test_steps_take_turns(case: Build) -> None:
     assert rows[1].peak_bytes == 300
 
 
-def test_one_after_the_other(case: Build) -> None:
-    alone = told(case, [OURS, "fairseq"], in_turns=False)
+def test_one_after_the_other(workload: Build) -> None:
+    alone = told(workload, [OURS, "fairseq"], in_turns=False)
     assert Told.order == [(OURS, 0), (OURS, 1), (OURS, 2), (OURS, 3), *(("fairseq", number) for number in range(4))]
     assert not alone.in_turns
-    assert alone.rows == told(case, [OURS, "fairseq"], in_turns=True).rows
+    assert alone.rows == told(workload, [OURS, "fairseq"], in_turns=True).rows
 
 
-def test_a_subject_that_fails_keeps_its_row(case: Build) -> None:
-    failed, ours, stock = told(case, ["torchaudio", OURS, "fairseq"], in_turns=True).rows
+def test_an_implementation_that_fails_keeps_its_row(workload: Build) -> None:
+    failed, ours, stock = told(workload, ["torchaudio", OURS, "fairseq"], in_turns=True).rows
     assert failed.failure == "out of memory"
     assert failed.step_seconds is failed.times_faster is None
     assert ("torchaudio", 3) not in Told.order

@@ -12,13 +12,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.bench import profile as profiles
-from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.implementations import implementation_class
 from fairseq_budget.bench.profile import ELSEWHERE, OPTIMIZER, Kind, Watch, grouped_convolution_backward, kind_of, profile
-from fairseq_budget.bench.subjects import subject_class
+from fairseq_budget.bench.workload import Workload
 
 
 def watched(work: Callable[[], Any], updating: bool = False) -> list[Kind]:
-    """What some work of a subject comes to."""
+    """What some work of an implementation comes to."""
     with Watch(SimpleNamespace(device=torch.device("cpu"), updating=updating)) as watch:
         work()
     return list(watch.kinds().values())
@@ -63,24 +63,24 @@ def test_the_optimizer_is_one_kind() -> None:
 
 
 @pytest.mark.parametrize("name", ["fairseq-budget", "fairseq"])
-def test_it_sees_the_whole_step(case: Callable[..., Case], name: str) -> None:
+def test_it_sees_the_whole_step(workload: Callable[..., Workload], name: str) -> None:
     """Forward and backward pass: what torch's own counter finds, and no less than the closed form."""
-    there = case("hubert")
-    subject = subject_class(name)(there)
+    there = workload("hubert")
+    implementation = implementation_class(name)(there)
     backward = {torch.ops.aten.convolution_backward: grouped_convolution_backward}
     begun = time.perf_counter()
-    with FlopCounterMode(display=False, custom_mapping=backward) as counter, Watch(subject) as watch:
-        subject.step(1)
+    with FlopCounterMode(display=False, custom_mapping=backward) as counter, Watch(implementation) as watch:
+        implementation.step(1)
     taken, kinds = time.perf_counter() - begun, watch.kinds()
     assert sum(kind.flops for kind in kinds.values()) == counter.get_total_flops() >= 0.98 * there.flops
     assert sum(kind.seconds for kind in kinds.values()) < taken
     assert {OPTIMIZER, "GELU", "matrix products", "softmax", "norms"} < set(kinds)
 
 
-def test_a_profile_accounts_for_the_step(case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_accounts_for_the_step(workload: Callable[..., Workload], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "matmul_rate", lambda *_: 1e9)
     lines: list[str] = []
-    found = profile("fairseq-budget", case("tera"), 2, lines.append)
+    found = profile("fairseq-budget", workload("tera"), 2, lines.append)
     *operations, rest = found.kinds
     assert [kind.seconds for kind in operations] == sorted((kind.seconds for kind in operations), reverse=True)
     assert rest.name == ELSEWHERE

@@ -11,9 +11,9 @@ import torch
 
 from fairseq_budget.bench import loader
 from fairseq_budget.bench.bookkeeping import Bookkeeping, measure_bookkeeping
-from fairseq_budget.bench.case import Case
 from fairseq_budget.bench.loader import Waiting, measure_waiting
 from fairseq_budget.bench.training import build_run
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
 from tests.common import waves
 
@@ -42,8 +42,8 @@ def test_waiting_is_part_of_the_time(data: Path, monkeypatch: pytest.MonkeyPatch
         measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=4, workers=0)
 
 
-def test_bookkeeping_is_charged_and_small(case: Callable[..., Case]) -> None:
-    cost = measure_bookkeeping(case("hubert"), steps=1, updates=20)
+def test_bookkeeping_is_charged_and_small(workload: Callable[..., Workload]) -> None:
+    cost = measure_bookkeeping(workload("hubert"), steps=1, updates=20)
     assert cost.step_seconds > 0
     assert cost.share < 1
     assert Bookkeeping(0.5, 100.0).share == 0.005

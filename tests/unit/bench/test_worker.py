@@ -1,4 +1,4 @@
-"""A subject's process: it answers, and the way it ends is understood."""
+"""An implementation's process: it answers, and the way it ends is understood."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import asdict
 import pytest
 
 from fairseq_budget.bench import worker as module
-from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.stock import Stock
-from fairseq_budget.bench.subjects import OURS
 from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task, Worker, answers
+from fairseq_budget.bench.workload import Workload
 
-Build = Callable[..., Case]
+Build = Callable[..., Workload]
 
 
-def test_a_process_answers(case: Build) -> None:
-    with Worker(Task(OURS, asdict(case("tera")))) as worker:
+def test_a_process_answers(workload: Build) -> None:
+    with Worker(Task(OURS, asdict(workload("tera")))) as worker:
         assert worker.peak_bytes is None
         first = worker.step(0)
         assert min(first.forward, first.backward, first.optimizer) > 0
@@ -29,14 +29,14 @@ def test_a_process_answers(case: Build) -> None:
     assert process.returncode is not None, "it has ended"
 
 
-def test_what_the_process_does(case: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_process_does(workload: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     failures = iter([RuntimeError("expected Float\nbut found BFloat16"), MemoryError()])
 
     def fail(self: Stock, inputs: object) -> None:
         raise next(failures)
 
     monkeypatch.setattr(Stock, "forward", fail)
-    wrong, full = answers(Task("fairseq", asdict(case("tera"))), io.StringIO("0\n1\n"))
+    wrong, full = answers(Task("fairseq", asdict(workload("tera"))), io.StringIO("0\n1\n"))
     assert (wrong.failure, wrong.out_of_memory, wrong.seconds) == ("expected Float", False, None)
     assert (full.failure, full.out_of_memory, full.seconds) == ("out of memory", True, None)
 
@@ -52,12 +52,12 @@ def test_what_the_process_does(case: Build, monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_how_processes_end(
-    case: Build, monkeypatch: pytest.MonkeyPatch, program: str, error: type[StepFailed], message: str
+    workload: Build, monkeypatch: pytest.MonkeyPatch, program: str, error: type[StepFailed], message: str
 ) -> None:
     start = module.subprocess.Popen
     monkeypatch.setattr(
         module.subprocess, "Popen", lambda command, **options: start([sys.executable, "-c", program], **options)
     )
-    with Worker(Task(OURS, asdict(case("tera")))) as worker, pytest.raises(StepFailed, match=message) as caught:
+    with Worker(Task(OURS, asdict(workload("tera")))) as worker, pytest.raises(StepFailed, match=message) as caught:
         worker.step(0)
     assert type(caught.value) is error

@@ -55,7 +55,7 @@ def test_json_of_a_comparison() -> None:
     }
     assert set(got) == expected | {"rows", "matmul_flops_per_second"}
     (row,) = got["rows"]
-    assert (row["subject"], row["precision"], row["failure"]) == ("fairseq-budget", "fp32", None)
+    assert (row["implementation"], row["precision"], row["failure"]) == ("fairseq-budget", "fp32", None)
     assert row["matmul_share"] == pytest.approx(row["flops_per_second"] / got["matmul_flops_per_second"]["fp32"])
     assert row["peak_bytes"] > 2**20
 
@@ -77,7 +77,7 @@ def test_tables_of_a_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_profile() -> None:
     got = answer("bench", "profile", *SHORT, "--objective", "tera", "--repeats", "1")
-    assert {"device", "subject", "precision", "step_seconds", "matmul_flops_per_second", "kinds"} <= set(got)
+    assert {"device", "implementation", "precision", "step_seconds", "matmul_flops_per_second", "kinds"} <= set(got)
     assert {"matrix products", "GELU", "optimizer, clipping"} < {kind["name"] for kind in got["kinds"]}
     output = call("bench", "profile", *SHORT, "--objective", "tera", "--repeats", "1").output
     assert "between operations" in output
@@ -128,9 +128,9 @@ def test_grid_table_and_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         (["--seconds", "0"], "raise `--batch` or `--seconds`"),
         (["grid", "--lengths", "1,x"], "`--lengths` must be numbers, comma-separated, but is `1,x`"),
         (["grid", "--out", "grid.pdf"], "`--out` must be a PNG file"),
-        (["grid", "--subject", "torchaudio"], "torchaudio has no objective `wav2vec2`"),
+        (["grid", "--implementation", "torchaudio"], "torchaudio has no objective `wav2vec2`"),
         (["grid", "--repeats", "0"], "`--repeats` must be at least 1"),
-        (["profile", "--subject", "transformers", "--objective", "tera"], "transformers has no objective `tera`"),
+        (["profile", "--implementation", "transformers", "--objective", "tera"], "transformers has no objective `tera`"),
         (["profile", "--repeats", "0"], "`--repeats` must be at least 1"),
         (["profile", "--precision", "fp32,bf16"], "unknown precision `fp32,bf16`"),
         (["loader", "nowhere", "--workers", "-1"], "`--workers` must be numbers from 0"),

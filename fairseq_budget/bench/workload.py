@@ -1,4 +1,4 @@
-"""What is timed: a recipe, a batch, a precision and a device; the same for every subject of a comparison."""
+"""What is timed: a recipe, a batch, a precision and a device; the same for every implementation of a comparison."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEARNING_RATE = 1e-6
 
 
 @dataclass(frozen=True)
-class Case:
+class Workload:
     """A training step: which model learns in which precision from how much audio, and where."""
 
     objective: str
@@ -44,8 +44,8 @@ class Case:
     seed: int = 0
     frontend: str = DEFAULT
 
-    def validate(self) -> Case:
-        """The case itself.
+    def validate(self) -> Workload:
+        """The workload itself.
 
         Raises:
             ConfigError: an unknown name, a device that isn't there, no audio.
@@ -61,7 +61,7 @@ class Case:
             )
         return self
 
-    def within(self, precision: str) -> Case:
+    def within(self, precision: str) -> Workload:
         """The same in another precision."""
         return replace(self, precision=precision)
 
@@ -91,7 +91,7 @@ class Case:
         return self.utterances * self.samples / SAMPLE_RATE
 
     def batch(self, number: int) -> Batch:
-        """The batch of a step, on the CPU: the same for every subject."""
+        """The batch of a step, on the CPU: the same for every implementation."""
         return noise_batch(self.shape, self.utterances, self.samples, self.seed + number)
 
 

@@ -12,14 +12,14 @@ from fairseq.optim import FairseqOptimizer, FP16Optimizer, build_optimizer
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from fairseq_budget.bench.case import Case
+from fairseq_budget.bench.workload import Workload
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.planning.machine import PRECISIONS
 from fairseq_budget.planning.steps import Batch, Phases, autocast, timed_step
 
 
-class Subject(ABC):
-    """A model in training mode with the recipe's Adam and clipping, which are fairseq's own for every subject.
+class Implementation(ABC):
+    """A model in training mode with the recipe's Adam and clipping, which are fairseq's own for every implementation.
 
     In half precision it either computes under autocast, with parameters in fp32, or `casts`: the whole model is in half
     precision beside an fp32 copy of its parameters, as fairseq trains with `common.fp16` and `common.bf16`.
@@ -29,17 +29,17 @@ class Subject(ABC):
     objectives: ClassVar[tuple[str, ...]]
     frontends: ClassVar[tuple[str, ...]] = (DEFAULT,)
 
-    def __init__(self, case: Case) -> None:
-        torch.manual_seed(case.seed)
-        self.case, self.device = case, case.device
-        self.recipe = case.recipe
-        self.model = self.build(case).to(self.device).train()
+    def __init__(self, workload: Workload) -> None:
+        torch.manual_seed(workload.seed)
+        self.workload, self.device = workload, workload.device
+        self.recipe = workload.recipe
+        self.model = self.build(workload).to(self.device).train()
         if self.casts:
-            self.model.to(PRECISIONS[case.precision])
+            self.model.to(PRECISIONS[workload.precision])
         self.optimizer = self._optimizer()
         self.optimizer.zero_grad()
         # fairseq's optimizer for cast models scales by itself
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=case.precision == "fp16" and not self.casts)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=workload.precision == "fp16" and not self.casts)
         self.loss: Tensor | None = None
         self.updating = False
         """Whether a step has come to its update, for whoever watches it."""
@@ -50,7 +50,7 @@ class Subject(ABC):
         return False
 
     @abstractmethod
-    def build(self, case: Case) -> nn.Module:
+    def build(self, workload: Workload) -> nn.Module:
         """The model, freshly initialised."""
 
     def prepare(self, batch: Batch) -> Any:
@@ -62,10 +62,10 @@ class Subject(ABC):
         """Loss summed over masked frames, and their number.  Shape: -> ()"""
 
     def step(self, number: int) -> Phases:
-        """Learn from batch `number` of the case.  Every subject draws masks, dropout and so on from the same seed."""
-        torch.manual_seed(self.case.seed + number)
-        np.random.seed(self.case.seed + number)
-        inputs = self.prepare(self.case.batch(number).to(self.device))
+        """Learn from batch `number` of the workload.  All implementations draw masks, dropout and so on from one seed."""
+        torch.manual_seed(self.workload.seed + number)
+        np.random.seed(self.workload.seed + number)
+        inputs = self.prepare(self.workload.batch(number).to(self.device))
         return timed_step(self.device, lambda: self._loss(inputs), self._update, self._backward)
 
     def _loss(self, inputs: Any) -> Tensor:
@@ -75,7 +75,7 @@ class Subject(ABC):
         return self.loss
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self.casts else autocast(self.device, self.case.precision)
+        return nullcontext() if self.casts else autocast(self.device, self.workload.precision)
 
     def _backward(self, loss: Tensor) -> None:
         self.optimizer.backward(self.scaler.scale(loss))
@@ -101,5 +101,5 @@ class Subject(ABC):
         return build_optimizer(self.recipe.optimizer, parameters)
 
     def _cast_recipe(self) -> DictConfig:
-        common = {"common": {"fp16": self.case.precision == "fp16", "bf16": self.case.precision == "bf16"}}
+        common = {"common": {"fp16": self.workload.precision == "fp16", "bf16": self.workload.precision == "bf16"}}
         return OmegaConf.merge(self.recipe, common)
