@@ -30,7 +30,7 @@ CORE = [
 ]
 HYDRA = ["hydra-core==1.3.2", "hydra-joblib-launcher", "hydra-submitit-launcher"]
 EXTRAS = {
-    # the module `fairseq` on Python >= 3.11; see README.md
+    # the module `fairseq` on Python >= 3.11; see docs/install.md
     "train": ["fairseq-fixed==0.12.3.1", "deepspeed", "sentencepiece", "tensorboardX", *HYDRA],
     "superb": [
         "s3prl==0.4.18",
@@ -61,6 +61,7 @@ EXTRAS = {
     "export": ["transformers<5"],
 }
 EXTRAS["bench"] = [*EXTRAS["train"], *EXTRAS["report"], *EXTRAS["export"], "torchaudio"]
+DOCS = ["mkdocs-material", "mkdocstrings[python]"]
 ALL = sorted({package for packages in EXTRAS.values() for package in packages})
 
 
@@ -118,7 +119,8 @@ setup(
     extras_require={
         **EXTRAS,
         "all": ALL,
-        "test": [*ALL, "hypothesis", "import-linter", "mypy", "pytest", "pytest-xdist", "ruff"],
+        "test": [*ALL, *DOCS, "hypothesis", "import-linter", "mypy", "pytest", "pytest-xdist", "ruff"],
+        "docs": DOCS,
     },
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},
 )
