@@ -110,6 +110,7 @@ labels() {
     [ "$wanted" ] || return 0
     fairseq-budget labels "$data"
     [ "$rounds" = 2 ] || return 0
+    begun=0 models=1
     train hubert "$teacher" "$round1" "${round1_options[@]}"
     fairseq-budget labels "$data" --label-dir "$round1/labels" --device "$device" "${label_options[@]}" \
         --checkpoint "$round1/checkpoints/checkpoint_last.pt"
@@ -121,6 +122,7 @@ pretrain() {
         return
     fi
     local objective size
+    begun=0 models=$(($(wc -w <<<"$objectives") * $(wc -w <<<"$sizes")))
     for objective in $objectives; do
         for size in $sizes; do
             if [ "$rounds" = 2 ] && needs_labels "$objective"; then
@@ -136,7 +138,12 @@ pretrain() {
 # HuBERT on two budgets a factor 4 apart, the others on a smaller one; of one point of each curve three seeds; and one model
 # with the papers' convolutions.  Each utterance's own statistics take speaker and channel away, which helps words.
 pretrain_mini() {
-    local objective
+    local objective number
+    number=$(wc -w <<<"$sizes") begun=0 models=1
+    for objective in $objectives; do
+        models=$((models + number + 2))
+        if [ "$objective" = hubert ]; then models=$((models + number + 2)); fi
+    done
     for objective in $objectives; do
         if [ "$objective" = hubert ]; then
             sweep hubert "${sizes// /,}" 2e11 1
@@ -152,21 +159,27 @@ pretrain_mini() {
 }
 
 sweep() { # objective sizes FLOPs seeds
-    local folder=$out/pretrain name="$1, $3 FLOPs, sizes $2, seeds $4"
-    local stamp="$folder/.finished-$1-$2-$3-$4"
+    local folder=$out/pretrain stamp="$out/pretrain/.finished-$1-$2-$3-$4" size seed runs=()
+    for size in ${2//,/ }; do
+        for seed in ${4//,/ }; do runs+=("$folder/$1-$size-$3-seed$seed"); done
+    done
+    local before=$begun
+    begun=$((begun + ${#runs[@]}))
     [ -f "$stamp" ] && return
     fairseq-hydra-train -m --config-dir "$here/recipes" --config-name "$1" frontend=mel "size=$2" budget=mini data=folder \
         model.mel_statistics=utterance "task.data=$data" "task.budget.flops=$3" "common.seed=$4" "device=$device" \
         "hydra.sweep.dir=$folder" \
         "hydra.sweep.subdir=$1-\${hydra.runtime.choices.size}-$3-seed\${common.seed}" "${side_by_side[@]}" 2>&1 |
-        fairseq-budget watch "$name"
+        fairseq-budget watch "models $((before + 1)) to $begun of $models: $1, $3 FLOPs, sizes $2, seeds $4" "${runs[@]}"
     touch "$stamp"
 }
 
 train() { # objective size folder [overrides]
+    begun=$((begun + 1))
     [ -f "$3/.finished-$budget" ] && return
     fairseq-hydra-train --config-dir "$here/recipes" --config-name "$1" "size=$2" "${@:4}" \
-        data=folder "task.data=$data" "device=$device" "hydra.run.dir=$3" 2>&1 | fairseq-budget watch "${3#"$out"/}"
+        data=folder "task.data=$data" "device=$device" "hydra.run.dir=$3" 2>&1 |
+        fairseq-budget watch "model $begun of $models: ${3#"$out"/}" "$3"
     touch "$3/.finished-$budget"
 }
 
@@ -217,7 +230,7 @@ evaluate() { # name upstream [more of s3prl's options]
     mkdir -p "$folder"
     python -m s3prl_upstreams.run_downstream -m train -d speech_commands -c "$here/recipes/superb/ks.yaml" \
         -p "$folder" -u "$2" "${@:3}" --device "$device" "${downstream_options[@]}" 2>&1 |
-        tee "$folder/output.txt" | fairseq-budget watch "keyword spotting, $1"
+        tee "$folder/output.txt" | fairseq-budget watch "keyword spotting, $1" "$folder"
 }
 
 report() { fairseq-budget report "$out"; }

@@ -1,110 +1,139 @@
-"""``fairseq-budget watch``: a progress bar out of fairseq's or s3prl's output."""
+"""``fairseq-budget watch``: how far runs are, by what they write into their folders."""
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import sys
+import time
 from collections import deque
+from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.base import FILE, Record
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.records.progress import FILE as PROGRESS
+from fairseq_budget.records.progress import read_progress
 
-FAIRSEQ_STATS = re.compile(r"\[(train_inner|valid)\]\[INFO\] - (\{.*\})$")
-SWEEP = re.compile(r"\[HYDRA\] .*[Ll]aunching (\d+) jobs")
-S3PRL_STEPS = re.compile(r"overall:.*\| (\d+)/(\d+) \[")
-S3PRL_SCORE = re.compile(r"^(\w+ \w+): ([0-9.]+)$")
 NOISE = re.compile(
     r"^\[|^DEBUG:|Warning|^ |^$|it/s\]|s/it\]|^Config search path|^\tprovider=|^Error executing"
     r"|^Set the environment variable"
 )
 """Lines that don't say why a run failed: logs, warnings, the printed model, progress bars, Hydra's advice."""
-
 LINES_OF_AN_ERROR = 15
+SECONDS = 0.5
+"""From one look at the folders to the next."""
 
 
 class Run:
-    """What is known of a run from the lines of its output so far."""
+    """What the folder of a run tells of it."""
 
-    def __init__(self) -> None:
-        self.stats: dict[str, str] = {}
-        self.steps, self.total_steps = 0, 0
-        self.scores: dict[str, str] = {}
-        self.spent_before = False
-        self.runs, self.ended = 1, 0
-        self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.begun = folder, time.time()
 
-    def read(self, line: str) -> None:
-        """Take in one line."""
-        if found := FAIRSEQ_STATS.search(line):
-            self.stats |= json.loads(found[2])
-        elif found := SWEEP.search(line):
-            self.runs = int(found[1])
-        elif found := S3PRL_STEPS.search(line):
-            self.steps, self.total_steps = int(found[1]), int(found[2])
-        elif "nothing is left to do" in line:
-            self.spent_before = True
-        elif "done training in" in line:
-            self.ended += 1
-            self.unexplained.clear()
-        elif found := S3PRL_SCORE.search(line):
-            self.scores[found[1]] = f"{float(found[2]):.4g}"
-        elif not NOISE.search(line):
-            self.unexplained.append(line)
+    @property
+    def record(self) -> Record | None:
+        for kind in (PretrainingRecord, DownstreamRecord):
+            try:
+                return kind.read(self.folder / FILE)
+            except (OSError, BudgetError):
+                continue
+        return None
+
+    @property
+    def ended(self) -> bool:
+        record = self.record
+        return isinstance(record, PretrainingRecord | DownstreamRecord) and record.finished
 
     @property
     def share(self) -> float:
         """How much is done, from 0 to 1."""
-        if self.runs > 1:
-            return self.ended / self.runs
-        if self.total_steps:
-            return self.steps / self.total_steps
-        return min(float(self.stats.get("budget_share", 0)), 1.0)
+        record, progress = self.record, read_progress(self.folder / PROGRESS)
+        shares = [record.share] if isinstance(record, PretrainingRecord) else []
+        return 1.0 if self.ended else min(max([*shares, progress.share if progress else 0.0]), 1.0)
+
+    def summary(self) -> str:
+        """One line on how it ended."""
+        record = self.record
+        if isinstance(record, DownstreamRecord):
+            return ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items() if score is not None)
+        if not isinstance(record, PretrainingRecord):
+            return "no record was written"
+        if self.ended and (self.folder / FILE).stat().st_mtime < self.begun:
+            return "the budget was spent before"
+        spent = record.amounts_spent
+        heard = numbers.hours(spent.get("hours_heard", math.nan))
+        losses = [("training", record.metrics.train_loss), ("validation", record.metrics.valid_loss)]
+        told = [f"{name} loss {'not measured' if loss is None else numbers.loss(loss)}" for name, loss in losses]
+        return ", ".join(
+            [f"{human_flops(spent['flops'])} ({numbers.percent(record.share)} of the budget)", f"{heard} heard", *told]
+        )
+
+
+class Runs:
+    """The runs of one command, and the lines that it prints."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self.runs = [Run(folder) for folder in folders]
+        self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
+
+    def hear(self, line: str) -> None:
+        """Keep a line that may say why a run failed."""
+        if not NOISE.search(line):
+            self.unexplained.append(line)
+
+    @property
+    def ended(self) -> int:
+        return sum(run.ended for run in self.runs)
+
+    @property
+    def share(self) -> float:
+        return sum(run.share for run in self.runs) / len(self.runs)
 
     @property
     def told(self) -> str:
-        """What stands beside its name while it runs."""
-        if self.runs > 1:
-            return f"  {self.ended} of {self.runs} runs"
-        return f"  loss {self.stats['loss']}" if "loss" in self.stats else ""
+        """What stands beside the name while they run."""
+        return f"  {self.ended} of {len(self.runs)} runs" if len(self.runs) > 1 else ""
 
     def summary(self) -> str:
-        """One line on how the run ended, or the last lines that may say why it failed."""
-        if self.total_steps and self.steps == self.total_steps:
-            return ", ".join([f"{self.steps} of {self.total_steps} steps", *map(" ".join, self.scores.items())])
-        if self.unexplained:
+        """One line on how they ended, or the last lines that may say why one failed."""
+        if self.ended < len(self.runs) and self.unexplained:
             return "\n".join(self.unexplained)
-        if self.runs > 1:
-            return f"{self.ended} of {self.runs} runs ended"
-        if self.spent_before:
-            return "the budget was spent before"
-        if "flops" not in self.stats:
-            return "nothing was logged"
-        spent = f"{human_flops(float(self.stats['flops']))} ({100 * float(self.stats['budget_share']):.1f}% of the budget)"
-        heard = f"{float(self.stats['hours_heard']):.3f} h heard"
-        losses = f"training loss {self.stats['loss']}, validation loss {self.stats.get('valid_loss', 'not measured')}"
-        return f"{spent}, {heard}, {losses}"
+        if len(self.runs) > 1:
+            return f"{self.ended} of {len(self.runs)} runs ended"
+        return self.runs[0].summary()
 
 
-def watch(name: Annotated[str, typer.Argument(help="What the run is called, such as `hubert slim`.")] = "run") -> None:
-    """Show how far a run is, from its output on standard input.
+def watch(
+    name: Annotated[str, typer.Argument(help="What is run, such as `hubert slim`.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folder of each run (hydra.run.dir; s3prl's -p).")],
+) -> None:
+    """Show how far runs are, by the records in their folders; their output, on standard input, is kept from the screen, and
+    its last lines shown where a run fails.
 
-    Use: fairseq-hydra-train ... 2>&1 | fairseq-budget watch, or the same with s3prl's run_downstream.
+    Use: fairseq-hydra-train ... hydra.run.dir=DIR 2>&1 | fairseq-budget watch NAME DIR
     """
     console = Console(stderr=True)
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), *times)
-    run = Run()
+    runs = Runs(folders)
+    listener = Thread(target=lambda: [runs.hear(line.rstrip()) for line in sys.stdin], daemon=True)
+    listener.start()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(name, total=1.0)
-        for line in sys.stdin:
-            ended = run.ended
-            run.read(line.rstrip())
-            if run.ended > ended and run.runs > 1 and not console.is_terminal:
-                console.print(f"{name}:{run.told}", highlight=False, markup=False, soft_wrap=True)
-            progress.update(bar, completed=run.share, description=name + run.told)
-    console.print(f"{name}: {run.summary()}", highlight=False, markup=False, soft_wrap=True)
+        bar, ended = progress.add_task(name, total=1.0), runs.ended
+        while listener.is_alive():
+            listener.join(SECONDS)
+            progress.update(bar, completed=runs.share, description=name + runs.told)
+            if runs.ended > ended and len(runs.runs) > 1 and not console.is_terminal:
+                ended = runs.ended
+                console.print(f"{name}:{runs.told}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{name}: {runs.summary()}", highlight=False, markup=False, soft_wrap=True)

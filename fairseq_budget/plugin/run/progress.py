@@ -17,10 +17,12 @@ logger = logging.getLogger(__name__)
 
 FIRST_SECONDS, SECONDS = 10.0, 60.0
 """Until the first line of a process, when its speed is known roughly, and from one to the next."""
+FILE_SECONDS = 2.0
+"""From one writing of the file to the next."""
 
 
 class Progress:
-    """Of one process, on the rank that writes; a line costs a look at the loss, which waits for the device."""
+    """Of one process, on the rank that writes; telling costs a look at the loss, which waits for the device."""
 
     def __init__(
         self, amounts: Mapping[str, float], folder: Path | None, clock: Callable[[], float] = time.monotonic
@@ -29,21 +31,24 @@ class Progress:
         self.amounts, self.folder, self.clock = amounts, folder, clock
         self.begun: tuple[float, float, float] | None = None
         """Time, share and FLOPs after this process's first update, which took longer than others."""
-        self.next = 0.0
+        self.next = self.next_file = 0.0
 
     def tell(self, share: float, ledger: Ledger, loss: Callable[[], float | None]) -> None:
         """An update was charged."""
         now = self.clock()
         if self.begun is None:
-            self.begun, self.next = (now, share, ledger.flops), now + FIRST_SECONDS
+            self.begun = now, share, ledger.flops
+            self.next, self.next_file = now + FIRST_SECONDS, now + FILE_SECONDS
             return
-        if now < self.next:
+        if now < min(self.next, self.next_file):
             return
-        self.next = now + SECONDS
         record = self._record(now - self.begun[0], share, ledger, loss())
-        logger.info(line(record, self.amounts))
+        self.next_file = now + FILE_SECONDS
         if self.folder is not None:
             record.write(self.folder / FILE)
+        if now >= self.next:
+            self.next = now + SECONDS
+            logger.info(line(record, self.amounts))
 
     def _record(self, seconds: float, share: float, ledger: Ledger, loss: float | None) -> ProgressRecord:
         assert self.begun is not None  # noqa: S101 - by the caller

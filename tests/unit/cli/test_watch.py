@@ -1,47 +1,76 @@
-"""Progress is read out of the lines that fairseq and s3prl really print."""
+"""Progress is what runs write into their folders; of their output, what may say why one failed."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
 from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
-from fairseq_budget.cli.watch import Run
-
-STATS = '{"epoch": 1, "loss": "%s", "flops": "%s", "budget_share": "%s", "hours_heard": "0.5", "num_updates": "2"}'
-
-
-def fed(*lines: str) -> Run:
-    run = Run()
-    for line in lines:
-        run.read(line)
-    return run
+from fairseq_budget.cli.watch import Run, Runs
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.pretraining import PretrainingRecord
+from fairseq_budget.records.progress import FILE as PROGRESS
+from fairseq_budget.records.progress import ProgressRecord
 
 
-def test_fairseqs_log() -> None:
-    run = fed(
+def begun(folder: Path, share: float) -> Path:
+    """The folder of a run that is so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ProgressRecord(share=share, updates=3, flops=share * 4e12, hours_heard=0.1).write(folder / PROGRESS)
+    return folder
+
+
+def saved(folder: Path, share: float) -> Path:
+    """The folder of a run whose newest checkpoint is so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spent = {"flops": share * 4e12, "updates": 7, "hours_heard": 0.5}
+    metrics = {"train_loss": 9.1, "valid_loss": 8.5}
+    what = {"objective": "hubert", "params": 10_000, "budget": {"flops": 4e12}}
+    PretrainingRecord.of(**what, spent=spent, metrics=metrics).write(folder / FILE)
+    return folder
+
+
+def test_a_run_is_as_far_as_it_says(tmp_path: Path) -> None:
+    assert Run(tmp_path).share == 0
+    assert Run(begun(tmp_path, 0.25)).share == 0.25
+    run = Run(saved(tmp_path, 0.5))
+    assert (run.share, run.ended) == (0.5, False)
+    assert run.summary() == "2.00 TFLOP (50.0% of the budget), 30.0 min heard, training loss 9.100, validation loss 8.500"
+    assert Run(begun(tmp_path, 0.75)).share == 0.75
+
+
+def test_a_run_past_its_budget_is_complete(tmp_path: Path) -> None:
+    run = Run(saved(begun(tmp_path, 0.9), 1.25))
+    assert (run.share, run.ended) == (1, True)
+
+
+def test_a_run_that_had_nothing_to_do(tmp_path: Path) -> None:
+    os.utime(saved(tmp_path, 1.0) / FILE, (1, 1))
+    assert Run(tmp_path).summary() == "the budget was spent before"
+
+
+def test_the_score_of_an_evaluation(tmp_path: Path) -> None:
+    what = {"task": "ks", "upstream": "fbank", "objective": "fbank", "test": 0.97125}
+    DownstreamRecord.of(**what, scores={"KS acc": 97.125, "other": None}).write(tmp_path / FILE)
+    run = Run(tmp_path)
+    assert (run.share, run.summary()) == (1, "KS acc 97.12")
+
+
+def test_several_runs(tmp_path: Path) -> None:
+    runs = Runs([saved(tmp_path / "a", 1.0), begun(tmp_path / "b", 0.5)])
+    assert (runs.share, runs.told, runs.summary()) == (0.75, "  1 of 2 runs", "1 of 2 runs ended")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_an_error_is_shown_with_its_list_and_without_its_frame(tmp_path: Path, share: float) -> None:
+    runs = Runs([saved(tmp_path, share)])
+    for line in (
         "DEBUG:hydra.core.utils:Setting JobRuntime:name=hydra_train",
-        "Please specify a compatability version level, or None.",
-        "[2026-11-21 07:19:02,560][train_inner][INFO] - " + STATS % ("9.1", "1e+12", "0.25"),
-        '[2026-11-21 07:20:02,560][valid][INFO] - {"epoch": 1, "valid_loss": "8.5", "valid_num_updates": "7"}',
-    )
-    assert run.share == 0.25
-    run.read("[2026-11-21 07:20:02,560][fairseq_cli.train][INFO] - done training in 30.1 seconds")
-    expected = "1.00 TFLOP (25.0% of the budget), 0.500 h heard, training loss 9.1, validation loss 8.5"
-    assert run.summary() == expected
-
-
-def test_a_run_past_its_budget_is_complete() -> None:
-    assert fed("[now][train_inner][INFO] - " + STATS % ("9.1", "1e+12", "1.25")).share == 1
-
-
-def test_a_finished_run() -> None:
-    run = fed("[now][fairseq_budget.plugin.tasks][INFO] - the budget was spent before: nothing is left to do")
-    assert run.summary() == "the budget was spent before"
-
-
-def test_an_error_is_shown_with_its_list_and_without_its_frame() -> None:
-    run = fed(
-        "[now][train_inner][INFO] - " + STATS % ("9.1", "1e+12", "0.25"),
+        "[now][train_inner][INFO] - {}",
         "Error executing job with overrides: ['size=slimm']",
         "In 'tera': Could not find 'size/slimm'",
         "",
@@ -50,34 +79,15 @@ def test_an_error_is_shown_with_its_list_and_without_its_frame() -> None:
         "Config search path:",
         "\tprovider=main, path=pkg://fairseq.config",
         "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.",
-    )
-    assert run.summary().splitlines() == ["In 'tera': Could not find 'size/slimm'", "Available options in 'size':", "\tslim"]
-
-
-def test_a_sweep_counts_its_runs() -> None:
-    """As joblib's launcher and the basic one announce it; the runs' lines come in any order."""
-    for first in (
-        "[2026-11-25 22:28:19,284][HYDRA] Joblib.Parallel(n_jobs=2,backend=loky) is launching 4 jobs",
-        "[2026-11-25 22:28:19,284][HYDRA] Launching 4 jobs locally",
     ):
-        ended = "[now][fairseq_cli.train][INFO] - done training in 30.1 seconds"
-        run = fed(first, "[now][train_inner][INFO] - " + STATS % ("9.1", "1e+12", "0.9"), ended)
-        assert (run.share, run.told, run.summary()) == (0.25, "  1 of 4 runs", "1 of 4 runs ended")
-    assert fed(first, ended, "error: no labels").summary() == "error: no labels"
+        runs.hear(line)
+    assert runs.summary().splitlines() == [
+        "In 'tera': Could not find 'size/slimm'",
+        "Available options in 'size':",
+        "\tslim",
+    ]
 
 
-def test_s3prls_progress_bar() -> None:
-    bar = "overall:  {}%|####      | {}/40 [00:52<00:00,  1.12it/s]"
-    run = fed(bar.format(50, 20))
-    assert run.share == 0.5
-    finished = fed(
-        "\x1b[A" + bar.format(100, 40), "dev acc: 0.25", "test acc: 0.0833333", "[Runner] - Save", "1. dev-best.ckpt"
-    )
-    assert finished.summary() == "40 of 40 steps, dev acc 0.25, test acc 0.08333"
-    assert fed(bar.format(50, 20), "error: no file `x.wav`").summary() == "error: no file `x.wav`"
-
-
-def test_a_sweep_in_a_file_has_a_line_for_each_run() -> None:
-    lines = ["[HYDRA] Joblib.Parallel(n_jobs=2) is launching 2 jobs", *["[x][INFO] - done training in 3.0 seconds"] * 2]
-    result = CliRunner().invoke(app, ["watch", "sizes"], input="\n".join(lines) + "\n")
-    assert result.output.splitlines() == ["sizes:  1 of 2 runs", "sizes:  2 of 2 runs", "sizes: 2 of 2 runs ended"]
+def test_output_of_a_run_that_ended_is_kept_from_the_screen(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["watch", "slim", str(saved(tmp_path, 1.0))], input="a warning of somebody's\n")
+    assert result.output == "slim: the budget was spent before\n"

@@ -27,8 +27,8 @@ def test_a_line_now_and_then(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     ]
     told = read_progress(tmp_path / FILE)
     assert told is not None
-    assert (told.share, told.updates, told.flops_per_second, told.loss) == (71 / 400, 71, 1e12, 4.5)
-    assert told.seconds_left == pytest.approx(329)
+    assert (told.share, told.updates, told.flops_per_second, told.loss) == (99 / 400, 99, 1e12, 4.5)
+    assert told.seconds_left == pytest.approx(301)
 
 
 def test_a_process_counts_its_own_speed(caplog: pytest.LogCaptureFixture) -> None:
