@@ -51,6 +51,8 @@ def isoflop(
 
     A CSV has the columns objective, budget_flops (spent), params, one for each measure (less is better: valid_loss,
     asr_wer, ...) and, if known, hours_heard and frontend.  Runs whose spent FLOPs are within 3% share a budget.
+
+    Example: fairseq-budget analyse isoflop study/pretrain --objective hubert --out isoflop.png
     """
     # scipy and matplotlib take a second to import; other commands must not wait for them
     from fairseq_budget.planning.isoflop.analysis import analyse

@@ -65,6 +65,8 @@ def bench(
 
     Each is a process of its own, with the recipe's shape, settings and Adam.  Subcommands measure other things; give options
     after their names.
+
+    Example: fairseq-budget bench --objective hubert --size slim --precision fp32,bf16 --peers fairseq
     """
     context.with_resource(quiet())
     if context.invoked_subcommand is not None:
@@ -107,6 +109,8 @@ def grid(
     """Seconds, memory and FLOPs of a step for every length, batch and precision, each in a process of its own.
 
     The defaults are those of Gao et al. 2022, whose times on four devices stand beside these.
+
+    Example: fairseq-budget bench grid --objective wav2vec2 --lengths 1,5,10,15 --batches 1,2,4
     """
     import pandas as pd
 
@@ -151,7 +155,10 @@ def profile(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Where the time of a step goes: its operations by kind, with the FLOPs they do and the bytes they touch."""
+    """Where the time of a step goes: its operations by kind, with the FLOPs they do and the bytes they touch.
+
+    Example: fairseq-budget bench profile --objective hubert --size slim --precision bf16
+    """
     from fairseq_budget.bench.profile import profile as watch
     from fairseq_budget.cli.bench_tables import print_profile
 
@@ -184,7 +191,10 @@ def flops(
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """FLOPs of an utterance by the closed form, beside torch's counter and DeepSpeed's profiler, which watch a model."""
+    """FLOPs of an utterance by the closed form, beside torch's counter and DeepSpeed's profiler, which watch a model.
+
+    Example: fairseq-budget bench flops --objective hubert --size slim
+    """
     from fairseq_budget.bench.witnesses import count
     from fairseq_budget.cli.bench_tables import print_flops
 
@@ -208,7 +218,10 @@ def loader(
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
-    """The share of time that training waits for data: fairseq's trainer on real audio, by number of loader processes."""
+    """The share of time that training waits for data: fairseq's trainer on real audio, by number of loader processes.
+
+    Example: fairseq-budget bench loader manifests/librispeech_960h --workers 0,1,2
+    """
     from fairseq_budget.bench.loader import measure_waiting
     from fairseq_budget.cli.bench_tables import print_waiting
     from fairseq_budget.planning.machine import device_name, open_device
@@ -236,7 +249,10 @@ def ledger(
     repeats: Annotated[int, typer.Option(help="Timed steps.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """What the ledger costs of each update: its accounting beside a training step."""
+    """What the ledger costs of each update: its accounting beside a training step.
+
+    Example: fairseq-budget bench ledger --objective hubert --size 0.5 --frontend mel
+    """
     from fairseq_budget.arithmetic import numbers
     from fairseq_budget.bench.bookkeeping import measure_bookkeeping
 

@@ -44,6 +44,8 @@ def check(
     """Read every file that the manifests in DATA_DIR list, compare them with each other and with labels, and report.
 
     Exit status 1 if there are errors (with --fix: errors that leaving rows out doesn't mend), 0 if not.
+
+    Example: fairseq-budget check manifests/librispeech_960h --labels manifests/librispeech_960h
     """
     from joblib import cpu_count
 

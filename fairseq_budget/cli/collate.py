@@ -24,6 +24,8 @@ def collate(
 
     Missing cells stay empty; the score is over the tasks that are there, which stand below the table.  Its default
     references are those of SUPERB's leaderboard: FBANK, and the best upstream of SUPERB's first paper on each task.
+
+    Example: fairseq-budget collate superb --references my-rows.csv
     """
     from fairseq_budget.report.superb import formats, score, table  # pandas takes a second to import
 

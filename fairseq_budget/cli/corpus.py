@@ -33,6 +33,8 @@ def librispeech(root: Root, out: Manifests = Path("manifests"), download: Downlo
     """LibriSpeech: OUT/librispeech_960h/train.tsv (960 h), valid.tsv (dev-clean) and the other dev and test parts.
 
     No audio is copied.  A download that was cut off goes on when the same command is given again.
+
+    Example: fairseq-budget corpus librispeech /data/LibriSpeech --out manifests
     """
     from fairseq_budget.corpora.librispeech import LIBRISPEECH
 
@@ -41,7 +43,10 @@ def librispeech(root: Root, out: Manifests = Path("manifests"), download: Downlo
 
 @app.command()
 def mini_librispeech(root: Root, out: Manifests = Path("manifests"), download: Download = False, url: Url = None) -> None:
-    """Mini LibriSpeech (5 h, 0.5 GB): OUT/mini_librispeech/train.tsv and valid.tsv."""
+    """Mini LibriSpeech (5 h, 0.5 GB): OUT/mini_librispeech/train.tsv and valid.tsv.
+
+    Example: fairseq-budget corpus mini-librispeech /data/mini --download
+    """
     from fairseq_budget.corpora.librispeech import MINI_LIBRISPEECH
 
     _prepare(MINI_LIBRISPEECH, root, out, download, url)
@@ -72,7 +77,10 @@ def synthetic(
     seed: Annotated[int, typer.Option(help="The same seed and settings give the same bytes.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes (default: all).")] = None,
 ) -> None:
-    """Synthetic English speech, spoken by eSpeak NG: OUT/librispeech and OUT/speech_commands.  Downloads nothing."""
+    """Synthetic English speech, spoken by eSpeak NG: OUT/librispeech and OUT/speech_commands.  Downloads nothing.
+
+    Example: fairseq-budget corpus synthetic corpus --hours 0.5 --dev-hours 0.2
+    """
     from joblib import cpu_count
 
     from fairseq_budget.synthetic.corpus import Settings, make_corpus

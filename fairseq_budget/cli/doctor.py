@@ -20,6 +20,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON and 
     """Look at Python, packages, fairseq, s3prl, GPU, memory, disk and corpora; a line for each, with what to do.
 
     A note is about something that not everybody needs.  Exit status 1 if there is a problem, 0 if not.
+
+    Example: fairseq-budget doctor --json
     """
     from fairseq_budget.diagnostics.doctor.examine import examine
 

@@ -25,6 +25,8 @@ def export(
 
     One utterance at a time gives the same features everywhere.  Padded batches differ: theirs take the padding into the
     statistics of a group norm, and s3prl's attention sees a frame of it.
+
+    Example: fairseq-budget export hubert-slim/checkpoints/checkpoint_last.pt hubert-slim-hf --to hf
     """
     # torch and transformers take seconds to import; other commands must not wait for them
     if to is Toolkit.S3PRL:

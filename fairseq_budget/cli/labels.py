@@ -72,6 +72,8 @@ def make(
     Writes {split}.km and dict.km.txt, as fairseq reads them, {split}.km.bin, which training maps into memory, codebook.npy,
     kmeans.joblib and labels.json (how they were made).  Does nothing if the same labels are there; an interrupted call goes
     on where it was when it is given again.
+
+    Example: fairseq-budget labels manifests/librispeech_960h --percent 10
     """
     # scikit-learn and torch take seconds to import; other commands must not wait for them.
     from fairseq_budget.errors import ConfigError
@@ -113,7 +115,10 @@ def quality(
     against: Annotated[Path | None, typer.Option(help="Folder of other labels to compare with, such as round 1's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Tell how labels are used and how long they last; where phones are known, their purity and PNMI."""
+    """Tell how labels are used and how long they last; where phones are known, their purity and PNMI.
+
+    Example: fairseq-budget labels quality manifests/librispeech_960h
+    """
     from fairseq_budget.labels.report import label_quality
 
     found = label_quality(data_dir, label_dir or data_dir, tuple(splits.split(",")), phones, against)

@@ -47,7 +47,10 @@ def manifest(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Without a header, as stock fairseq reads it.")] = False,
 ) -> None:
-    """Write the manifests train.tsv and valid.tsv for the audio of SOURCE.  No audio is copied."""
+    """Write the manifests train.tsv and valid.tsv for the audio of SOURCE.  No audio is copied.
+
+    Example: fairseq-budget manifest /data/speech --valid-share 0.05 --hours 1,10 --out manifests/speech
+    """
     from fairseq_budget.data.selection import Selection, open_audio
     from fairseq_budget.data.speakers import LIBRISPEECH_RULE
 

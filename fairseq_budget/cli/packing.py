@@ -45,7 +45,10 @@ def packing(
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """How full the batches of a corpus are with each `task.batching`, cropped and padded, and how much they mix."""
+    """How full the batches of a corpus are with each `task.batching`, cropped and padded, and how much they mix.
+
+    Example: fairseq-budget analyse packing manifests/librispeech_960h
+    """
     # numpy takes a moment to import; other commands must not wait for it
     import numpy as np
 

@@ -71,7 +71,10 @@ def plan(
     runs: Annotated[list[Path] | None, typer.Option(help="With --advise: folders of finished runs of your own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs."""
+    """What a budget buys for each model size, and which to choose.  Defaults are those of Liu et al. 2024: 1.33e18 FLOPs.
+
+    Example: fairseq-budget plan --objective hubert --flops 1.33e18 --probe --price-per-device-hour 2
+    """
     amounts = one_currency(budget, {"flops": PUBLISHED_FLOPS})
     setting = Setting(ranks, samples_per_batch or _SAMPLES, accumulation, crop, packing or _DEFAULTS.packing, data_hours)
     planned = [*_named(sizes, own_shape=layers is not None), *_own(layers, dim, ffn, heads, final_dim)]

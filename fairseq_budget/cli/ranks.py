@@ -40,6 +40,8 @@ def ranks(
 
     Ranks depend on how many utterances there are and how wide the model is: compare checkpoints in one call.  Whether a
     measure says anything about tasks is what `--with` finds out, for the runs at hand.
+
+    Example: fairseq-budget ranks hubert-slim/checkpoints/checkpoint_last.pt --data manifests/librispeech_960h
     """
     # torch, scikit-learn and scipy take seconds to import; other commands must not wait for them
     from fairseq_budget.diagnostics.ranks.look import Settings, look

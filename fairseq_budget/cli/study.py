@@ -49,7 +49,10 @@ GIB = 2**30
 
 @app.command("list")
 def list_studies(as_json: AsJson = False) -> None:
-    """The studies there are, and what each has at either scale."""
+    """The studies there are, and what each has at either scale.
+
+    Example: fairseq-budget study list
+    """
     rows = [
         {
             "name": study.name,
@@ -150,7 +153,10 @@ def status(
     extra: Extra = None,
     as_json: AsJson = False,
 ) -> None:
-    """Which cells are done, running, stopped, failed or missing, and the command that goes on with each."""
+    """Which cells are done, running, stopped, failed or missing, and the command that goes on with each.
+
+    Example: fairseq-budget study status model_size --out paper-a --commands
+    """
     from fairseq_budget.studies import launch
     from fairseq_budget.studies.place import Place
     from fairseq_budget.studies.status import states
@@ -180,7 +186,10 @@ def status(
 
 @app.command("report")
 def report(name: Name, scale: Scale = PAPER, out: Out = None, seeds: Seeds = None) -> None:
-    """Tables and figures of what is done so far, published values beside them: HTML, CSV, LaTeX, PNG and SVG."""
+    """Tables and figures of what is done so far, published values beside them: HTML, CSV, LaTeX, PNG and SVG.
+
+    Example: fairseq-budget study report model_size --out paper-a
+    """
     _report(name, scale, _out(scale, out), seeds)
 
 

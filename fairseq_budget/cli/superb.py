@@ -57,6 +57,8 @@ def superb(
     The learning rates of a task share the upstream's passes, so that five cost little more than one; except on ASR, its
     Mandarin and SF, whose heads (LSTMs of 42 million parameters) cost more than a small upstream and can't be shared.
     Interrupted at any point, the same command goes on; a task or a learning rate that fails doesn't stop the others.
+
+    Example: fairseq-budget superb hubert-slim/checkpoints/checkpoint_last.pt --tasks ks,pr,sid --out superb/slim
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
     from fairseq_budget.planning.machine import open_device

@@ -25,6 +25,8 @@ def superb(
     """Check the corpus of a SUPERB task and write what s3prl lacks to OUT/TASK: lists, vocabularies, Kaldi folders.
 
     Official lists that can't be rebuilt are fetched from s3prl's repositories at a fixed commit, and verified.
+
+    Example: fairseq-budget corpus superb asr /data/LibriSpeech --out superb-lists
     """
     from fairseq_budget.corpora.superb.prepare import prepare
 
@@ -38,7 +40,10 @@ def mini_superb(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; any number, same bytes (default: all).")] = None,
 ) -> None:
-    """Miniature corpora for every SUPERB task, spoken by eSpeak NG: to see that a task runs.  Downloads nothing."""
+    """Miniature corpora for every SUPERB task, spoken by eSpeak NG: to see that a task runs.  Downloads nothing.
+
+    Example: fairseq-budget corpus mini-superb mini
+    """
     from joblib import cpu_count
 
     from fairseq_budget.synthetic.superb import everything

@@ -53,6 +53,19 @@ def leaf(words: list[str]) -> tuple[Any, list[str]]:
     return command, words
 
 
+def leaves(command: Any) -> Iterator[Any]:
+    below = getattr(command, "commands", {})
+    yield from (leaf for child in below.values() for leaf in leaves(child)) if below else [command]
+
+
+def test_every_help_has_an_example_that_works() -> None:
+    for command in leaves(typer.main.get_command(app)):
+        examples = re.findall(r"(?:Example|On Slurm|Use): (.*)", command.help)
+        assert examples, command.name
+        for words in map(shlex.split, examples):
+            assert words[0] != "fairseq-budget" or is_known(words[1:]), examples
+
+
 def is_known(words: list[str]) -> bool:
     """Whether there is such a command with such options; a group may stand alone."""
     command, rest = leaf(words)
