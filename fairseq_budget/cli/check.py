@@ -45,7 +45,7 @@ def check(
 
     Exit status 1 if there are errors (with --fix: errors that leaving rows out doesn't mend), 0 if not.
 
-    Example: fairseq-budget check manifests/librispeech_960h --labels manifests/librispeech_960h
+    Example: fairseq-budget check manifests/librispeech_960h
     """
     from joblib import cpu_count
 

@@ -72,8 +72,7 @@ def manifest(
     for size, *parts in selection.make(audio, valid_audio):
         folder = out if size is None else out.with_name(f"{out.name}_{subsets[size]}")
         for name, part, header in zip(("train", "valid"), parts, headers, strict=True):
-            path = folder / f"{name}.tsv"
-            part.write(path, header)
+            part.write(path := folder / f"{name}.tsv", header)
             typer.echo(f"{name}: {len(part)} utterances, {part.hours:.3f} h, {path}{_describe(part)}")
 
 

@@ -8,5 +8,8 @@ from fairseq_budget.recipes import recipes_dir
 
 
 def recipes() -> None:
-    """Print the folder of the recipes, for --config-dir, wherever fairseq-budget is installed."""
+    """Print the folder of the recipes, for --config-dir, wherever fairseq-budget is installed.
+
+    Example: fairseq-hydra-train --config-dir $(fairseq-budget recipes) --config-name hubert
+    """
     typer.echo(recipes_dir())
