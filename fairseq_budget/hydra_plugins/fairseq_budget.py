@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import warnings
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -45,6 +46,12 @@ def take_note_of_early_signals() -> None:
         early.watch()
 
 
+def leave_out_advice_to_fairseqs_authors() -> None:
+    """What Hydra says of every command of fairseq's is about how fairseq uses Hydra; a user can't follow it."""
+    for message in ("(?s).*is validated against ConfigStore schema", "Future Hydra versions will no longer change working"):
+        warnings.filterwarnings("ignore", message=message, category=UserWarning)
+
+
 class FairseqBudgetPlugin(SearchPathPlugin):
     """Changes no search path.  Hydra's launchers hand its plugins on to the processes that they start; because this is one,
     those import this module before they compose a run."""
@@ -57,3 +64,4 @@ register()
 name_what_is_wrong()
 report_in_one_line()
 take_note_of_early_signals()
+leave_out_advice_to_fairseqs_authors()

@@ -11,6 +11,7 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import CURRENCIES, show_amounts
 from fairseq_budget.arithmetic.ledger import Ledger
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.plugin.screen import show_progress
 from fairseq_budget.records.progress import FILE, ProgressRecord
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,11 @@ class Progress:
         self.next_file = now + FILE_SECONDS
         if self.folder is not None:
             record.write(self.folder / FILE)
+        told = line(record, self.amounts)
+        show_progress(told)
         if now >= self.next:
             self.next = now + SECONDS
-            logger.info(line(record, self.amounts))
+            logger.info(told)
 
     def _record(self, seconds: float, share: float, ledger: Ledger, loss: float | None) -> ProgressRecord:
         assert self.begun is not None  # noqa: S101 - by the caller
