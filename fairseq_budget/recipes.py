@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fairseq_budget.arithmetic.sizes import SIZES, get_size
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.objectives import OBJECTIVES, get_objective, of_model
+
+logger = logging.getLogger(__name__)
 
 SIZE_GROUP = "size"
 
@@ -35,9 +39,25 @@ def setting(model_name: str, size_name: str, key: str) -> Any:
     return model_settings(of_model(model_name).name, str(size_name))[key]
 
 
-def steps_per_update(workers: int, published_workers: int) -> int:
-    """Steps to accumulate so that fewer workers make the updates of the published number."""
-    return max(1, published_workers // int(workers))
+@cache  # a recipe asks whenever the setting is read, and the user is told once
+def steps_per_update(ranks: int, published_ranks: int) -> int:
+    """Steps to accumulate so that fewer ranks make updates of as many batches as the published number made.
+
+    Where none do, the update has another batch than its learning rate and its warm-up are meant for, and the log says so.
+    """
+    steps = max(1, published_ranks // ranks)
+    if steps * ranks != published_ranks:
+        logger.warning(
+            "%d ranks x %d steps make updates of %d batches, published are %d, for which learning rate and warm-up are "
+            "meant: take a number of ranks that divides it (`distributed_training.distributed_world_size`), another "
+            "`dataset.max_tokens`, or, to have it so, `optimization.update_freq=[%d]`",
+            ranks,
+            steps,
+            steps * ranks,
+            published_ranks,
+            steps,
+        )
+    return steps
 
 
 def port(job: int) -> int:

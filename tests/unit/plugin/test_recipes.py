@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.objectives import OBJECTIVES
-from fairseq_budget.recipes import recipes_dir
+from fairseq_budget.recipes import recipes_dir, steps_per_update
 from tests.recorded import ASSETS
 
 RECIPES = recipes_dir()
@@ -193,3 +193,21 @@ def test_the_other_papers_recipes() -> None:
 def test_every_recipe_is_in_the_table() -> None:
     rows = re.findall(r"^\| `(\S+\.yaml)` \|", (RECIPES / "README.md").read_text(), flags=re.MULTILINE)
     assert sorted(rows) == sorted(str(path.relative_to(RECIPES)) for path in RECIPES.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "published", "steps", "told"),
+    [
+        (1, 2, 2, None),
+        (2, 2, 1, None),
+        (6, 66, 11, None),
+        (8, 2, 1, "8 ranks x 1 steps make updates of 8 batches, published are 2"),
+        (4, 66, 16, "4 ranks x 16 steps make updates of 64 batches, published are 66"),
+    ],
+)
+def test_an_update_has_the_published_batch_or_the_log_says_so(
+    ranks: int, published: int, steps: int, told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps_per_update.cache_clear()
+    assert [steps_per_update(ranks, published) for _ in range(3)] == [steps] * 3
+    assert [message.split(", for which")[0] for message in caplog.messages] == ([told] if told else [])
