@@ -30,7 +30,10 @@ class WittenBell:
     """
 
     def __init__(self, transcripts: Iterable[str], order: int = 4) -> None:
-        """Raises ConfigError for an order below 1, BudgetError where there is no word."""
+        """Raises:
+        ConfigError: an order below 1.
+        BudgetError: there is no word.
+        """
         if order < 1:
             raise ConfigError(f"`--order` must be at least 1, but is {order}")
         self.order = order

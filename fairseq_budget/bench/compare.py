@@ -9,7 +9,7 @@ from statistics import median
 from typing import Protocol
 
 from fairseq_budget.bench.implementations import OURS
-from fairseq_budget.bench.worker import StepFailed, Task, Worker
+from fairseq_budget.bench.worker import StepFailed, Worker, WorkerTask
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.machine import enough_rows, matmul_rate
 from fairseq_budget.planning.steps import Phases
@@ -30,7 +30,7 @@ class Entry:
 
     def start(self) -> Worker:
         """Its process."""
-        return Worker(Task(self.implementation, asdict(self.workload)))
+        return Worker(WorkerTask(self.implementation, asdict(self.workload)))
 
 
 class Stepper(Protocol):
@@ -69,7 +69,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """What was measured of an entry; None for one that failed."""
 
     implementation: str
@@ -91,7 +91,7 @@ class Row:
 class Comparison:
     """All rows, and the rate of matrix products by precision."""
 
-    rows: list[Row]
+    rows: list[ComparisonRow]
     matmul_flops_per_second: dict[str, float]
     repeats: int
     in_turns: bool
@@ -166,13 +166,13 @@ def _rotated(entries: Sequence[Entry], turn: int) -> Iterator[Entry]:
         yield entries[(place + turn) % len(entries)]
 
 
-def _row(entry: Entry, measured: Measured, ours: dict[str, Measured], rate: float) -> Row:
+def _row(entry: Entry, measured: Measured, ours: dict[str, Measured], rate: float) -> ComparisonRow:
     if measured.failure is not None:
-        return Row(entry.implementation, entry.workload.precision, measured.failure)
+        return ComparisonRow(entry.implementation, entry.workload.precision, measured.failure)
     own = [phases.step for phases in measured.steps]
     seconds = median(own)
     others = {label: [p.step for p in other.steps] for label, other in ours.items() if other is not measured}
-    return Row(
+    return ComparisonRow(
         entry.implementation,
         entry.workload.precision,
         None,

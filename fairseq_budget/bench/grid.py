@@ -9,13 +9,13 @@ from statistics import median
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.bench.compare import WARM_UP
-from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task, Worker
+from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Worker, WorkerTask
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """One length, batch and precision.  None where memory ran out, or where the system doesn't tell."""
 
     seconds: float
@@ -40,32 +40,32 @@ def cells_of(
     steps: int,
     memory_limit: int | None,
     report: Callable[[str], None],
-) -> Iterator[Cell]:
+) -> Iterator[GridCell]:
     """Each cell as it is measured, smaller ones first; what holds a cell that ran out of memory isn't tried.
 
     Raises:
         BudgetError: a cell that failed for another reason.
     """
-    full: list[Cell] = []
+    full: list[GridCell] = []
     for precision, seconds, utterances in product(precisions, sorted(lengths), sorted(batches)):
         there = replace(
             workload, precision=precision, utterances=utterances, samples=round(seconds * SAMPLE_RATE)
         ).validate()
-        cell = Cell(seconds, utterances, precision, there.flops, out_of_memory=True, ran=False)
+        cell = GridCell(seconds, utterances, precision, there.flops, out_of_memory=True, ran=False)
         if not any(_holds(cell, other) for other in full):
             report(f"{utterances} x {seconds:g} s, {precision}")
-            cell = _measured(cell, Task(implementation, asdict(there), memory_limit), steps)
+            cell = _measured(cell, WorkerTask(implementation, asdict(there), memory_limit), steps)
         full += [cell] if cell.out_of_memory else []
         yield cell
 
 
-def _holds(cell: Cell, other: Cell) -> bool:
+def _holds(cell: GridCell, other: GridCell) -> bool:
     """Whether a cell is as large as another of its precision in both directions."""
     larger = cell.seconds >= other.seconds and cell.utterances >= other.utterances
     return larger and cell.precision == other.precision
 
 
-def _measured(cell: Cell, task: Task, steps: int) -> Cell:
+def _measured(cell: GridCell, task: WorkerTask, steps: int) -> GridCell:
     try:
         with Worker(task) as worker:
             phases = [worker.step(number) for number in range(WARM_UP + steps)][WARM_UP:]

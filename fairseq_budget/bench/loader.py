@@ -11,7 +11,7 @@ import torch
 from fairseq import metrics
 from fairseq.data import iterators
 
-from fairseq_budget.bench.training import Run, build_run
+from fairseq_budget.bench.training import TimedRun, build_run
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.frontends import DEFAULT
 
@@ -65,7 +65,7 @@ def measure_waiting(
     return Waiting(workers, updates, sum(waited for waited, _ in steps), sum(sum(step) for step in steps))
 
 
-def _steps(run: Run, device: torch.device, updates: int) -> Iterator[tuple[float, float]]:
+def _steps(run: TimedRun, device: torch.device, updates: int) -> Iterator[tuple[float, float]]:
     """Seconds waited and computed, for each update of the first epoch, as ``fairseq_cli.train`` makes them."""
     epochs = run.trainer.get_train_iterator(epoch=1)
     batches = iterators.GroupedIterator(epochs.next_epoch_itr(shuffle=True), 1)

@@ -41,7 +41,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class OperationKind:
     """What the operations of a kind come to in a step."""
 
     name: str
@@ -59,7 +59,7 @@ class Profile:
     step_seconds: float
     """Unwatched; a median, as all seconds are."""
     matmul_flops_per_second: float
-    kinds: list[Kind]
+    kinds: list[OperationKind]
 
 
 def profile(name: str, workload: Workload, repeats: int, report: Callable[[str], None]) -> Profile:
@@ -82,16 +82,16 @@ def profile(name: str, workload: Workload, repeats: int, report: Callable[[str],
     kinds = _medians(watched)
     seconds = median(steps)
     rest = max(seconds - sum(kind.seconds for kind in kinds), 0.0)
-    return Profile(seconds, rate, [*kinds, Kind(ELSEWHERE, 0, rest, 0, 0)])
+    return Profile(seconds, rate, [*kinds, OperationKind(ELSEWHERE, 0, rest, 0, 0)])
 
 
-def _medians(watched: Sequence[dict[str, Kind]]) -> list[Kind]:
+def _medians(watched: Sequence[dict[str, OperationKind]]) -> list[OperationKind]:
     """LayerDrop makes the steps differ: what they have in calls, FLOPs and bytes are medians, too."""
     kinds = []
     for name in dict.fromkeys(name for step in watched for name in step):
-        found = [astuple(step.get(name, Kind(name, 0, 0.0, 0, 0)))[1:] for step in watched]
+        found = [astuple(step.get(name, OperationKind(name, 0, 0.0, 0, 0)))[1:] for step in watched]
         calls, seconds, flops, touched = map(median, zip(*found, strict=True))
-        kinds.append(Kind(name, round(calls), seconds, round(flops), round(touched)))
+        kinds.append(OperationKind(name, round(calls), seconds, round(flops), round(touched)))
     return sorted(kinds, key=lambda kind: -kind.seconds)
 
 
@@ -115,14 +115,14 @@ class Watch(TorchDispatchMode):
         self.rows.append((name, _flops(packet, args, kwargs, out), _bytes(args, kwargs, out)))
         return out
 
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self) -> dict[str, OperationKind]:
         """What was seen, added up."""
         # from before an operation to after it, without what lies between two
         seconds = self.stopwatch.seconds()[::2]
         seen = defaultdict(list)
         for (name, flops, touched), taken in zip(self.rows, seconds, strict=True):
             seen[name].append((1, taken, flops, touched))
-        return {name: Kind(name, *map(sum, zip(*rows, strict=True))) for name, rows in seen.items()}
+        return {name: OperationKind(name, *map(sum, zip(*rows, strict=True))) for name, rows in seen.items()}
 
 
 def kind_of(operation: str) -> str:

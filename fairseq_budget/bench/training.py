@@ -17,7 +17,7 @@ _ENDLESS = ("budget=custom", "task.budget.updates=1000000000")
 
 
 @dataclass(frozen=True)
-class Run:
+class TimedRun:
     """A run that can begin: what ``fairseq_cli.train`` builds of a recipe."""
 
     recipe: DictConfig
@@ -26,11 +26,11 @@ class Run:
     trainer: Trainer
 
 
-def build_run(objective: str, size: str, overrides: Sequence[str], device_type: str) -> Run:
+def build_run(objective: str, size: str, overrides: Sequence[str], device_type: str) -> TimedRun:
     """Build it.  No data set is loaded yet, and its budget is out of reach."""
     composed = compose_recipe(objective, size, (*_ENDLESS, *overrides), device_type)
     # the task writes into its recipe
     recipe = OmegaConf.create(OmegaConf.to_container(composed))
     task = setup_task(recipe.task)
     model, criterion = task.build_model(recipe.model), task.build_criterion(recipe.criterion)
-    return Run(recipe, task, criterion, Trainer(recipe, task, model, criterion))
+    return TimedRun(recipe, task, criterion, Trainer(recipe, task, model, criterion))

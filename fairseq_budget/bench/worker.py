@@ -36,7 +36,7 @@ class OutOfMemory(StepFailed):
 
 
 @dataclass(frozen=True)
-class Task:
+class WorkerTask:
     """Whose steps, of what, and how many bytes the process may take beyond those that it has before it builds the model."""
 
     implementation: str
@@ -45,7 +45,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkerAnswer:
     """What came of a step; `peak_bytes` is None where the system doesn't tell."""
 
     seconds: Phases | None = None
@@ -57,7 +57,7 @@ class Answer:
 class Worker:
     """The process, seen from outside; a context manager that ends it."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: WorkerTask) -> None:
         self.peak_bytes: int | None = None
         """At the highest point so far, beyond what the process had before it built the model."""
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
@@ -82,7 +82,7 @@ class Worker:
         """
         values = self._ask(number)
         seconds = values.pop("seconds")
-        answer = Answer(**values, seconds=seconds and Phases(**seconds))
+        answer = WorkerAnswer(**values, seconds=seconds and Phases(**seconds))
         if answer.seconds is None:
             raise (OutOfMemory if answer.out_of_memory else StepFailed)(answer.failure)
         self.peak_bytes = answer.peak_bytes
@@ -96,21 +96,21 @@ class Worker:
             line = ""
         return json.loads(line) if line else asdict(self._death())
 
-    def _death(self) -> Answer:
+    def _death(self) -> WorkerAnswer:
         status = self._process.wait()
         self._errors.seek(0)
         said = self._errors.read().strip()
         # the kernel's way to say that memory is out
         if status == -signal.SIGKILL or any(sign in said for sign in _OUT_OF_MEMORY):
             return _full()
-        return Answer(failure=said.splitlines()[-1] if said else f"the process ended with status {status}")
+        return WorkerAnswer(failure=said.splitlines()[-1] if said else f"the process ended with status {status}")
 
 
-def _full() -> Answer:
-    return Answer(failure="out of memory", out_of_memory=True)
+def _full() -> WorkerAnswer:
+    return WorkerAnswer(failure="out of memory", out_of_memory=True)
 
 
-def answers(task: Task, numbers: TextIO) -> Iterator[Answer]:
+def answers(task: WorkerTask, numbers: TextIO) -> Iterator[WorkerAnswer]:
     """What the process does: a step for each line of `numbers`."""
     from fairseq_budget.bench.implementations import implementation_class
     from fairseq_budget.bench.workload import Workload
@@ -127,15 +127,15 @@ def answers(task: Task, numbers: TextIO) -> Iterator[Answer]:
     for line in numbers:
         try:
             implementation = implementation or kind(workload)
-            yield Answer(implementation.step(int(line)), memory.bytes())
+            yield WorkerAnswer(implementation.step(int(line)), memory.bytes())
         except (RuntimeError, MemoryError) as error:
             yield _failure(error)
 
 
-def _failure(error: Exception) -> Answer:
+def _failure(error: Exception) -> WorkerAnswer:
     from fairseq_budget.planning.memory import is_out_of_memory
 
-    return _full() if is_out_of_memory(error) else Answer(failure=str(error).splitlines()[0])
+    return _full() if is_out_of_memory(error) else WorkerAnswer(failure=str(error).splitlines()[0])
 
 
 def main() -> None:
@@ -144,7 +144,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    for answer in answers(Task(**json.loads(sys.argv[1])), sys.stdin):
+    for answer in answers(WorkerTask(**json.loads(sys.argv[1])), sys.stdin):
         print(json.dumps(asdict(answer)), file=own, flush=True)
 
 

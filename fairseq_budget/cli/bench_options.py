@@ -66,13 +66,17 @@ def workload_of(
 
 
 def check_repeats(repeats: int) -> None:
-    """Raises ConfigError if nothing would be timed."""
+    """Raises:
+    ConfigError: nothing would be timed.
+    """
     if repeats < 1:
         raise ConfigError(f"`--repeats` must be at least 1, but is {repeats}")
 
 
 def check_has(implementation: str, objective: str, frontend: str) -> None:
-    """Raises ConfigError if that implementation has no such objective or front end."""
+    """Raises:
+    ConfigError: that implementation has no such objective or front end.
+    """
     from fairseq_budget.bench.implementations import implementation_class
 
     kind = implementation_class(implementation)

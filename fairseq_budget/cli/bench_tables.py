@@ -17,11 +17,11 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
-from fairseq_budget.bench.compare import Comparison, Ratio, Row
-from fairseq_budget.bench.grid import Cell
+from fairseq_budget.bench.compare import Comparison, ComparisonRow, Ratio
+from fairseq_budget.bench.grid import GridCell
 from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.loader import Waiting
-from fairseq_budget.bench.profile import Kind, Profile
+from fairseq_budget.bench.profile import OperationKind, Profile
 from fairseq_budget.bench.witnesses import Witnesses
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.machine import device_name
@@ -80,7 +80,7 @@ def _batch(workload: Workload) -> str:
     return f"{workload.utterances} x {workload.samples / SAMPLE_RATE:g} s, {device_name(workload.device)}"
 
 
-def _step_cells(row: Row) -> Iterator[str]:
+def _step_cells(row: ComparisonRow) -> Iterator[str]:
     if row.seconds is None or row.step_seconds is None:
         return
     for seconds in (row.step_seconds, row.seconds.forward, row.seconds.backward, row.seconds.optimizer):
@@ -88,7 +88,7 @@ def _step_cells(row: Row) -> Iterator[str]:
     yield _memory(row.peak_bytes)
 
 
-def _rate_cells(row: Row, ours: Sequence[str]) -> Iterator[str]:
+def _rate_cells(row: ComparisonRow, ours: Sequence[str]) -> Iterator[str]:
     if row.audio_seconds_per_second is None or row.flops_per_second is None or row.matmul_share is None:
         return
     yield f"{numbers.significant(row.audio_seconds_per_second)} s"
@@ -107,7 +107,7 @@ def _memory(size: int | None) -> str:
     return numbers.NOTHING if size is None else f"{size / GIB:.2f} GiB"
 
 
-def print_grid(console: Console, cells: Sequence[Cell], picture: Path) -> None:
+def print_grid(console: Console, cells: Sequence[GridCell], picture: Path) -> None:
     """A row for each cell, with the published seconds of the same one."""
     others = pd.DataFrame(published.step_times())
     devices = list(dict.fromkeys(others["device"]))
@@ -125,13 +125,13 @@ def print_grid(console: Console, cells: Sequence[Cell], picture: Path) -> None:
     )
 
 
-def _grid_cells(cell: Cell) -> Iterator[str]:
+def _grid_cells(cell: GridCell) -> Iterator[str]:
     yield "OOM" if cell.step_seconds is None else numbers.significant(cell.step_seconds)
     yield numbers.NOTHING if cell.peak_bytes is None else f"{cell.peak_bytes / GIB:.2f}"
     yield numbers.significant(cell.flops / 1e9)
 
 
-def _published(table: pd.DataFrame, device: str, cell: Cell) -> str:
+def _published(table: pd.DataFrame, device: str, cell: GridCell) -> str:
     """Seconds as published, OOM, or nothing."""
     precision = "fp32" if cell.precision == "fp32" else MIXED
     rows = table[
@@ -157,7 +157,7 @@ def print_profile(console: Console, implementation: str, workload: Workload, pro
     )
 
 
-def _kind_cells(kind: Kind, profile: Profile) -> Iterator[str]:
+def _kind_cells(kind: OperationKind, profile: Profile) -> Iterator[str]:
     yield str(kind.calls) if kind.calls else numbers.NOTHING
     yield f"{1000 * kind.seconds:,.1f}"
     yield numbers.percent(kind.seconds / profile.step_seconds)

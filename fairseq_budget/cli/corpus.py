@@ -83,9 +83,9 @@ def synthetic(
     """
     from joblib import cpu_count
 
-    from fairseq_budget.synthetic.corpus import Settings, make_corpus
+    from fairseq_budget.synthetic.corpus import SyntheticSettings, make_corpus
 
-    settings = Settings(hours, dev_hours, speakers, keyword_speakers, takes, seed)
+    settings = SyntheticSettings(hours, dev_hours, speakers, keyword_speakers, takes, seed)
     # joblib counts the cores that this process may use, not those of the machine (a cluster's or container's share).
     made, new = make_corpus(out, settings, cpu_count() if workers is None else workers)
     if not new:

@@ -44,13 +44,13 @@ def ranks(
     Example: fairseq-budget ranks hubert-slim/checkpoints/checkpoint_last.pt --data manifests/librispeech_960h
     """
     # torch, scikit-learn and scipy take seconds to import; other commands must not wait for them
-    from fairseq_budget.diagnostics.ranks.look import Settings, look
+    from fairseq_budget.diagnostics.ranks.look import LookSettings, look
     from fairseq_budget.errors import ConfigError
     from fairseq_budget.planning.machine import open_device
 
     if utterances < 2 or clusters < 2:
         raise ConfigError(f"`--utterances` and `--clusters` must be at least 2, but are {utterances} and {clusters}")
-    settings = Settings(data, split, utterances, seconds, clusters, seed, open_device(device), phones, label_dir)
+    settings = LookSettings(data, split, utterances, seconds, clusters, seed, open_device(device), phones, label_dir)
     looks = look(checkpoints, settings)
     found: list[Correlation] | None = None
     if with_records:

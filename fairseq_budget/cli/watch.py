@@ -34,7 +34,7 @@ SECONDS = 0.5
 """From one look at the folders to the next."""
 
 
-class Run:
+class WatchedRun:
     """What the folder of a run tells of it."""
 
     def __init__(self, folder: Path) -> None:
@@ -79,11 +79,11 @@ class Run:
         )
 
 
-class Runs:
+class WatchedRuns:
     """The runs of one command, and the lines that it prints."""
 
     def __init__(self, folders: list[Path]) -> None:
-        self.runs = [Run(folder) for folder in folders]
+        self.runs = [WatchedRun(folder) for folder in folders]
         self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
 
     def hear(self, line: str) -> None:
@@ -125,7 +125,7 @@ def watch(
     console = Console(stderr=True)
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), *times)
-    runs = Runs(folders)
+    runs = WatchedRuns(folders)
     listener = Thread(target=lambda: [runs.hear(line.rstrip()) for line in sys.stdin], daemon=True)
     listener.start()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -28,7 +28,7 @@ _UNPACKED = 1.05
 
 
 @dataclass(frozen=True)
-class Part:
+class CorpusPart:
     """A part of a corpus: its name, bytes and MD5 checksum of `NAME.tar.gz`, number of utterances (None: not checked)."""
 
     name: str
@@ -43,7 +43,7 @@ class Corpus:
 
     name: str
     url: str
-    parts: tuple[Part, ...]
+    parts: tuple[CorpusPart, ...]
     manifests: dict[str, tuple[str, ...]]
 
     @property
@@ -62,13 +62,13 @@ LIBRISPEECH = Corpus(
     "librispeech_960h",
     "https://www.openslr.org/resources/12",
     (
-        Part("train-clean-100", 6_387_309_499, "2a93770f6d5c6c964bc36631d331a522", 28_539),
-        Part("train-clean-360", 23_049_477_885, "c0e676e450a7ff2f54aeade5171606fa", 104_014),
-        Part("train-other-500", 30_593_501_606, "d1a0fd59409feb2c614ce4d30c387708", 148_688),
-        Part("dev-clean", 337_926_286, "42e2234ba48799c1f50f24a7926300a1", 2_703),
-        Part("dev-other", 314_305_928, "c8d0bcc9cca99d4f8b62fcc847357931", 2_864),
-        Part("test-clean", 346_663_984, "32fa31d27d2e1cad72775fee3f4849a9", 2_620),
-        Part("test-other", 328_757_843, "fb5a50374b501bb3bac4815ee91d3135", 2_939),
+        CorpusPart("train-clean-100", 6_387_309_499, "2a93770f6d5c6c964bc36631d331a522", 28_539),
+        CorpusPart("train-clean-360", 23_049_477_885, "c0e676e450a7ff2f54aeade5171606fa", 104_014),
+        CorpusPart("train-other-500", 30_593_501_606, "d1a0fd59409feb2c614ce4d30c387708", 148_688),
+        CorpusPart("dev-clean", 337_926_286, "42e2234ba48799c1f50f24a7926300a1", 2_703),
+        CorpusPart("dev-other", 314_305_928, "c8d0bcc9cca99d4f8b62fcc847357931", 2_864),
+        CorpusPart("test-clean", 346_663_984, "32fa31d27d2e1cad72775fee3f4849a9", 2_620),
+        CorpusPart("test-other", 328_757_843, "fb5a50374b501bb3bac4815ee91d3135", 2_939),
     ),
     {"train": _TRAIN, "valid": ("dev-clean",)} | {name: (name,) for name in (*_HELD_OUT, "train-clean-100")},
 )
@@ -77,8 +77,8 @@ MINI_LIBRISPEECH = Corpus(
     "mini_librispeech",
     "https://www.openslr.org/resources/31",
     (
-        Part("train-clean-5", 332_954_390, "5df7d4e78065366204ca6845bb08f490"),
-        Part("dev-clean-2", 126_046_265, "6d7ab67ac6a1d2c993d050e16d61080d", 1_089),
+        CorpusPart("train-clean-5", 332_954_390, "5df7d4e78065366204ca6845bb08f490"),
+        CorpusPart("dev-clean-2", 126_046_265, "6d7ab67ac6a1d2c993d050e16d61080d", 1_089),
     ),
     {"train": ("train-clean-5",), "valid": ("dev-clean-2",)},
 )
@@ -150,7 +150,7 @@ def home(corpus: Corpus, root: Path) -> Path:
     return root if beside or root.absolute().name == TOP else root / TOP
 
 
-def _scan(part: Part, folder: Path) -> Manifest:
+def _scan(part: CorpusPart, folder: Path) -> Manifest:
     manifest = scan(folder, remedy="unpack this part's archive again (delete the folder first)")
     if part.utterances not in (None, len(manifest)):
         raise BudgetError(
@@ -182,7 +182,7 @@ def _unpack_part(archive: Path, name: str, target: Path, progress: Callable[[int
     shutil.rmtree(unfinished)
 
 
-def _check_room(missing: Sequence[Part], root: Path, archives: Path) -> None:
+def _check_room(missing: Sequence[CorpusPart], root: Path, archives: Path) -> None:
     """An archive is deleted when it's unpacked, so there is never more than one of them."""
     if not missing:
         return
@@ -197,5 +197,5 @@ def _check_room(missing: Sequence[Part], root: Path, archives: Path) -> None:
         )
 
 
-def _gigabytes(parts: Sequence[Part]) -> str:
+def _gigabytes(parts: Sequence[CorpusPart]) -> str:
     return f"{sum(part.size for part in parts) / 1e9:.3g} GB"

@@ -65,7 +65,8 @@ def write_ctm(path: Path, alignments: Mapping[str, Alignment]) -> None:
 def read_ctm(path: Path) -> dict[str, Alignment]:
     """The alignments in a file, by utterance.
 
-    Raises BudgetError, naming the line, for one that isn't in the format or goes back in time.
+    Raises:
+        BudgetError: one that isn't in the format or goes back in time; names the line.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -41,7 +41,9 @@ class Selection:
     def make(self, source: Manifest, valid: Manifest | None = None) -> Iterator[tuple[float | None, Utterances, Manifest]]:
         """Hours of the subset (None: all), training audio and validation audio of each pair of manifests.
 
-        Raises BudgetError where the audio doesn't allow it, ConfigError for settings that contradict each other.
+        Raises:
+            BudgetError: the audio doesn't allow it.
+            ConfigError: settings that contradict each other.
         """
         train = source.within(self.min_seconds, self.max_seconds)
         if valid is None:

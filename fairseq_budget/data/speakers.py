@@ -30,7 +30,9 @@ def speaker_names(utterances: Utterances, rule: str = LIBRISPEECH_RULE) -> Itera
 
     `rule` is looked for in the file's name below the manifest's folder; the first of its groups that matched is the speaker.
 
-    Raises BudgetError for a name that the rule doesn't match, ConfigError for a rule that is no expression with a group.
+    Raises:
+        BudgetError: a name that the rule doesn't match.
+        ConfigError: a rule that is no expression with a group.
     """
     try:
         pattern = re.compile(rule)

@@ -18,7 +18,9 @@ def split(manifest: Manifest, valid_share: float, seed: int) -> tuple[Manifest, 
     """Hold out a random share of the utterances: (train, valid), each in the manifest's order and of at least one.
 
     Speakers may occur in both; ``split_speakers`` keeps them apart.
-    Raises BudgetError unless 0 < valid_share < 1 and there are two utterances to part.
+
+    Raises:
+        BudgetError: unless 0 < valid_share < 1 and there are two utterances to part.
     """
     _check_share(valid_share)
     if len(manifest) < 2:
@@ -32,7 +34,9 @@ def split_speakers(manifest: Manifest, valid_share: float, seed: int, speakers: 
     """Hold out random speakers, as many as come nearest to a share of the hours: (train, valid), each of at least one.
 
     Shape: speakers (N,) int, from 0
-    Raises BudgetError unless 0 < valid_share < 1 and there are two speakers to part.
+
+    Raises:
+        BudgetError: unless 0 < valid_share < 1 and there are two speakers to part.
     """
     _check_share(valid_share)
     hours = np.bincount(speakers, manifest.frames)
@@ -51,7 +55,9 @@ def nested(manifest: Manifest, hours: Sequence[float], seed: int, speakers: np.n
     has had the least audio so far, so that all speakers have nearly the same share of a subset until they run out.
 
     Shape: speakers (N,) int, from 0
-    Raises BudgetError for hours that the manifest doesn't have, and for none.
+
+    Raises:
+        BudgetError: hours that the manifest doesn't have, and none.
     """
     for wanted in hours:
         if not 0 < wanted <= manifest.hours:

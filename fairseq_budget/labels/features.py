@@ -118,7 +118,9 @@ def stream(
     """Features of these utterances, in this order, or what `finish` makes of them on their device.
 
     Shape: yields (F, D) float32, or what `finish` makes of (B, F, D) for one row, per utterance.
-    Raises BudgetError for audio that cannot be read or is not as long as the manifest says.
+
+    Raises:
+        BudgetError: audio that cannot be read or is not as long as the manifest says.
     """
     most = _BATCH_SECONDS.get(features.device.type, 20) * SAMPLE_RATE
     with ThreadPoolExecutor(WORKERS) as workers:

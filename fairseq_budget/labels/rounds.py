@@ -51,7 +51,9 @@ class LabelSettings:
     shard: int = 0  # which of them this one is
 
     def validate(self) -> None:
-        """Raises ConfigError that lists every setting that cannot be used."""
+        """Raises:
+        ConfigError: settings that cannot be used; lists every one.
+        """
         problems = [
             text
             for wrong, text in (
@@ -144,7 +146,9 @@ class _Labelling:
         return record if record is not None and record.content.items() >= self.identity.items() else None
 
     def refuse_to_overwrite(self) -> None:
-        """Raises BudgetError for labels of unknown origin, and for splits that a new codebook would leave outdated."""
+        """Raises:
+        BudgetError: labels of unknown origin, and splits that a new codebook would leave outdated.
+        """
         record, labels = read_record(self.out), [self._km(split) for split in self.settings.splits]
         if record is None:
             if strangers := [path for path in [*labels, self.out / DICTIONARY_NAME] if path.exists()]:

@@ -28,7 +28,7 @@ from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory, release_unused
 from fairseq_budget.planning.memory_model import MemoryModel
-from fairseq_budget.planning.steps import Phases, Training, noise_batch, size_config
+from fairseq_budget.planning.steps import Phases, TrainingSteps, noise_batch, size_config
 
 MEASURED, SCALED = "measured", "scaled"
 WARM_UP, FEWEST_STEPS, MOST_STEPS = 1, 3, 20
@@ -138,7 +138,7 @@ class Prober:
     def _measured_batch(self, size: Size, utterances: int) -> Probe:
         memory = PeakMemory(self.device)
         config = size_config(self.objective, size, self.frontend)
-        training = Training(self.objective, config, self.device, self.precision)
+        training = TrainingSteps(self.objective, config, self.device, self.precision)
         batch = noise_batch(training.shape, utterances, self.samples, seed=0).to(self.device)
         steps: list[Phases] = []
         while len(steps) < WARM_UP + FEWEST_STEPS or (sum(s.step for s in steps) < SHORT and len(steps) < MOST_STEPS):
@@ -154,7 +154,7 @@ class Prober:
             MEASURED, utterances, self.samples, seconds, rate, rate / self.matmul_rate, update_seconds, batch_bytes=None
         )
 
-    def _with_memory(self, probe: Probe, training: Training, memory: PeakMemory) -> Probe:
+    def _with_memory(self, probe: Probe, training: TrainingSteps, memory: PeakMemory) -> Probe:
         """The probe with the memory of its batch, of the plan's, and the largest that fits."""
         shape, setting, crop_frames = training.shape, self.setting, training.shape.frames(self.setting.crop)
         training.model.encoder.layerdrop = 0.0  # most is kept when no layer is skipped
@@ -181,12 +181,12 @@ class Prober:
             largest_batch_ran=on_gpu,
         )
 
-    def _peak(self, training: Training, memory: PeakMemory, utterances: int, samples: int) -> int:
+    def _peak(self, training: TrainingSteps, memory: PeakMemory, utterances: int, samples: int) -> int:
         memory.restart()
         training.step(noise_batch(training.shape, utterances, samples, seed=0).to(self.device))
         return memory.bytes() or 0
 
-    def _fits(self, training: Training, utterances: int) -> bool:
+    def _fits(self, training: TrainingSteps, utterances: int) -> bool:
         try:
             training.step(noise_batch(training.shape, utterances, self.setting.crop, seed=0).to(self.device))
         except RuntimeError as error:

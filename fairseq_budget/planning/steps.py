@@ -88,7 +88,7 @@ class Phases:
         return Phases(*(median(getattr(step, name) for step in steps) for name in ("forward", "backward", "optimizer")))
 
 
-class Training:
+class TrainingSteps:
     """A fresh model that learns from noise, with Adam as in the recipes (fairseq's decouples its weight decay, too).
 
     In half precision products are computed by autocast, parameters stay in fp32; fp16 scales its loss.

@@ -36,7 +36,8 @@ class Result:
 def read_results(folders: Iterable[Path]) -> list[Result]:
     """Every result below `folders`, by path; of a sweep its tasks' own records, not those of trials.
 
-    Raises BudgetError if a folder is missing or has no result, or a record can't be read.
+    Raises:
+        BudgetError: a folder is missing or has no result, or a record can't be read.
     """
     found: dict[Path, Result] = {}
     for folder in folders:

@@ -14,7 +14,7 @@ from fairseq_budget.report.runs import PretrainRun
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """A size on a budget: its runs differ in nothing but their seeds."""
 
     size: str
@@ -35,11 +35,11 @@ class Curve:
 
     budget: Mapping[str, float]
     frontend: str
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
     runs: tuple[PretrainRun, ...]
 
     @property
-    def best(self) -> Point:
+    def best(self) -> CurvePoint:
         """The lowest loss."""
         return min(self.points, key=lambda point: point.loss)
 
@@ -67,7 +67,7 @@ def seed_deviation(found: Sequence[Curve]) -> float | None:
     return pooled_deviation(point.losses for curve in found for point in curve.points)
 
 
-def noise(first: Point, second: Point, deviation: float) -> float:
+def noise(first: CurvePoint, second: CurvePoint, deviation: float) -> float:
     """What of the difference of two points may be chance."""
     return two_errors(first.losses, second.losses, deviation)
 
@@ -77,7 +77,7 @@ def _curve(runs: Sequence[PretrainRun]) -> Curve:
     for run in runs:
         sizes.setdefault((run.params, run.size), []).append(run)
     points = [
-        Point(size, own[0].percent, params, tuple(run.valid_loss for run in own))
+        CurvePoint(size, own[0].percent, params, tuple(run.valid_loss for run in own))
         for (params, size), own in sorted(sizes.items())
     ]
     return Curve(runs[0].budget, runs[0].frontend, tuple(points), tuple(runs))

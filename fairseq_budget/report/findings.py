@@ -13,13 +13,13 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDATES, WARMUP_UPDATES
 from fairseq_budget.records.names import objective_name, size_name, upstream_name
-from fairseq_budget.report.curves import Curve, Point, curves, noise, seed_deviation
+from fairseq_budget.report.curves import Curve, CurvePoint, curves, noise, seed_deviation
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
-from fairseq_budget.report.seeds import Score, scores
-from fairseq_budget.report.study import MOST_NAMES, Study
+from fairseq_budget.report.seeds import SeedScore, scores
+from fairseq_budget.report.study import MOST_NAMES, StudyRuns
 
 
-def what_was_run(study: Study) -> str:
+def what_was_run(study: StudyRuns) -> str:
     """Objectives, sizes, budgets and hours of data, in one sentence."""
     if not study.pretrain:
         return f"No pre-training run has a record; {len(study.downstream)} downstream runs have."
@@ -97,7 +97,7 @@ def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
     return f"{task.upper()}, best test score: {winners} ({_score(best)}). {per_objective}.{beside}{left_out}"
 
 
-def caution(study: Study) -> str | None:
+def caution(study: StudyRuns) -> str | None:
     """How far to trust the above: None once every run is of a published size and has outlasted the paper's warm-up."""
     mini = [run for run in study.pretrain if _is_mini(run)]
     short = [run for run in study.pretrain if not _is_mini(run) and run.spent["updates"] < WARMUP_UPDATES]
@@ -134,7 +134,7 @@ def _short_caution(runs: Sequence[PretrainRun]) -> Iterator[str]:
         )
 
 
-def _best_of(own: Sequence[Score], pick: Callable[..., Any]) -> str:
+def _best_of(own: Sequence[SeedScore], pick: Callable[..., Any]) -> str:
     """The best of one objective's upstreams."""
     best = pick(own, key=lambda score: score.test)
     ties = [size_name(score.runs[0].size or "") for score in own if score.test == best.test]
@@ -142,7 +142,7 @@ def _best_of(own: Sequence[Score], pick: Callable[..., Any]) -> str:
     return text + (" as the only size" if len(own) == 1 else "")
 
 
-def _score(score: Score) -> str:
+def _score(score: SeedScore) -> str:
     """Its mean; over several seeds with the standard deviation."""
     unit, text = score.runs[0].unit, numbers.score(score.test, score.runs[0].unit)
     if score.deviation is None:
@@ -150,7 +150,7 @@ def _score(score: Score) -> str:
     return f"{text} ± {numbers.score(score.deviation, unit)} over {len(score.runs)} seeds"
 
 
-def _lead(first: Point, second: Point, deviation: float | None) -> str:
+def _lead(first: CurvePoint, second: CurvePoint, deviation: float | None) -> str:
     """The winner's distance from the next size, and whether it is more than seeds make."""
     distance, other = second.loss - first.loss, size_name(second.size)
     if math.isclose(first.loss, second.loss, rel_tol=1e-4):

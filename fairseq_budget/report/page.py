@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from fairseq_budget import __version__, published
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.report import findings, plots, size_plot, tables
-from fairseq_budget.report.study import Study, read_study
+from fairseq_budget.report.study import StudyRuns, read_study
 from fairseq_budget.report.templating import templates
 
 
@@ -59,7 +59,7 @@ def write_report(out: Path, to: Path | None = None) -> Path:
     return page
 
 
-def _render(study: Study, folder: Path) -> str:
+def _render(study: StudyRuns, folder: Path) -> str:
     template = templates(autoescape=True).get_template("page.html")
     return template.render(
         version=__version__,
@@ -81,21 +81,21 @@ def _render(study: Study, folder: Path) -> str:
     )
 
 
-def _curves(study: Study, folder: Path) -> Picture | None:
+def _curves(study: StudyRuns, folder: Path) -> Picture | None:
     if all(run.history is None for run in study.pretrain):
         return None
     shows = "Training and validation loss against FLOPs spent, one panel an objective, one curve a size"
     return _embed(plots.loss_against_flops(study), folder / "loss-against-flops.png", shows)
 
 
-def _sizes(study: Study, folder: Path) -> Picture | None:
+def _sizes(study: StudyRuns, folder: Path) -> Picture | None:
     if not study.pretrain:
         return None
     shows = "Validation loss against model size at equal budget, with the published curves below"
     return _embed(size_plot.loss_against_size(study), folder / "loss-against-size.png", shows)
 
 
-def _task_part(study: Study, task: str, folder: Path) -> TaskPart:
+def _task_part(study: StudyRuns, task: str, folder: Path) -> TaskPart:
     runs = study.of_task(task)
     path = folder / f"downstream-{re.sub(r'[^0-9A-Za-z]+', '-', task)}.png"
     shows = f"Test scores of every upstream on {task.upper()}; the table has the numbers"

@@ -16,7 +16,7 @@ from fairseq_budget.records.names import objective_name, size_name
 from fairseq_budget.report.looks import NO_SIZE, STYLE, objective_marker, size_colour
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.seeds import scores
-from fairseq_budget.report.study import Study
+from fairseq_budget.report.study import StudyRuns
 
 PAGE_STYLE = STYLE | {"axes.titlesize": 13, "lines.linewidth": 1.8, "figure.constrained_layout.w_pad": 0.12}
 _ON_COLOUR = {"va": "center", "fontsize": 11, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
@@ -25,7 +25,7 @@ _SMOOTHING = 0.1  # share of the curve that the moving average reaches over
 
 
 @matplotlib.rc_context(PAGE_STYLE)
-def loss_against_flops(study: Study) -> Figure:
+def loss_against_flops(study: StudyRuns) -> Figure:
     """One panel an objective: training loss as a line, validations as markers, over the FLOPs spent by then."""
     count = len(study.objectives)
     figure = Figure(figsize=(panels_width(count), 4.6), layout="constrained")

@@ -19,7 +19,7 @@ from fairseq_budget.report.train_log import History, place_on_flops, read_train_
 
 
 @dataclass(frozen=True)
-class Origin:
+class RunOrigin:
     """What is needed to run it again: versions by package, git revision, command line."""
 
     versions: Mapping[str, str]
@@ -50,7 +50,7 @@ class PretrainRun:
     valid_loss: float
     loss_unit: str
     data_hours: float
-    origin: Origin
+    origin: RunOrigin
     history: History | None
     frontend: str = DEFAULT
     guessing: float = math.nan
@@ -89,7 +89,7 @@ class DownstreamRun:
     steps: float
     lr: float
     wall_seconds: float
-    origin: Origin
+    origin: RunOrigin
     incomplete: str | None = None
     checkpoint: str | None = None
     tried: tuple[float, ...] = ()
@@ -181,8 +181,8 @@ def _percent(record: PretrainingRecord) -> float:
     return 100 * record.params / count_parameters(shape_of(record.objective, get_size("slim")))
 
 
-def _origin(record: Record) -> Origin:
-    return Origin(record.versions, record.git, record.command)
+def _origin(record: Record) -> RunOrigin:
+    return RunOrigin(record.versions, record.git, record.command)
 
 
 def _read_history(log: Path, spent: Mapping[str, float]) -> History | None:

@@ -11,7 +11,7 @@ from fairseq_budget.report.runs import DownstreamRun
 
 
 @dataclass(frozen=True)
-class Score:
+class SeedScore:
     """An upstream on a task: its runs, one for each seed."""
 
     name: str
@@ -34,7 +34,7 @@ class Score:
         return statistics.stdev(run.test for run in self.runs) if len(self.runs) > 1 else None
 
 
-def scores(runs: Sequence[DownstreamRun]) -> list[Score]:
+def scores(runs: Sequence[DownstreamRun]) -> list[SeedScore]:
     """In the order in which upstreams first occur.
 
     Runs are repetitions where checkpoints, steps and rates that were tried agree, too; which of several rates was best on
@@ -44,4 +44,4 @@ def scores(runs: Sequence[DownstreamRun]) -> list[Score]:
     for run in runs:
         name = upstream_name(run.objective, run.size)
         found.setdefault((name, run.checkpoint, run.steps, run.tried or (run.lr,), str(run.incomplete)), []).append(run)
-    return [Score(key[0], tuple(own)) for key, own in found.items()]
+    return [SeedScore(key[0], tuple(own)) for key, own in found.items()]

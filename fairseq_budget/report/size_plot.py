@@ -19,7 +19,7 @@ from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.curves import Curve, curves
 from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, budget_colour, objective_marker
 from fairseq_budget.report.plots import PAGE_STYLE, panels_width, say, unit_of
-from fairseq_budget.report.study import Study
+from fairseq_budget.report.study import StudyRuns
 
 _PAPER_SIZES = (30, 50, 100, 200, 500, 1500)
 _ROUND = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1500)
@@ -28,7 +28,7 @@ _LEAST_RANGE = 0.05
 
 
 @matplotlib.rc_context(PAGE_STYLE)
-def loss_against_size(study: Study) -> Figure:
+def loss_against_size(study: StudyRuns) -> Figure:
     """Upper row: this study's; lower row, on another ground: the paper's figure 2.  A column for each objective."""
     count = len(study.objectives)
     figure = Figure(figsize=(panels_width(count), 9.2), layout="constrained")

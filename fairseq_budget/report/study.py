@@ -25,7 +25,7 @@ MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyRuns:
     """All runs under one folder, sorted by objective and parameters, and one sentence for each thing that is missing."""
 
     pretrain: tuple[PretrainRun, ...]
@@ -51,7 +51,7 @@ class Study:
         return [run for run in self.downstream if run.task == task]
 
 
-def read_study(out: Path) -> Study:
+def read_study(out: Path) -> StudyRuns:
     """Every run under `out`, at any depth: a folder of run.sh's, of a multirun, or one that holds several.
 
     Raises:
@@ -71,7 +71,7 @@ def read_study(out: Path) -> Study:
     params = {run.name: run.params for run in pretrain}
     downstream.sort(key=lambda run: (run.task, *order(run.objective, run.size, params.get(run.name, math.inf))))
     missing = [*_without_record(out), *_gaps(pretrain, downstream)]
-    return Study(tuple(pretrain), tuple(downstream), tuple(missing))
+    return StudyRuns(tuple(pretrain), tuple(downstream), tuple(missing))
 
 
 def _name(folder: Path, others: Sequence[Path], out: Path) -> str:

@@ -13,8 +13,8 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.published import ACCURACY_COLUMNS, superb
 from fairseq_budget.records.names import objective_name, size_name, upstream_name
-from fairseq_budget.report.runs import DownstreamRun, Origin, PretrainRun
-from fairseq_budget.report.study import Study
+from fairseq_budget.report.runs import DownstreamRun, PretrainRun, RunOrigin
+from fairseq_budget.report.study import StudyRuns
 
 
 def losses(runs: Sequence[PretrainRun]) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def published_scores(task: str) -> pd.DataFrame | None:
     )
 
 
-def origins(study: Study) -> pd.DataFrame:
+def origins(study: StudyRuns) -> pd.DataFrame:
     """Versions and git revision; one row for all runs that share them."""
     groups: dict[tuple[str, str], list[str]] = {}
     for label, origin in origins_by_run(study):
@@ -106,13 +106,13 @@ def origins(study: Study) -> pd.DataFrame:
     )
 
 
-def origins_by_run(study: Study) -> list[tuple[str, Origin]]:
+def origins_by_run(study: StudyRuns) -> list[tuple[str, RunOrigin]]:
     """Each run's folder below the study, and where its numbers come from."""
     pretrain = [(f"pretrain/{run.name}", run.origin) for run in study.pretrain]
     return pretrain + [(f"downstream/{run.task}/{run.name}", run.origin) for run in study.downstream]
 
 
-def _versions(origin: Origin) -> str:
+def _versions(origin: RunOrigin) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(origin.versions.items())) or "not recorded"
 
 

@@ -20,7 +20,7 @@ _LOG_FILE = re.compile(r"'filename': '([^']*)'")
 
 
 @dataclass(frozen=True)
-class Point:
+class LogPoint:
     """One logged loss: after how many updates, and how many FLOPs were spent by then (None: the line has no count)."""
 
     updates: int
@@ -32,8 +32,8 @@ class Point:
 class History:
     """Losses of a run by rising number of updates: the running training loss, and each validation."""
 
-    train: list[Point] = field(default_factory=list)
-    valid: list[Point] = field(default_factory=list)
+    train: list[LogPoint] = field(default_factory=list)
+    valid: list[LogPoint] = field(default_factory=list)
     mixed_with: str | None = None
     """The log file of another run whose lines are among these; no curve can be drawn from them."""
 
@@ -49,8 +49,8 @@ def parse_train_log(lines: Iterable[str]) -> History:
 
     A resumed run logs updates again that it had lost: of points with the same number of updates the last one counts.
     """
-    train: dict[int, Point] = {}
-    valid: dict[int, Point] = {}
+    train: dict[int, LogPoint] = {}
+    valid: dict[int, LogPoint] = {}
     own, begun = "", dict[str, int]()
     for line in lines:
         if line.startswith("{'_name'") and (told := _LOG_FILE.search(line)):
@@ -82,12 +82,12 @@ def _stats(line: str) -> dict[str, Any]:
     return stats if isinstance(stats, dict) else {}
 
 
-def _point(stats: dict[str, Any], updates_key: str, loss_key: str) -> Point | None:
+def _point(stats: dict[str, Any], updates_key: str, loss_key: str) -> LogPoint | None:
     updates, loss = _number(stats.get(updates_key)), _number(stats.get(loss_key))
     flops = _number(stats.get("flops"))
     if updates is None or not math.isfinite(updates) or updates < 0 or loss is None:
         return None
-    return Point(int(updates), loss, flops if flops is not None and math.isfinite(flops) else None)
+    return LogPoint(int(updates), loss, flops if flops is not None and math.isfinite(flops) else None)
 
 
 def _number(value: object) -> float | None:
@@ -100,7 +100,7 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _by_updates(points: dict[int, Point]) -> list[Point]:
+def _by_updates(points: dict[int, LogPoint]) -> list[LogPoint]:
     return [points[updates] for updates in sorted(points)]
 
 
@@ -123,8 +123,8 @@ def place_on_flops(history: History, updates: float, flops: float) -> History:
     return History([_placed(point, anchors) for point in train], [_placed(point, anchors) for point in valid])
 
 
-def _placed(point: Point, anchors: list[tuple[int, float]]) -> Point:
-    return point if point.flops is not None else Point(point.updates, point.loss, _interpolate(point.updates, anchors))
+def _placed(point: LogPoint, anchors: list[tuple[int, float]]) -> LogPoint:
+    return point if point.flops is not None else LogPoint(point.updates, point.loss, _interpolate(point.updates, anchors))
 
 
 def _interpolate(x: float, anchors: list[tuple[int, float]]) -> float:

@@ -47,7 +47,11 @@ class Place:
         return self.run(cell) / FILE
 
     def read_record(self, cell: Cell) -> PretrainingRecord:
-        """The record of the cell's run.  Raises BudgetError where there is none yet, or a damaged one."""
+        """The record of the cell's run.
+
+        Raises:
+            BudgetError: there is none yet, or a damaged one.
+        """
         kind = FinetuningRecord if cell.fine_tuned else PretrainingRecord
         return kind.read(self.record(cell))
 

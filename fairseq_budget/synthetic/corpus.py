@@ -21,7 +21,7 @@ _PARTS = ("librispeech", "speech_commands")
 
 
 @dataclass(frozen=True)
-class Settings:
+class SyntheticSettings:
     """All that the content of the corpus depends on.
 
     `hours`, `dev_hours`: hours of speech.  `speakers`: training speakers of the LibriSpeech part.
@@ -36,7 +36,7 @@ class Settings:
     seed: int = 0
 
 
-def validate(settings: Settings) -> None:
+def validate(settings: SyntheticSettings) -> None:
     """Raise ConfigError with every setting that cannot be met."""
     least = {"speakers": 1, "keyword_speakers": 2, "takes": 1, "seed": 0}
     problems = [
@@ -53,12 +53,14 @@ def validate(settings: Settings) -> None:
         raise ConfigError("; ".join(problems))
 
 
-def make_corpus(out: Path, settings: Settings, workers: int) -> tuple[dict[str, Made], bool]:
+def make_corpus(out: Path, settings: SyntheticSettings, workers: int) -> tuple[dict[str, Made], bool]:
     """Make the corpus in `out`, unless it is there already.
 
     Returns what each part holds, and whether it was made by this call.  An interrupted call leaves only a folder
     `.unfinished`, which the next one clears.
-    Raises BudgetError if `out` holds a corpus of other settings or something that was not made here.
+
+    Raises:
+        BudgetError: `out` holds a corpus of other settings or something that was not made here.
     """
     validate(settings)
     if workers < 1:
@@ -78,7 +80,7 @@ def make_corpus(out: Path, settings: Settings, workers: int) -> tuple[dict[str, 
     return made, True
 
 
-def _make(folder: Path, settings: Settings, workers: int) -> dict[str, Made]:
+def _make(folder: Path, settings: SyntheticSettings, workers: int) -> dict[str, Made]:
     speech = librispeech_jobs(folder / "librispeech", settings.hours, settings.dev_hours, settings.speakers, settings.seed)
     keywords = keyword_jobs(folder / "speech_commands", settings.keyword_speakers, settings.takes, settings.seed)
     try:
@@ -88,7 +90,7 @@ def _make(folder: Path, settings: Settings, workers: int) -> dict[str, Made]:
         raise BudgetError(f"`{folder}` cannot be written ({error.strerror}): choose another folder") from error
 
 
-def _finished(marker: Path, settings: Settings) -> dict[str, Made]:
+def _finished(marker: Path, settings: SyntheticSettings) -> dict[str, Made]:
     """What a finished corpus holds, if it was made with these settings."""
     try:
         record = json.loads(marker.read_text(encoding="utf-8"))

@@ -116,7 +116,9 @@ def speak(text: str, voice: Voice) -> np.ndarray:
     """Say an English text.
 
     Shape: (samples,) int16 at ``RATE``.
-    Raises BudgetError for an unknown accent or variant, and if eSpeak fails or has nothing to say.
+
+    Raises:
+        BudgetError: an unknown accent or variant, and if eSpeak fails or has nothing to say.
     """
     return speak_aligned(text, voice)[0]
 

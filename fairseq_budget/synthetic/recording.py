@@ -56,7 +56,8 @@ def recorded(
 def write_16_bit(path: Path, wave: np.ndarray) -> None:
     """Write a wave, shape (T,), full scale 1, as 16 kHz 16-bit FLAC or WAV (by the file's name).
 
-    Raises BudgetError if it cannot be written (no room, no permission).
+    Raises:
+        BudgetError: it cannot be written (no room, no permission).
     """
     pcm = np.clip(np.rint(wave * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE).astype(np.int16)
     try:

@@ -16,7 +16,7 @@ BASE = "SUPERB"
 
 
 @dataclass(frozen=True)
-class Place:
+class CorpusPlace:
     """A corpus: its folder's name under ``$SUPERB``, what is in that folder, and where to get it."""
 
     folder: str
@@ -24,30 +24,32 @@ class Place:
     source: str
 
 
-PLACES: dict[str, Place] = {
-    "LIBRISPEECH": Place(
+PLACES: dict[str, CorpusPlace] = {
+    "LIBRISPEECH": CorpusPlace(
         "librispeech", "LibriSpeech's train-clean-100, dev-clean and test-clean", "https://www.openslr.org/12"
     ),
-    "SPEECH_COMMANDS": Place(
+    "SPEECH_COMMANDS": CorpusPlace(
         "speech_commands",
         "train/ and test/, unpacked from speech_commands_v0.01.tar.gz and speech_commands_test_set_v0.01.tar.gz",
         "http://download.tensorflow.org/data/",
     ),
-    "FLUENT_COMMANDS": Place(
+    "FLUENT_COMMANDS": CorpusPlace(
         "fluent_commands",
         "data/ and wavs/ of Fluent Speech Commands",
         "https://huggingface.co/datasets/leo19941227/fluent_speech_commands",
     ),
-    "SNIPS": Place(
+    "SNIPS": CorpusPlace(
         "snips",
         "all.iob.snips.txt, train/, valid/ and test/ of the preprocessed Audio SNIPS",
         "https://drive.google.com/file/d/1oBRZd-PaCKz5iY3eZkXs5OB_ZZ4w7bbG",
     ),
-    "VOXCELEB1": Place(
+    "VOXCELEB1": CorpusPlace(
         "voxceleb1", "dev/wav and test/wav of VoxCeleb1", "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html"
     ),
-    "IEMOCAP": Place("iemocap", "Session1 to Session5 of IEMOCAP", "https://sail.usc.edu/iemocap/"),
-    "QUESST14": Place("quesst14", "the unpacked quesst14Database", "https://speech.fit.vutbr.cz/files/quesst14Database.tgz"),
+    "IEMOCAP": CorpusPlace("iemocap", "Session1 to Session5 of IEMOCAP", "https://sail.usc.edu/iemocap/"),
+    "QUESST14": CorpusPlace(
+        "quesst14", "the unpacked quesst14Database", "https://speech.fit.vutbr.cz/files/quesst14Database.tgz"
+    ),
 }
 """By environment variable.  Sources as s3prl 0.4.18 names them (s3prl/downstream/docs/superb.md)."""
 

@@ -38,7 +38,9 @@ class Limits:
     clipped_percent: float = 1.0  # of the samples
 
     def validate(self) -> None:
-        """Raises ConfigError for limits that make no sense."""
+        """Raises:
+        ConfigError: limits that make no sense.
+        """
         if not 0 <= self.min_seconds < self.max_seconds:
             raise ConfigError(
                 f"`min_seconds` = {self.min_seconds:g} must be from 0 to below `max_seconds` = {self.max_seconds:g}"

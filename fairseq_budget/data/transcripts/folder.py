@@ -105,11 +105,19 @@ class Transcripts:
         return Alphabet(self.units, self.symbols)
 
     def words(self, split: str, manifest: Manifest) -> list[str]:
-        """Words of each utterance.  Raises BudgetError unless they were made for this manifest, and are as they were."""
+        """Words of each utterance.
+
+        Raises:
+            BudgetError: unless they were made for this manifest, and are as they were.
+        """
         return self._lines(split, manifest, WORDS, "words_sha256")
 
     def numbers(self, split: str, manifest: Manifest) -> Targets:
-        """Units of each utterance as numbers of the dictionary.  Raises BudgetError as :meth:`words` does."""
+        """Units of each utterance as numbers of the dictionary.
+
+        Raises:
+            BudgetError: as :meth:`words` does.
+        """
         lines = self._lines(split, manifest, self.units.ending, "units_sha256")
         rows = [np.array(self.alphabet.numbers(line.split(" ")), dtype=np.int32) for line in lines]
         starts = np.cumsum([0, *map(len, rows)])

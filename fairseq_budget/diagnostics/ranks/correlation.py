@@ -44,7 +44,10 @@ class Correlation:
 def correlations(looks: Sequence[Look], folders: Sequence[Path], seed: int) -> list[Correlation]:
     """Every measure with every metric that at least three checkpoints have, from the records below `folders`.
 
-    A record counts for the checkpoint whose path it names.  Raises BudgetError if no metric has three checkpoints.
+    A record counts for the checkpoint whose path it names.
+
+    Raises:
+        BudgetError: no metric has three checkpoints.
     """
     by_checkpoint = _scores(looks, read_results(folders))
     found = [
@@ -88,7 +91,8 @@ def spearman(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float] | N
 def _scores(looks: Sequence[Look], results: Sequence[Result]) -> dict[Path, dict[str, float]]:
     """Values by column of each checkpoint, those of incomplete corpora left out.
 
-    Raises BudgetError for two results of one task, of which either could count.
+    Raises:
+        BudgetError: two results of one task, of which either could count.
     """
     wanted = {look.checkpoint.resolve() for look in looks}
     found: dict[Path, dict[str, float]] = {}

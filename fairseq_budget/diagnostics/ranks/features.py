@@ -46,7 +46,8 @@ class Middles(Utterances):
 def choose(source: Utterances, utterances: int, seconds: float, seed: int) -> Middles:
     """The middle `seconds` of so many utterances, drawn once for a seed; all, if there are fewer.
 
-    Raises BudgetError unless there are two of at least so many seconds: all shall weigh the same.
+    Raises:
+        BudgetError: unless there are two of at least so many seconds: all shall weigh the same.
     """
     samples = round(seconds * SAMPLE_RATE)
     long_enough = np.flatnonzero(source.frames >= samples)
@@ -117,7 +118,8 @@ class AllLayers:
     def of(self, middles: Middles) -> tuple[np.ndarray, list[np.ndarray]]:
         """Means and kept frames of utterances.  Shape: -> (N, L, D), N arrays (K, L, D), float32
 
-        Raises BudgetError for utterances that are too short for a frame.
+        Raises:
+            BudgetError: utterances that are too short for a frame.
         """
         if int(middles.frames.min()) < self.shortest:
             raise BudgetError(f"utterances of {middles.frames.min()} samples are too short for a frame: raise `--seconds`")

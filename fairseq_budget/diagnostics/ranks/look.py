@@ -32,7 +32,7 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class LookSettings:
     """What is looked at.  `phones` is a CTM file (None: those beside the audio), `labels` a folder of labels or None."""
 
     data: Path
@@ -81,10 +81,11 @@ Reference = Callable[[int, np.ndarray], np.ndarray]
 """Of an utterance and times in it (K,) to codes (K,)."""
 
 
-def look(checkpoints: Sequence[Path], settings: Settings) -> list[Look]:
+def look(checkpoints: Sequence[Path], settings: LookSettings) -> list[Look]:
     """A look at each checkpoint, all on the same utterances.
 
-    Raises BudgetError for a checkpoint or audio that can't be read, or labels that aren't those of the manifest.
+    Raises:
+        BudgetError: a checkpoint or audio that can't be read, or labels that aren't those of the manifest.
     """
     source = Manifest.read(settings.data / f"{settings.split}.tsv")
     middles = choose(source, settings.utterances, settings.seconds, settings.seed)
@@ -94,7 +95,7 @@ def look(checkpoints: Sequence[Path], settings: Settings) -> list[Look]:
     return [_of_checkpoint(checkpoint, middles, known, settings) for checkpoint in checkpoints]
 
 
-def _of_checkpoint(checkpoint: Path, middles: Middles, known: Mapping[str, Reference], settings: Settings) -> Look:
+def _of_checkpoint(checkpoint: Path, middles: Middles, known: Mapping[str, Reference], settings: LookSettings) -> Look:
     features = AllLayers(checkpoint, settings.device)
     means, frames = features.of(middles)
     times = features.seconds(int(middles.frames[0]))
@@ -109,7 +110,7 @@ def _of_checkpoint(checkpoint: Path, middles: Middles, known: Mapping[str, Refer
 
 
 def _of_layer(
-    means: np.ndarray, frames: list[np.ndarray], references: Mapping[str, list[np.ndarray]], settings: Settings
+    means: np.ndarray, frames: list[np.ndarray], references: Mapping[str, list[np.ndarray]], settings: LookSettings
 ) -> dict[str, float | None]:
     """Shape: means (N, D), frames N x (K, D)"""
     values: dict[str, float | None] = dict.fromkeys(MEASURES)

@@ -27,7 +27,7 @@ _UNKNOWN = "not recorded"
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunSetting:
     """What has to be the same in runs that are compared."""
 
     objective: str
@@ -43,7 +43,7 @@ class Point:
     """One finished run: FLOPs spent, parameters, value of the measure, hours of audio heard (None: not recorded)."""
 
     name: str
-    setting: Setting
+    setting: RunSetting
     flops: float
     params: float
     value: float
@@ -128,7 +128,7 @@ def _from_record(path: Path, record: PretrainingRecord, measure: str) -> Point:
             f"{path}: unfinished, {100 * record.share:.1f}% of its budget is spent; resume the run or move its folder away"
         )
     hours, heard = record.data.hours, record.amounts_spent.get("hours_heard", 0.0)
-    setting = Setting(
+    setting = RunSetting(
         objective=record.objective,
         data=(record.data.train or _UNKNOWN) if hours is None else f"{hours:.4f} h",
         loss_unit=record.loss_unit or _UNKNOWN,
@@ -173,7 +173,7 @@ def _from_row(place: str, row: dict[str, str | None], measure: str) -> Point:
     known = {key: row[key] for key in ("data", "loss_unit", "flops_convention", "frontend") if row.get(key)}
     return Point(
         name=place,
-        setting=Setting(row["objective"] or _UNKNOWN, **known),  # type: ignore[arg-type]
+        setting=RunSetting(row["objective"] or _UNKNOWN, **known),  # type: ignore[arg-type]
         flops=_number(place, "budget_flops", row["budget_flops"]),
         params=_number(place, "params", row["params"]),
         value=_number(place, measure, row[measure]),
@@ -198,7 +198,7 @@ def _positive(place: object, key: str, value: float) -> float:
 
 def _check_comparable(points: Sequence[Point]) -> None:
     first = points[0]
-    for key in Setting.__dataclass_fields__:
+    for key in RunSetting.__dataclass_fields__:
         for other in points:
             ours, theirs = getattr(first.setting, key), getattr(other.setting, key)
             if ours != theirs:

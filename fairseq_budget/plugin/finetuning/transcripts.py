@@ -17,13 +17,17 @@ class RunTranscripts:
     """The folder's transcripts, and what the model was pre-trained by."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises BudgetError: there are none, or they are damaged."""
+        """Raises:
+        BudgetError: there are none, or they are damaged.
+        """
         self.transcripts = Transcripts(folder)
         self.alphabet = self.transcripts.alphabet
         self.pretrained = "scratch"
 
     def dataset_settings(self, manifest: Manifest, split: str) -> dict[str, Any]:
-        """Raises BudgetError: made for other utterances, or changed since."""
+        """Raises:
+        BudgetError: made for other utterances, or changed since.
+        """
         return {"labels": self.transcripts.numbers(split, manifest)}
 
     def model_settings(self) -> dict[str, Any]:

@@ -37,7 +37,9 @@ class BadAudio:
     """
 
     def __init__(self, mode: str) -> None:
-        """Raises ConfigError for a mode that is neither `error` nor `skip`."""
+        """Raises:
+        ConfigError: a mode that is neither `error` nor `skip`.
+        """
         if mode not in ("error", "skip"):
             raise unknown_name("task.on_bad_audio", mode, ("error", "skip"))
         self.mode = mode
@@ -51,7 +53,11 @@ class BadAudio:
         self._new: list[tuple[str, int, str]] = []
 
     def note(self, split: str, batch: dict[str, Any]) -> None:
-        """Enter a batch of this rank.  Raises StopRun in mode `error`, naming the file, if it holds bad audio."""
+        """Enter a batch of this rank.
+
+        Raises:
+            StopRun: in mode `error`, naming the file, if it holds bad audio.
+        """
         bad: Sequence[tuple[int, str]] = batch.get("bad_audio", ())
         if bad and self.mode == "error":
             raise StopRun(f"{bad[0][1]}; `task.on_bad_audio=skip` would go on without it")

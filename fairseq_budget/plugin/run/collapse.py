@@ -46,7 +46,9 @@ class CollapseWatch:
     """Takes note of every hundredth update; `found` is the reason to stop, if there is one."""
 
     def __init__(self, mode: str) -> None:
-        """Raises ConfigError for an unknown mode of `task.on_collapse`."""
+        """Raises:
+        ConfigError: an unknown mode of `task.on_collapse`.
+        """
         if mode not in MODES:
             raise ConfigError(f"`task.on_collapse` must be one of {', '.join(MODES)}, but is `{mode}`")
         self.mode = mode

@@ -10,7 +10,7 @@ from fairseq_budget.data.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 
-class Corpus:
+class CorpusWatch:
     """What each split's manifest lists.  Splits are noted when they are loaded: before a checkpoint is read, or after."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ MOST_FILES = 4
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """What is bad in a batch; a gradient is also where it was summed with another rank's."""
 
     place: str
@@ -26,7 +26,7 @@ class Finding:
         return f"{self.place}, in the batch of {self.files}"
 
 
-def first_bad(task: Any, criterion: Any, batch: dict[str, Any]) -> Finding | None:
+def first_bad(task: Any, criterion: Any, batch: dict[str, Any]) -> Diagnosis | None:
     """Where a batch first holds what is no number; None for a batch without fault.
 
     `batch` is one of the update in progress, whose weights haven't changed since it was computed.
@@ -34,10 +34,10 @@ def first_bad(task: Any, criterion: Any, batch: dict[str, Any]) -> Finding | Non
     place = _audio(batch) or _weight(task.network) or _output(task, criterion, batch)
     gradient = None if place else _gradient(task.network)
     found = place or gradient
-    return None if found is None else Finding(found, _files(task, batch), gradient is not None)
+    return None if found is None else Diagnosis(found, _files(task, batch), gradient is not None)
 
 
-def causes(found: Iterable[Finding | None]) -> list[str]:
+def causes(found: Iterable[Diagnosis | None]) -> list[str]:
     """Of all ranks' findings, those that explain the others: gradients only where nothing else is bad."""
     bad = [finding for finding in found if finding is not None]
     first = [finding for finding in bad if not finding.in_gradient] or bad

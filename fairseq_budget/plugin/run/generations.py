@@ -99,7 +99,9 @@ def _damage(path: Path) -> str | None:
 
 
 def _require(folder: Path, size: int) -> None:
-    """Raises BudgetError if so many bytes are not free."""
+    """Raises:
+    BudgetError: so many bytes are not free.
+    """
     free = shutil.disk_usage(_existing(folder)).free
     if free < size:
         raise BudgetError(

@@ -20,7 +20,11 @@ class Labels(Protocol):
     """What audio is trained to predict, and how the parts of a run ask about it."""
 
     def dataset_settings(self, manifest: Manifest, split: str) -> dict[str, Any]:
-        """What the dataset of a split needs of them.  Raises BudgetError if they don't belong to the manifest."""
+        """What the dataset of a split needs of them.
+
+        Raises:
+            BudgetError: they don't belong to the manifest.
+        """
 
     def model_settings(self) -> dict[str, Any]:
         """What the model's configuration has of them."""

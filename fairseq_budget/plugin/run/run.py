@@ -22,7 +22,7 @@ from fairseq_budget.plugin.run.accounting import Accounts, Collected, cost_of
 from fairseq_budget.plugin.run.bad_audio import BadAudio
 from fairseq_budget.plugin.run.collapse import CollapseWatch
 from fairseq_budget.plugin.run.control import Control
-from fairseq_budget.plugin.run.corpus import Corpus
+from fairseq_budget.plugin.run.corpus import CorpusWatch
 from fairseq_budget.plugin.run.divergence import Divergence
 from fairseq_budget.plugin.run.generations import Generations
 from fairseq_budget.plugin.run.kept import KeptCheckpoints
@@ -67,7 +67,7 @@ class Run:
         self.results = Results(root.dataset.valid_subset.split(","))
         self.progress = Progress(self.amounts, None if settings is None else Path(settings.save_dir).absolute().parent)
         self.parent = Parent(self.origin)
-        self.corpus = Corpus()
+        self.corpus = CorpusWatch()
         self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results}
         self.state.parts |= {"parent": self.parent, "corpus": self.corpus, "collapse": self.collapse}
         self.given_up: str | None = None
@@ -106,7 +106,9 @@ class Run:
             self.interruption.hand_on()
 
     def begin_update(self) -> None:
-        """Raises StopRun if the run can't go on; its last checkpoint is there."""
+        """Raises:
+        StopRun: the run can't go on; its last checkpoint is there.
+        """
         if self.given_up is not None:
             raise StopRun(self.given_up)
         if self.collapse.found is not None:  # nothing is saved: the newest checkpoint may still be good
@@ -156,7 +158,11 @@ class Run:
         self.bad_audio.collect(self.accounts.sum(self.bad_audio.counts), self.accounts.gather)
 
     def before_save(self) -> None:
-        """This rank is about to write a checkpoint.  Raises BudgetError if there is no room for it."""
+        """This rank is about to write a checkpoint.
+
+        Raises:
+            BudgetError: there is no room for it.
+        """
         self.stalls.progress()
         self.generations.make_room()
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_line
-from fairseq_budget.report.studies.points import LOSSES, PERCENT, Found, Point, column
+from fairseq_budget.report.studies.points import LOSSES, PERCENT, Found, StudyPoint, column
 from fairseq_budget.studies.study import Axis, Published, Study
 
 PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
@@ -25,7 +25,7 @@ LEAST_RANGE = 0.05
 
 
 @dataclass(frozen=True)
-class Curve:
+class StudyCurve:
     """A line: places, and a number or several at each."""
 
     name: str
@@ -33,24 +33,24 @@ class Curve:
     numbers: tuple[tuple[float, ...], ...]
 
 
-def own_curves(points: Sequence[Point], key: str) -> list[Curve]:
+def own_curves(points: Sequence[StudyPoint], key: str) -> list[StudyCurve]:
     """One curve for each series, in order of appearance."""
     names = dict.fromkeys(point.series for point in points)
     return [_curve(name, [(p.x, p.values[key]) for p in points if p.series == name]) for name in names]
 
 
-def published_curves(points: Sequence[Published], key: str) -> list[Curve]:
+def published_curves(points: Sequence[Published], key: str) -> list[StudyCurve]:
     """The same of a paper's."""
     names = dict.fromkeys(point.series for point in points)
     return [_curve(name, [(p.x, (p.values[key],)) for p in points if p.series == name]) for name in names]
 
 
-def _curve(name: str, points: Sequence[tuple[float, tuple[float, ...]]]) -> Curve:
+def _curve(name: str, points: Sequence[tuple[float, tuple[float, ...]]]) -> StudyCurve:
     points = sorted(points)
-    return Curve(name, tuple(x for x, _ in points), tuple(numbers for _, numbers in points))
+    return StudyCurve(name, tuple(x for x, _ in points), tuple(numbers for _, numbers in points))
 
 
-def panels(key: str, own: Sequence[Point], published: Sequence[Published]) -> list[str | None]:
+def panels(key: str, own: Sequence[StudyPoint], published: Sequence[Published]) -> list[str | None]:
     """What has a panel of its own: of losses each objective, whose units differ; of scores all together (None)."""
     if key not in LOSSES:
         return [None]
@@ -91,7 +91,7 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
     return figure
 
 
-def _unit(points: Sequence[Point], key: str) -> str:
+def _unit(points: Sequence[StudyPoint], key: str) -> str:
     return (
         " / ".join(sorted({str(r.loss_unit) for point in points for r in point.records})) if key in LOSSES else _percent(key)
     )
@@ -101,7 +101,7 @@ def _percent(key: str) -> str:
     return "%" if key in PERCENT else ""
 
 
-def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[Curve], objective: str | None, unit: str) -> None:
+def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[StudyCurve], objective: str | None, unit: str) -> None:
     if objective is not None:
         axes.set_title(objective_name(objective))
     if not curves:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.report.noise import pooled_deviation, two_errors
-from fairseq_budget.report.studies.points import LOSSES, Found, Point, column
+from fairseq_budget.report.studies.points import LOSSES, Found, StudyPoint, column
 from fairseq_budget.studies.study import Study
 
 
@@ -23,13 +23,13 @@ def _of_metric(study: Study, found: Found, key: str) -> Iterator[str]:
             yield _best(study, own, key, _deviation(points, own, key))
 
 
-def _deviation(points: Sequence[Point], own: Sequence[Point], key: str) -> float | None:
+def _deviation(points: Sequence[StudyPoint], own: Sequence[StudyPoint], key: str) -> float | None:
     """Over seeds: of losses those of the same objective alone."""
     alike = [point for point in points if key not in LOSSES or point.objective == own[0].objective]
     return pooled_deviation(point.values[key] for point in alike)
 
 
-def _best(study: Study, own: Sequence[Point], key: str, deviation: float | None) -> str:
+def _best(study: Study, own: Sequence[StudyPoint], key: str, deviation: float | None) -> str:
     known = column(key)
     ordered = sorted(own, key=lambda point: (point.mean(key) or 0.0) * (-1 if known.higher_is_better else 1))
     best, second = ordered[0], ordered[1]
@@ -45,7 +45,7 @@ def _best(study: Study, own: Sequence[Point], key: str, deviation: float | None)
     return text + _chance(best, second, key, distance, deviation) + _at_an_end(study, own, best)
 
 
-def _chance(best: Point, second: Point, key: str, distance: float, deviation: float | None) -> str:
+def _chance(best: StudyPoint, second: StudyPoint, key: str, distance: float, deviation: float | None) -> str:
     if deviation is None:
         return ", one seed each, so how much of that is chance isn't known"
     chance = two_errors(best.values[key], second.values[key], deviation)
@@ -54,7 +54,7 @@ def _chance(best: Point, second: Point, key: str, distance: float, deviation: fl
     return f", which is within the {numbers.significant(chance, 2)} that seeds make: call it a tie"
 
 
-def _at_an_end(study: Study, own: Sequence[Point], best: Point) -> str:
+def _at_an_end(study: Study, own: Sequence[StudyPoint], best: StudyPoint) -> str:
     """Whether the best place is the first or the last that was tried."""
     places = [point.x for point in own]
     if study.axis.names or len(places) < 3 or min(places) < best.x < max(places):

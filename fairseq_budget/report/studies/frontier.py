@@ -8,9 +8,9 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from fairseq_budget.report.looks import STYLE, series_line
-from fairseq_budget.report.studies.points import Found, Point, column
+from fairseq_budget.report.studies.points import Found, StudyPoint, column
 
-Bought = tuple[float, float, Point]
+Bought = tuple[float, float, StudyPoint]
 """FLOPs in all, the mean score, and whose it is."""
 
 

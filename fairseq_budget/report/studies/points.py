@@ -46,7 +46,7 @@ def column(key: str) -> Column:
 
 
 @dataclass(frozen=True)
-class Point:
+class StudyPoint:
     """A place on a curve: cells that differ in nothing but their seeds."""
 
     objective: str
@@ -71,10 +71,10 @@ class Point:
 class Found:
     """The points of a study, and a sentence on each cell that isn't part of them or can't be compared."""
 
-    points: tuple[Point, ...]
+    points: tuple[StudyPoint, ...]
     remarks: tuple[str, ...]
 
-    def having(self, key: str) -> list[Point]:
+    def having(self, key: str) -> list[StudyPoint]:
         """The points with a number in a column."""
         return [point for point in self.points if point.values.get(key)]
 
@@ -104,7 +104,7 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
     return Found(tuple(points), tuple([*remarks, *_not_comparable(points)]))
 
 
-def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRecord]], place: Place) -> Point:
+def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRecord]], place: Place) -> StudyPoint:
     values: dict[str, list[float]] = {}
     costs: dict[str, list[float]] = {}
     for cell, record in own:
@@ -119,17 +119,17 @@ def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRec
     names = tuple(cell.name for cell, _ in own)
     found = {name: tuple(numbers) for name, numbers in values.items()}
     flops = {name: statistics.fmean(numbers) for name, numbers in costs.items()}
-    return Point(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own), flops)
+    return StudyPoint(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own), flops)
 
 
-def _measured(cell: Cell, place: Place) -> Point:
+def _measured(cell: Cell, place: Place) -> StudyPoint:
     """A step's; no values where it wasn't measured yet, or memory ran out."""
     path, values = place.score(cell, RESOURCES), {}
     for one in ResourcesRecord.read(path).results if path.is_file() else ():
         values |= {"step_seconds": one.step_seconds, "peak_gb": one.peak_bytes and one.peak_bytes / 1e9}
         values |= {} if one.out_of_memory else {"step_gflop": one.flops / 1e9}
     found = {name: (value,) for name, value in values.items() if value is not None}
-    return Point("wav2vec2", cell.series, cell.x, (cell.name,), found, (), (), {})
+    return StudyPoint("wav2vec2", cell.series, cell.x, (cell.name,), found, (), (), {})
 
 
 def _spent(cell: Cell, record: PretrainingRecord) -> dict[str, float]:
@@ -163,7 +163,7 @@ def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, str, float]]:
             )
 
 
-def _not_comparable(points: Sequence[Point]) -> Iterable[str]:
+def _not_comparable(points: Sequence[StudyPoint]) -> Iterable[str]:
     """Runs of one study that differ in more than it varies: corpus, convention of counting, software."""
     told = {
         "FLOPs are counted by different conventions": lambda r: r.flops_convention,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
-from fairseq_budget.report.studies.points import LOSSES, Found, Point, column
+from fairseq_budget.report.studies.points import LOSSES, Found, StudyPoint, column
 from fairseq_budget.studies.study import Published, Study
 
 PAPER = "(paper)"
@@ -56,7 +56,7 @@ def _at(values: Sequence[float], place: int, count: int) -> float | None:
     return values[place] if len(values) == count else None
 
 
-def _own(study: Study, point: Point, keys: Sequence[str], beside: Published | None) -> dict[str, str]:
+def _own(study: Study, point: StudyPoint, keys: Sequence[str], beside: Published | None) -> dict[str, str]:
     row = {"series": point.series, study.axis.title: _place(study, point.x)} | _trained(point)
     for key in keys:
         row[column(key).title] = _with_deviation(key, point.values.get(key, ()))
@@ -65,7 +65,7 @@ def _own(study: Study, point: Point, keys: Sequence[str], beside: Published | No
     return row
 
 
-def _trained(point: Point) -> dict[str, str]:
+def _trained(point: StudyPoint) -> dict[str, str]:
     """What was trained, means over seeds; nothing of a step that was measured."""
     if not point.records:
         return {}
@@ -95,5 +95,5 @@ def _with_deviation(key: str, values: Sequence[float]) -> str:
     return text if len(values) == 1 else f"{text} ± {known.text(statistics.stdev(values))}"
 
 
-def _beside(point: Point, published: Sequence[Published]) -> Published | None:
+def _beside(point: StudyPoint, published: Sequence[Published]) -> Published | None:
     return next((other for other in published if (other.series, other.x) == (point.series, point.x)), None)

@@ -15,15 +15,15 @@ from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.results import INCOMPLETE
-from fairseq_budget.report.superb.score import Score
-from fairseq_budget.report.superb.table import Row, SuperbTable
+from fairseq_budget.report.superb.score import AggregateScore
+from fairseq_budget.report.superb.table import ScoreRow, SuperbTable
 from fairseq_budget.report.templating import templates
 
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
 
 
-def score_text(score: Score | None) -> str:
+def score_text(score: AggregateScore | None) -> str:
     """``853.6 (9)``: the score and the number of tasks that it is over."""
     return "" if score is None else f"{score.value:.1f} ({len(score.tasks)})"
 
@@ -110,7 +110,7 @@ def latex_escaped(text: str) -> str:
     return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
-def _cells(table: SuperbTable, row: Row) -> list[str]:
+def _cells(table: SuperbTable, row: ScoreRow) -> list[str]:
     """The numbers of a row; those of an incomplete corpus, and a score over such, with a mark that the remarks explain."""
     marks = [INCOMPLETE if column.key in row.incomplete else "" for column in table.columns]
     numbers = [column.text(row.values.get(column.key)) + mark for column, mark in zip(table.columns, marks, strict=True)]

@@ -13,7 +13,7 @@ from fairseq_budget.records.names import upstream_name
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedRow:
     """A paper's table: its rows' names, and its columns where they're called otherwise here."""
 
     paper: str
@@ -24,16 +24,16 @@ class Published:
 
 
 PUBLISHED = {
-    "table2": Published(
+    "table2": PublishedRow(
         published.PAPER, published.superb, lambda row: upstream_name(row["objective"], row["arch"]), renamed={}
     ),
-    "batchsize": Published(
+    "batchsize": PublishedRow(
         "Vaessen and van Leeuwen 2024, wav2vec 2.0 Base",
         published.superb_by_batch_size,
         lambda row: f"batch {row['ssl_batch']}, {row['steps']} updates",
         renamed={"ASR_en_WER": "ASR_WER"},
     ),
-    "seqlen": Published(
+    "seqlen": PublishedRow(
         "Gao et al. 2022, wav2vec 2.0 Base",
         published.superb_by_sequence_length,
         lambda row: f"{row['ssl_seconds']} s, {row['mode']}",
@@ -52,6 +52,6 @@ def published_rows(name: str) -> list[tuple[str, dict[str, float]]]:
     return [(table.name(row), _values(table, row)) for row in table.rows()]
 
 
-def _values(table: Published, row: Mapping[str, Any]) -> dict[str, float]:
+def _values(table: PublishedRow, row: Mapping[str, Any]) -> dict[str, float]:
     named = {table.renamed.get(key, key): value for key, value in row.items() if key not in table.left_out}
     return {key: float(value) for key, value in named.items() if key in COLUMNS}

@@ -43,7 +43,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Score:
+class AggregateScore:
     """A score, and the tasks that it is over."""
 
     value: float
@@ -62,13 +62,13 @@ class Scale:
         self.references = references
         self.zero, self.full = by_role[ZERO][0], by_role[FULL][0]
 
-    def score(self, values: Mapping[str, float]) -> Score | None:
+    def score(self, values: Mapping[str, float]) -> AggregateScore | None:
         """The score over the tasks that have all their metrics in `values`; None if there is no such task."""
         by_task: dict[str, list[float | None]] = {}
         for column in SCORED:
             by_task.setdefault(column.task, []).append(self._share(column.key, values.get(column.key)))
         whole = {task: fmean(shares) for task, shares in by_task.items() if None not in shares}  # type: ignore[type-var]
-        return Score(1000 * fmean(whole.values()), tuple(whole)) if whole else None
+        return AggregateScore(1000 * fmean(whole.values()), tuple(whole)) if whole else None
 
     def _share(self, key: str, value: float | None) -> float | None:
         """How far a value is from the zero to the full reference; None where one of the three is missing."""
@@ -91,7 +91,8 @@ class Scale:
 def read_scale(path: Path | None = None) -> Scale:
     """The references in a file like ``published/superb_references.csv``, which is read by default.
 
-    Raises BudgetError, naming the line, for what is no number, an unknown column, or equal references.
+    Raises:
+        BudgetError: what is no number, an unknown column, or equal references; names the line.
     """
     source = str(path or "superb_references.csv")
     try:

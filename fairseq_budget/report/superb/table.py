@@ -11,19 +11,19 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import OTHERS, TABLE_2, Column
 from fairseq_budget.records.results import Result
 from fairseq_budget.report.superb.references import PUBLISHED, published_rows
-from fairseq_budget.report.superb.score import Scale, Score
+from fairseq_budget.report.superb.score import AggregateScore, Scale
 
 OWN = "This study"
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """An upstream's results in one group of rows: this study's, or a paper's."""
 
     group: str
     name: str
     values: Mapping[str, float]
-    score: Score | None
+    score: AggregateScore | None
     checkpoint: str | None = None
     incomplete: frozenset[str] = frozenset()
     """The columns of tasks whose corpus lacked files."""
@@ -34,11 +34,11 @@ class SuperbTable:
     """Columns, rows in order, and sentences that belong below."""
 
     columns: Sequence[Column]
-    rows: Sequence[Row]
+    rows: Sequence[ScoreRow]
     remarks: Sequence[str]
 
     @property
-    def groups(self) -> Iterator[tuple[str, list[Row]]]:
+    def groups(self) -> Iterator[tuple[str, list[ScoreRow]]]:
         """Rows of each group, in order."""
         for group in dict.fromkeys(row.group for row in self.rows):
             yield group, [row for row in self.rows if row.group == group]
@@ -47,16 +47,19 @@ class SuperbTable:
 def collate(results: Sequence[Result], papers: Sequence[str], scale: Scale) -> SuperbTable:
     """The table of these results, of these papers' rows (keys of ``references.PUBLISHED``) and of the score's references.
 
-    Missing cells stay empty.  Raises BudgetError for two results of one upstream and task: which one counts isn't known.
+    Missing cells stay empty.
+
+    Raises:
+        BudgetError: two results of one upstream and task: which one counts isn't known.
     """
     own = list(_own(results, scale))
     beside = [
-        Row(PUBLISHED[paper].paper, name, values, scale.score(values))
+        ScoreRow(PUBLISHED[paper].paper, name, values, scale.score(values))
         for paper in papers
         for name, values in published_rows(paper)
     ]
     anchors = [
-        Row("References of the score", f"{reference.name} ({reference.source})", reference.values, score)
+        ScoreRow("References of the score", f"{reference.name} ({reference.source})", reference.values, score)
         for reference in scale.references
         if (score := scale.score(reference.values)) is not None
     ]
@@ -66,14 +69,14 @@ def collate(results: Sequence[Result], papers: Sequence[str], scale: Scale) -> S
     return SuperbTable(columns, [*own, *beside, *anchors], remarks)
 
 
-def _own(results: Sequence[Result], scale: Scale) -> Iterator[Row]:
+def _own(results: Sequence[Result], scale: Scale) -> Iterator[ScoreRow]:
     names = _names(results)
     for key, name in names.items():
         of_upstream = [result for result in results if (result.upstream, result.checkpoint) == key]
         _refuse_two(name, of_upstream)
         values = {column: number for result in of_upstream for column, number in result.values.items()}
         partial = frozenset(column for result in of_upstream if result.incomplete for column in result.values)
-        yield Row(OWN, name, values, scale.score(values), key[1], partial)
+        yield ScoreRow(OWN, name, values, scale.score(values), key[1], partial)
 
 
 def _refuse_two(name: str, results: Sequence[Result]) -> None:
@@ -118,7 +121,7 @@ def _remarks(results: Sequence[Result]) -> Iterator[str]:
         yield f"{'; '.join(of_names)}, {of_tasks}: {remark}"
 
 
-def _scored_tasks(rows: Sequence[Row]) -> Iterator[str]:
+def _scored_tasks(rows: Sequence[ScoreRow]) -> Iterator[str]:
     """Which tasks scores are over: rows with the same ones in one sentence."""
     by_tasks: dict[tuple[str, ...], list[str]] = {}
     for row in rows:

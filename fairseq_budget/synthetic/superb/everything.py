@@ -64,8 +64,11 @@ _MARKER = "mini-superb.json"
 def make(out: Path, tasks: tuple[str, ...] = (), seed: int = 0, workers: int = 1) -> dict[str, Made]:
     """Make the corpora of `tasks` (none: of all) in `out`, unless they are there, and prepare them.
 
-    Returns what each new corpus holds.  Raises ConfigError for an unknown task or a wrong setting, BudgetError if `out`
-    holds corpora of another seed or a folder that wasn't made here.
+    Returns what each new corpus holds.
+
+    Raises:
+        ConfigError: an unknown task or a wrong setting.
+        BudgetError: `out` holds corpora of another seed or a folder that wasn't made here.
     """
     wanted = tasks or tuple(OF_TASK)
     unknown = [task for task in wanted if task not in OF_TASK]

@@ -9,7 +9,7 @@ import pytest
 from fairseq_budget.bench import grid
 from fairseq_budget.bench.grid import cells_of
 from fairseq_budget.bench.implementations import OURS
-from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task
+from fairseq_budget.bench.worker import OutOfMemory, StepFailed, WorkerTask
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.planning.steps import Phases
@@ -22,7 +22,7 @@ class Told:
 
     peak_bytes = 5
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: WorkerTask) -> None:
         self.workload, self.numbers = task.workload, []
 
     def __enter__(self) -> Told:

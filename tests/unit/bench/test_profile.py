@@ -13,11 +13,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.bench import profile as profiles
 from fairseq_budget.bench.implementations import implementation_class
-from fairseq_budget.bench.profile import ELSEWHERE, OPTIMIZER, Kind, Watch, grouped_convolution_backward, kind_of, profile
+from fairseq_budget.bench.profile import (
+    ELSEWHERE,
+    OPTIMIZER,
+    OperationKind,
+    Watch,
+    grouped_convolution_backward,
+    kind_of,
+    profile,
+)
 from fairseq_budget.bench.workload import Workload
 
 
-def watched(work: Callable[[], Any], updating: bool = False) -> list[Kind]:
+def watched(work: Callable[[], Any], updating: bool = False) -> list[OperationKind]:
     """What some work of an implementation comes to."""
     with Watch(SimpleNamespace(device=torch.device("cpu"), updating=updating)) as watch:
         work()

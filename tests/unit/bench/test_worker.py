@@ -12,14 +12,14 @@ import pytest
 from fairseq_budget.bench import worker as module
 from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.stock import Stock
-from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Task, Worker, answers
+from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Worker, WorkerTask, answers
 from fairseq_budget.bench.workload import Workload
 
 Build = Callable[..., Workload]
 
 
 def test_a_process_answers(workload: Build) -> None:
-    with Worker(Task(OURS, asdict(workload("tera")))) as worker:
+    with Worker(WorkerTask(OURS, asdict(workload("tera")))) as worker:
         assert worker.peak_bytes is None
         first = worker.step(0)
         assert min(first.forward, first.backward, first.optimizer) > 0
@@ -36,7 +36,7 @@ def test_what_the_process_does(workload: Build, monkeypatch: pytest.MonkeyPatch)
         raise next(failures)
 
     monkeypatch.setattr(Stock, "forward", fail)
-    wrong, full = answers(Task("fairseq", asdict(workload("tera"))), io.StringIO("0\n1\n"))
+    wrong, full = answers(WorkerTask("fairseq", asdict(workload("tera"))), io.StringIO("0\n1\n"))
     assert (wrong.failure, wrong.out_of_memory, wrong.seconds) == ("expected Float", False, None)
     assert (full.failure, full.out_of_memory, full.seconds) == ("out of memory", True, None)
 
@@ -58,6 +58,6 @@ def test_how_processes_end(
     monkeypatch.setattr(
         module.subprocess, "Popen", lambda command, **options: start([sys.executable, "-c", program], **options)
     )
-    with Worker(Task(OURS, asdict(workload("tera")))) as worker, pytest.raises(StepFailed, match=message) as caught:
+    with Worker(WorkerTask(OURS, asdict(workload("tera")))) as worker, pytest.raises(StepFailed, match=message) as caught:
         worker.step(0)
     assert type(caught.value) is error

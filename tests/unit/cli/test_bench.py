@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fairseq_budget.bench import grid
-from fairseq_budget.bench.compare import Comparison, Ratio, Row
+from fairseq_budget.bench.compare import Comparison, ComparisonRow, Ratio
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.planning import machine
@@ -62,9 +62,11 @@ def test_json_of_a_comparison() -> None:
 
 def test_tables_of_a_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
-        Row("fairseq-budget", "fp32", None, 2.0, Phases(0.5, 1.25, 0.25), 10.0, 1e11, 0.5, 3 * 2**29, {}),
-        Row("fairseq", "fp32", None, 7.0, Phases(2, 4, 1), 2.9, 3e10, 0.1, None, {"fairseq-budget fp32": Ratio(3.5, 3, 4)}),
-        Row("torchaudio", "fp32", "not for [this]"),
+        ComparisonRow("fairseq-budget", "fp32", None, 2.0, Phases(0.5, 1.25, 0.25), 10.0, 1e11, 0.5, 3 * 2**29, {}),
+        ComparisonRow(
+            "fairseq", "fp32", None, 7.0, Phases(2, 4, 1), 2.9, 3e10, 0.1, None, {"fairseq-budget fp32": Ratio(3.5, 3, 4)}
+        ),
+        ComparisonRow("torchaudio", "fp32", "not for [this]"),
     ]
     monkeypatch.setattr("fairseq_budget.bench.compare.compare", lambda *_: Comparison(rows, {"fp32": 2e11}, 5, True))
     output = call("bench", *SHORT).output
@@ -95,7 +97,7 @@ def test_flops_beside_two_witnesses() -> None:
 
 
 def test_grid_table_and_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def measured(cell: grid.Cell, task: object, steps: int) -> grid.Cell:
+    def measured(cell: grid.GridCell, task: object, steps: int) -> grid.GridCell:
         full = cell.utterances == 12
         return replace(cell, ran=True, out_of_memory=full, **({} if full else {"step_seconds": 6.0, "peak_bytes": 2**30}))
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
-from fairseq_budget.cli.watch import Run, Runs
+from fairseq_budget.cli.watch import WatchedRun, WatchedRuns
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
@@ -35,39 +35,39 @@ def saved(folder: Path, share: float) -> Path:
 
 
 def test_a_run_is_as_far_as_it_says(tmp_path: Path) -> None:
-    assert Run(tmp_path).share == 0
-    assert Run(begun(tmp_path, 0.25)).share == 0.25
-    run = Run(saved(tmp_path, 0.5))
+    assert WatchedRun(tmp_path).share == 0
+    assert WatchedRun(begun(tmp_path, 0.25)).share == 0.25
+    run = WatchedRun(saved(tmp_path, 0.5))
     assert (run.share, run.ended) == (0.5, False)
     assert run.summary() == "2.00 TFLOP (50.0% of the budget), 30.0 min heard, training loss 9.100, validation loss 8.500"
-    assert Run(begun(tmp_path, 0.75)).share == 0.75
+    assert WatchedRun(begun(tmp_path, 0.75)).share == 0.75
 
 
 def test_a_run_past_its_budget_is_complete(tmp_path: Path) -> None:
-    run = Run(saved(begun(tmp_path, 0.9), 1.25))
+    run = WatchedRun(saved(begun(tmp_path, 0.9), 1.25))
     assert (run.share, run.ended) == (1, True)
 
 
 def test_a_run_that_had_nothing_to_do(tmp_path: Path) -> None:
     os.utime(saved(tmp_path, 1.0) / FILE, (1, 1))
-    assert Run(tmp_path).summary() == "the budget was spent before"
+    assert WatchedRun(tmp_path).summary() == "the budget was spent before"
 
 
 def test_the_score_of_an_evaluation(tmp_path: Path) -> None:
     what = {"task": "ks", "upstream": "fbank", "objective": "fbank", "test": 0.97125}
     DownstreamRecord.of(**what, scores={"KS acc": 97.125, "other": None}).write(tmp_path / FILE)
-    run = Run(tmp_path)
+    run = WatchedRun(tmp_path)
     assert (run.share, run.summary()) == (1, "KS acc 97.12")
 
 
 def test_several_runs(tmp_path: Path) -> None:
-    runs = Runs([saved(tmp_path / "a", 1.0), begun(tmp_path / "b", 0.5)])
+    runs = WatchedRuns([saved(tmp_path / "a", 1.0), begun(tmp_path / "b", 0.5)])
     assert (runs.share, runs.told, runs.summary()) == (0.75, "  1 of 2 runs", "1 of 2 runs ended")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_an_error_is_shown_with_its_list_and_without_its_frame(tmp_path: Path, share: float) -> None:
-    runs = Runs([saved(tmp_path, share)])
+    runs = WatchedRuns([saved(tmp_path, share)])
     for line in (
         "DEBUG:hydra.core.utils:Setting JobRuntime:name=hydra_train",
         "[now][train_inner][INFO] - {}",

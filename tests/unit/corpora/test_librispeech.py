@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from fairseq_budget.cli import corpus as corpus_command
 from fairseq_budget.corpora import librispeech
-from fairseq_budget.corpora.librispeech import LIBRISPEECH, MINI_LIBRISPEECH, Corpus, Part, fetch, find, prepare
+from fairseq_budget.corpora.librispeech import LIBRISPEECH, MINI_LIBRISPEECH, Corpus, CorpusPart, fetch, find, prepare
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from tests.unit.corpora.archive_server import archive, serving
@@ -39,8 +39,8 @@ def members(name: str) -> dict[str, bytes]:
 ARCHIVES = {f"{name}.tar.gz": archive(members(name)) for name in NAMES}
 
 
-def part(name: str, content: bytes) -> Part:
-    return Part(name, len(content), hashlib.md5(content).hexdigest(), FILES_PER_PART)
+def part(name: str, content: bytes) -> CorpusPart:
+    return CorpusPart(name, len(content), hashlib.md5(content).hexdigest(), FILES_PER_PART)
 
 
 def tiny(archives: dict[str, bytes] = ARCHIVES) -> Corpus:
@@ -161,7 +161,7 @@ def test_an_archive_of_something_else(tmp_path: Path) -> None:
 
 
 def test_no_room_is_seen_before_anything_is_fetched(tmp_path: Path) -> None:
-    huge = Corpus("tiny", "", (Part("train", 10**18, ""),), {})
+    huge = Corpus("tiny", "", (CorpusPart("train", 10**18, ""),), {})
     with pytest.raises(BudgetError, match=r"has room for [\d.]+ GB, but .* 1 archives takes 2050000000"):
         fetched(huge, tmp_path, "http://127.0.0.1:1")
 

@@ -11,10 +11,10 @@ from fairseq_budget.planning.isoflop.analysis import Analysis, analyse
 from fairseq_budget.planning.isoflop.intervals import interval, redrawn
 from fairseq_budget.planning.isoflop.parabola import fit_parabola
 from fairseq_budget.planning.isoflop.parametric import Runs, fit_surface
-from fairseq_budget.planning.isoflop.points import Point, Setting
+from fairseq_budget.planning.isoflop.points import Point, RunSetting
 from fairseq_budget.report.isoflop_plot import isoflop_figure
 
-SETTING = Setting("hubert")
+SETTING = RunSetting("hubert")
 OPTIMUM = 3e7
 FIVE = (0.3, 0.6, 1.1, 2.0, 3.4)
 TRUTH = {"E": 2.0, "A": 2000.0, "B": 2518.0, "alpha": 0.4, "beta": 0.35}

@@ -8,7 +8,7 @@ import pytest
 
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.planning.isoflop.points import Setting, by_budget, read_points
+from fairseq_budget.planning.isoflop.points import RunSetting, by_budget, read_points
 
 HEADER = "objective,budget_flops,params,valid_loss,asr_wer,hours_heard"
 
@@ -42,7 +42,7 @@ def test_a_record_becomes_a_point(tmp_path: Path) -> None:
     (point,) = read_points([write(tmp_path, "hubert-slim").parent])
     assert (point.name, point.flops, point.params, point.value) == ("hubert-slim", 3.02e12, 2e7, 6.0)
     assert point.hours_heard == 0.25
-    assert point.setting == Setting("hubert", "0.5000 h", "bits", CONVENTION)
+    assert point.setting == RunSetting("hubert", "0.5000 h", "bits", CONVENTION)
     assert read_points([tmp_path], "train_loss")[0].value == 6.2
 
 
@@ -60,7 +60,7 @@ def test_a_row_becomes_a_point(tmp_path: Path) -> None:
     path = table(tmp_path, "hubert,1e18,2e7,4.1,14.5,1000", "hubert,1e18,4e7,4.0,14.7,")
     first, second = read_points([path], "asr_wer")
     assert (first.value, first.hours_heard, second.hours_heard) == (14.5, 1000, None)
-    assert first.setting == Setting("hubert")
+    assert first.setting == RunSetting("hubert")
 
 
 def test_one_front_end_is_chosen(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_one_front_end_is_chosen(tmp_path: Path) -> None:
     write(tmp_path, "mel", frontend="mel")
     assert [point.name for point in read_points([tmp_path], frontend="mel")] == ["mel"]
     csv = table(tmp_path, "hubert,1e18,2e7,4.1,mel", header="objective,budget_flops,params,valid_loss,frontend")
-    assert read_points([csv])[0].setting == Setting("hubert", frontend="mel")
+    assert read_points([csv])[0].setting == RunSetting("hubert", frontend="mel")
     with pytest.raises(BudgetError, match="no run of objective `tera` of front end `mel` in"):
         read_points([tmp_path], objective="tera", frontend="mel")
 

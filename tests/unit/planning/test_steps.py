@@ -10,7 +10,7 @@ import torch
 from fairseq_budget.arithmetic.flops import training_flops
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.objectives import OBJECTIVES, shape_of
-from fairseq_budget.planning.steps import Phases, Training, batch_flops, noise_batch, size_config, timed_step
+from fairseq_budget.planning.steps import Phases, TrainingSteps, batch_flops, noise_batch, size_config, timed_step
 from tests.common import tiny_config
 
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def test_sizes_are_the_recipes(objective: str) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_step_learns(objective: str, precision: str) -> None:
     torch.manual_seed(0)
-    training = Training(objective, tiny_config(objective), CPU, precision)
+    training = TrainingSteps(objective, tiny_config(objective), CPU, precision)
     before = [parameter.detach().clone() for parameter in training.model.parameters()]
     phases = training.step(noise_batch(training.shape, 2, 8000, seed=0))
     assert phases.step == phases.forward + phases.backward + phases.optimizer

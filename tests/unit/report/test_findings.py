@@ -7,7 +7,7 @@ import math
 import pytest
 
 from fairseq_budget.report import findings
-from fairseq_budget.report.study import Study, read_study
+from fairseq_budget.report.study import StudyRuns, read_study
 from tests.unit.report.conftest import StudyFolder
 
 
@@ -196,4 +196,4 @@ def test_mini_sizes_show_what_size_is_worth(study_folder: StudyFolder) -> None:
 
 
 def test_a_study_without_pretraining_needs_no_caution() -> None:
-    assert findings.caution(Study((), (), ())) is None
+    assert findings.caution(StudyRuns((), (), ())) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_budget.report.train_log import History, Point, parse_train_log, place_on_flops
+from fairseq_budget.report.train_log import History, LogPoint, parse_train_log, place_on_flops
 from tests.unit.report.conftest import bare, train_line, valid_line
 
 PREFIXES = ("", "2026-11-21 07:00:00 | INFO | train_inner | ", "[2026-11-21 07:00:00,123][train_inner][INFO] - ")
@@ -20,7 +20,7 @@ points = st.lists(st.tuples(st.integers(0, 30), losses, st.sampled_from(PREFIXES
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_both_kinds_of_lines_are_read_behind_every_prefix(prefix: str) -> None:
     lines = [prefix + bare(train_line(10, 6.71, 1.23e12)) + "\n", prefix + bare(valid_line(20, 6.5)) + "\n"]
-    assert parse_train_log(lines) == History([Point(10, 6.71, 1.23e12)], [Point(20, 6.5)])
+    assert parse_train_log(lines) == History([LogPoint(10, 6.71, 1.23e12)], [LogPoint(20, 6.5)])
 
 
 @given(points, points, st.lists(st.text()))
@@ -42,7 +42,7 @@ def test_a_resumed_run_replaces_what_it_repeats() -> None:
 
 @pytest.mark.parametrize("end", range(1, 40, 3))
 def test_a_line_cut_off_by_a_crash_is_passed_over(end: int) -> None:
-    assert parse_train_log([train_line(10, 6.0), train_line(20, 5.0)[:-end]]).train == [Point(10, 6.0)]
+    assert parse_train_log([train_line(10, 6.0), train_line(20, 5.0)[:-end]]).train == [LogPoint(10, 6.0)]
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,19 @@ def test_a_diverged_loss_stays_in_the_history() -> None:
 
 
 def test_validations_are_placed_between_the_training_lines_around_them() -> None:
-    history = History([Point(10, 6.0, 1e12), Point(20, 5.0, 3e12)], [Point(5, 7.0), Point(15, 5.5), Point(25, 4.5)])
+    history = History(
+        [LogPoint(10, 6.0, 1e12), LogPoint(20, 5.0, 3e12)], [LogPoint(5, 7.0), LogPoint(15, 5.5), LogPoint(25, 4.5)]
+    )
     placed = place_on_flops(history, updates=30, flops=4e12)
     assert [point.flops for point in placed.valid] == pytest.approx([0.5e12, 2e12, 3.5e12])
     assert placed.train == history.train
 
 
 def test_without_any_count_updates_are_taken_as_equally_dear() -> None:
-    placed = place_on_flops(History([Point(3, 6.0)], [Point(6, 6.0)]), updates=6, flops=3e12)
+    placed = place_on_flops(History([LogPoint(3, 6.0)], [LogPoint(6, 6.0)]), updates=6, flops=3e12)
     assert [placed.train[0].flops, placed.valid[0].flops] == [1.5e12, 3e12]
 
 
 def test_updates_after_the_record_are_left_out() -> None:
-    history = History([Point(10, 6.0, 1e12), Point(40, 3.0, 9e12)], [Point(40, 3.5)])
-    assert place_on_flops(history, updates=20, flops=2e12) == History([Point(10, 6.0, 1e12)], [])
+    history = History([LogPoint(10, 6.0, 1e12), LogPoint(40, 3.0, 9e12)], [LogPoint(40, 3.5)])
+    assert place_on_flops(history, updates=20, flops=2e12) == History([LogPoint(10, 6.0, 1e12)], [])

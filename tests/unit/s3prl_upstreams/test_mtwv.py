@@ -37,7 +37,7 @@ def test_one_false_alarm_among_many_documents() -> None:
     assert mtwv.maximum_value(scores, truth) == (pytest.approx(1 - mtwv.BETA / 100), 1.0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 3), st.integers(2, 30), st.integers(0, 2**32 - 1))
 def test_the_maximum_is_that_of_an_exhaustive_search(queries: int, documents: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

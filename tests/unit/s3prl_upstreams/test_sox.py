@@ -155,7 +155,7 @@ def test_silence_of_a_whole_recording_leaves_nothing() -> None:
     assert sox.apply_effects_tensor(torch.zeros(1, 0), 16000, [SILENCE])[0].shape == (1, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 5e-4, 2e-3, 0.3]), st.integers(1, 4000)), min_size=1, max_size=8))
 def test_silence_is_removed_as_a_sample_by_sample_account_has_it(pieces: list[tuple[float, int]]) -> None:
     wave = np.concatenate([np.full(samples, level, dtype=np.float32) for level, samples in pieces])

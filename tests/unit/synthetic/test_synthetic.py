@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 from fairseq_budget.cli.corpus import app
 from fairseq_budget.data.alignments import read_ctm
 from fairseq_budget.errors import BudgetError, ConfigError
-from fairseq_budget.synthetic.corpus import Settings, make_corpus
+from fairseq_budget.synthetic.corpus import SyntheticSettings, make_corpus
 from fairseq_budget.synthetic.jobs import Made
 from fairseq_budget.synthetic.keywords import KEYWORDS, OTHER_WORDS, official_part
 from fairseq_budget.synthetic.librispeech_like import librispeech_jobs
 
-SMALL = Settings(hours=0.01, dev_hours=0.004, speakers=3, keyword_speakers=5, takes=2, seed=7)
+SMALL = SyntheticSettings(hours=0.01, dev_hours=0.004, speakers=3, keyword_speakers=5, takes=2, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_all_impossible_settings_are_named_at_once(tmp_path: Path) -> None:
-    wrong = Settings(hours=0, dev_hours=-1, speakers=0, keyword_speakers=1, takes=0, seed=-1)
+    wrong = SyntheticSettings(hours=0, dev_hours=-1, speakers=0, keyword_speakers=1, takes=0, seed=-1)
     with pytest.raises(ConfigError) as caught:
         make_corpus(tmp_path, wrong, workers=1)
     for name in ("hours", "dev_hours", "speakers", "keyword_speakers", "takes", "seed"):

@@ -18,7 +18,7 @@ from fairseq_budget.data.labels import write_dictionary, write_labels
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.diagnostics.ranks import look as looking
 from fairseq_budget.diagnostics.ranks.features import EVERY, AllLayers, Middles, choose
-from fairseq_budget.diagnostics.ranks.look import Settings, look
+from fairseq_budget.diagnostics.ranks.look import LookSettings, look
 from fairseq_budget.errors import BudgetError
 from tests.common import assert_close
 
@@ -26,9 +26,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def settings(speech: Path) -> Settings:
+def settings(speech: Path) -> LookSettings:
     """Everything that can be known about them."""
-    return Settings(speech, "valid", utterances=10, seconds=1.0, clusters=6, seed=0, device=CPU)
+    return LookSettings(speech, "valid", utterances=10, seconds=1.0, clusters=6, seed=0, device=CPU)
 
 
 def test_middles_are_the_middles(speech: Path) -> None:
@@ -100,7 +100,7 @@ def test_labels_are_those_of_the_frames_times(speech: Path, tmp_path: Path) -> N
     assert codes.tolist() == [2, 3, 12, -1]
 
 
-def test_a_look(settings: Settings, checkpoints: list[Path], tmp_path: Path) -> None:
+def test_a_look(settings: LookSettings, checkpoints: list[Path], tmp_path: Path) -> None:
     first, _, third = look(checkpoints, settings)
     assert (first.upstream, first.width, first.utterances, first.frames) == ("hubert 2 layers x 64", 64, 10, 10 * 13)
     assert [len(one.layers) for one in (first, third)] == [3, 5]
@@ -116,7 +116,7 @@ def test_a_look(settings: Settings, checkpoints: list[Path], tmp_path: Path) -> 
         look(checkpoints, replace(settings, labels=tmp_path / "nothing"))
 
 
-def test_without_phones_there_are_ranks_only(settings: Settings, checkpoints: list[Path], tmp_path: Path) -> None:
+def test_without_phones_there_are_ranks_only(settings: LookSettings, checkpoints: list[Path], tmp_path: Path) -> None:
     (tmp_path / "other.ctm").write_text("somebody 1 0 1 a\n")
     [found] = look(checkpoints[:1], replace(settings, phones=tmp_path / "other.ctm"))
     assert {name for name, value in found.layers[0].items() if value is not None} == {"rank_utterances", "rank_frames"}

@@ -31,7 +31,7 @@ def test_effective_rank(values: list[float], expected: float, rows: int, columns
     assert rankme(7 * matrix) == pytest.approx(rankme(matrix), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.integers(2, 12), st.integers(0, 1000))
 def test_it_lies_between_1_and_the_smaller_side(rows: int, columns: int, seed: int) -> None:
     found = rankme(np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32))

@@ -9,7 +9,7 @@ import pytest
 
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.segments import Segments
-from fairseq_budget.plugin.run.corpus import Corpus
+from fairseq_budget.plugin.run.corpus import CorpusWatch
 
 
 def manifest(folder: Path, *seconds: int) -> Manifest:
@@ -41,10 +41,10 @@ def test_a_change_is_told_and_stays_in_the_record(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, loaded_first: bool
 ) -> None:
     """fairseq loads the validation split before it reads a checkpoint, and the training split after."""
-    begun = Corpus()
+    begun = CorpusWatch()
     begun.note("train", manifest(tmp_path / "before", 2, 3))
     assert begun.entries() == {"digests": {"train": manifest(tmp_path / "before", 2, 3).digest}}
-    again, changed = Corpus(), manifest(tmp_path / "since", 2, 3, 4)
+    again, changed = CorpusWatch(), manifest(tmp_path / "since", 2, 3, 4)
     for step in (1, 2) if loaded_first else (2, 1):
         if step == 1:
             again.note("train", changed)
@@ -53,7 +53,7 @@ def test_a_change_is_told_and_stays_in_the_record(
     assert "`train` lists 3 utterances (0.00 h), other ones than the 2 (0.00 h)" in caplog.text
     (change,) = again.entries()["corpus_changes"]
     assert (change["split"], change["before"]["utterances"], change["since"]["utterances"]) == ("train", 2, 3)
-    third = Corpus()
+    third = CorpusWatch()
     third.load_state_dict(again.state_dict())
     third.note("train", changed)
     assert third.entries() == again.entries(), "told once"

@@ -11,7 +11,7 @@ import torch
 
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.plugin.criterion import BudgetPretrainingCriterion
-from fairseq_budget.plugin.run.diagnosis import Finding, causes
+from fairseq_budget.plugin.run.diagnosis import Diagnosis, causes
 from fairseq_budget.plugin.run.divergence import Divergence
 from tests.common import waves
 from tests.unit.plugin.tiny_task import Optimizer, tiny_task
@@ -121,6 +121,6 @@ def test_a_limit_below_one() -> None:
 
 
 def test_a_gradient_is_told_where_nothing_else_is_bad() -> None:
-    gradient, audio = Finding("the gradient of x", "a.flac", True), Finding("the audio", "b.flac", False)
+    gradient, audio = Diagnosis("the gradient of x", "a.flac", True), Diagnosis("the audio", "b.flac", False)
     assert causes([gradient, None, audio]) == ["the audio, in the batch of b.flac"]
     assert causes([gradient, None]) == ["the gradient of x, in the batch of a.flac"]
