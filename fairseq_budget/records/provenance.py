@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -16,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def git_revision() -> str | None:
-    """The commit that this package is run from; None outside a checkout of it."""
-    if not (ROOT / ".git").exists():
+    """The commit that this package is run from; None outside a checkout of it, and where there is no git to ask."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
         return None
     command = ["git", "-C", str(ROOT), "rev-parse", "--verify", "HEAD"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
