@@ -10,4 +10,5 @@ model and the numerics, and read from there by every later pass, task and proces
     upstream   an upstream that computes only what the store lacks
     demand     how much a task asks of an upstream, counted from its data
     decision   whether the store pays, and why
+    use        an upstream with a store, or without
 """

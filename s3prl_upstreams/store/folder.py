@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -82,10 +81,6 @@ def free_bytes(folder: Path) -> int:
     return max(0, usage.free - int(SPARE * usage.total))
 
 
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
 class Store:
     """A store in use by this process.
 
@@ -94,7 +89,7 @@ class Store:
     Raises BudgetError if the folder can't be made.
     """
 
-    def __init__(self, folder: Path, limit: int | None = None, tell: Callable[[str], None] = _tell) -> None:
+    def __init__(self, folder: Path, limit: int | None = None, tell: Callable[[str], None] = print) -> None:
         self.folder, self.limit, self.tell = folder.absolute(), limit, tell
         self._used: dict[str, float] = {}
         self._room = 0

@@ -30,6 +30,9 @@ class Storable(Protocol):
     def frames(self, samples: int) -> int:
         """Frames of a wave."""
 
+    def state_shape(self) -> tuple[int, int]:
+        """States of a frame, and their width."""
+
     def get_downsample_rates(self, key: str) -> int:
         """Samples from one frame to the next."""
 

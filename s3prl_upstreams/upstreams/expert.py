@@ -65,6 +65,10 @@ class UpstreamExpert(nn.Module):
         """Frames of a wave of so many samples."""
         return self.model.model_shape.frames(max(samples, self.shortest_wave))
 
+    def state_shape(self) -> tuple[int, int]:
+        """Hidden states of a frame, and their width."""
+        return self.model.model_shape.layers + 1, self.model.model_shape.dim
+
     def identity(self) -> str:
         """A digest of everything in the model that decides its numbers; the store of hidden states asks for it."""
         return model_digest(self.model, self.model.config, self.normalize)
