@@ -92,6 +92,7 @@ class Store:
     def __init__(self, folder: Path, limit: int | None = None, tell: Callable[[str], None] = print) -> None:
         self.folder, self.limit, self.tell = folder.absolute(), limit, tell
         self._used: dict[str, float] = {}
+        self._unreadable: set[str] = set()
         self._room = 0
         self._writes = True
         try:
@@ -104,15 +105,25 @@ class Store:
     def get(self, key: str) -> np.ndarray | None:
         """The states under a key, read from the disk as they are used; None if there are none.  Shape: (L, F, D).
 
-        A damaged file is told and removed.  All of a file is checked when this process reads it for the first time.
+        A damaged file is told and removed; one that can't be read now, which may be the machine's fault, is told and left.
+        All of a file is checked when this process reads it for the first time.
         """
+        if key in self._unreadable:
+            return None
         path = self._path(key)
         try:
             states = entry.decode(key, np.memmap(path, np.uint8, "r"), verify=key not in self._used)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            self._discard(path, str(error) if isinstance(error, entry.Damaged) else "it can't be read")
+        except entry.Damaged as error:
+            self._discard(path, str(error))
+            return None
+        except (ValueError, IsADirectoryError):  # numpy maps no empty file
+            self._discard(path, "it's no file with content")
+            return None
+        except OSError as error:
+            self._unreadable.add(key)
+            self.tell(f"`{path}` can't be read ({error.strerror}): it is computed again")
             return None
         self._mark_used(key, path)
         return states
@@ -143,6 +154,7 @@ class Store:
             self._writes = False
             self.tell(f"`{self.folder}` can't be written ({error.strerror}): no more hidden states are stored")
             return
+        self._unreadable.discard(key)
         self._room -= size
 
     def _path(self, key: str) -> Path:

@@ -67,8 +67,7 @@ def toys(*tasks: str) -> list[str]:
 
 
 def environment(superb: Path) -> dict[str, str]:
-    store = {"FAIRSEQ_BUDGET_CACHE": str(superb / "hidden_states")}
-    return {"SUPERB": str(superb), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **store}
+    return {"SUPERB": str(superb), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def command(

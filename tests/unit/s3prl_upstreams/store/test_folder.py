@@ -70,12 +70,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "checksum": (flip(30), "its checksum differs"),
     "first number": (flip(64), "its checksum differs"),
     "last number": (flip(-1), "its checksum differs"),
-    "empty": (cut(0), "it can't be read"),
+    "empty": (cut(0), "it's no file with content"),
     "cut in the header": (cut(40), "it ends in its header"),
     "cut in the numbers": (cut(100), "its length is wrong"),
     "longer": (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "its length is wrong"),
     "another's": (become_another, "its checksum differs"),
-    "a folder": (become_a_folder, "it can't be read"),
+    "a folder": (become_a_folder, "it's no file with content"),
 }
 
 
@@ -90,6 +90,17 @@ def test_damage_is_named_removed_and_written_again(store: Store, told: list[str]
     assert told == [f"`{path}` is damaged ({reason}): it is removed and computed again"] and not path.exists()
     store.put(key(1), states(1))
     assert np.array_equal(store.get(key(1)), states(1)) and np.array_equal(store.get(key(2)), states(2))
+
+
+def test_what_cannot_be_read_is_told_once_and_left(store: Store, told: list[str]) -> None:
+    store.put(key(1), states(1))
+    path = path_of(store, 1)
+    path.unlink()
+    path.symlink_to(path)
+    assert store.get(key(1)) is None and store.get(key(1)) is None and path.is_symlink()
+    assert told == [f"`{path}` can't be read (Too many levels of symbolic links): it is computed again"]
+    store.put(key(1), states(1))
+    assert np.array_equal(store.get(key(1)), states(1)) and not path.is_symlink()
 
 
 def test_the_least_recently_used_make_room(tmp_path: Path, told: list[str]) -> None:
