@@ -1,7 +1,8 @@
 """``python -m s3prl_upstreams.run_downstream ARGUMENTS``: s3prl's own launcher, with our upstreams, on today's packages.
 
-ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is; and ``--allow-incomplete``, to
-go on where files of the corpus are missing, which marks the score.  The experiment folder then
+ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is; ``--allow-incomplete``, to go
+on where files of the corpus are missing, which marks the score; and ``--cache {auto,fp32,fp16,off}``, ``--cache-gib`` and
+``--cache-dir`` of the store of hidden states.  The experiment folder then
 holds ``scores.jsonl``, every number measured on a development or test split, and after training ``record.json``.
 """
 
@@ -22,7 +23,7 @@ import yaml
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import checks, completeness, final, record, scores
-from s3prl_upstreams.host import compat, hub
+from s3prl_upstreams.host import compat, hub, stored
 
 Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
 """s3prl's arguments, its configuration, and the files it backs up"""
@@ -93,8 +94,11 @@ def run(arguments: list[str]) -> None:
     hub.install()
     from s3prl import run_downstream as launcher
 
-    allowed = completeness.FLAG in sys.argv
-    sys.argv = [word for word in sys.argv if word != completeness.FLAG]  # s3prl's parser doesn't know it
+    # s3prl's parser knows neither
+    options, others = stored.take_options(sys.argv[1:])
+    allowed = completeness.FLAG in others
+    sys.argv[1:] = [word for word in others if word != completeness.FLAG]
+    launcher.Runner = stored.with_options(importlib.import_module("s3prl.downstream.runner").Runner, options)
     observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, allowed)
     started = time.monotonic()
     with observer.writers:

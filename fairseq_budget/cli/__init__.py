@@ -14,6 +14,7 @@ from fairseq_budget.cli import (
     analyse,
     asr,
     bench,
+    cache,
     check,
     collate,
     corpus,
@@ -59,6 +60,7 @@ def _options(
 
 app.add_typer(analyse.app, name="analyse")
 app.add_typer(asr.app, name="asr")
+app.add_typer(cache.app, name="cache")
 app.command("check")(check.check)
 app.add_typer(bench.app, name="bench")
 app.command("collate")(collate.collate)

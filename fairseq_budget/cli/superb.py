@@ -16,6 +16,9 @@ from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli import superb_plan
+from fairseq_budget.cli.cache_options import Cache, CacheDir, CacheGib
+from fairseq_budget.cli.superb_plan import Plan, Speed
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.records.downstream import Incomplete
 
@@ -45,6 +48,11 @@ def superb(
     workers: Annotated[
         int | None, typer.Option(help="Processes that read audio, instead of the recipes' numbers (6 to 24).")
     ] = None,
+    cache: Cache = "auto",
+    cache_gib: CacheGib = None,
+    cache_dir: CacheDir = None,
+    plan: Plan = False,
+    speed: Speed = None,
     seed: Annotated[int, typer.Option(help="Seed of every cell.")] = 1337,
     allow_incomplete: Annotated[
         bool,
@@ -64,17 +72,15 @@ def superb(
     from fairseq_budget.planning.machine import open_device
     from s3prl_upstreams.sweep import launch, settings
 
-    common: dict[str, Any] = {
-        "upstream": upstream,
-        "device": device or open_device(None).type,
-        "seed": seed,
-        "steps": steps,
-        "halving": halving,
-    }
-    common["allow_incomplete"] = allow_incomplete
+    common: dict[str, Any] = {"upstream": upstream, "device": device or open_device(None).type, "seed": seed}
+    common |= {"steps": steps, "halving": halving, "allow_incomplete": allow_incomplete}
+    common |= {"cache": cache, "cache_gib": cache_gib, "cache_dir": cache_dir and str(cache_dir.absolute())}
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
     path = None if checkpoint is None else str(checkpoint)
     todo = settings.tasks(_words(tasks), out, path, override or (), **common)
+    if plan:
+        superb_plan.show(todo, speed, as_json)
+        return
     rows = launch.sweep(todo, Console(stderr=True))
     if as_json:
         print(json.dumps(rows, indent=2))

@@ -22,6 +22,7 @@ from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.sweep.launch import sweep
 from s3prl_upstreams.sweep.settings import RATES, tasks
 
+CACHE = ("cache", "cache_gib", "cache_dir")
 CONFIG = {
     "task": "???",
     "out": "???",  # every task has a folder in it
@@ -33,6 +34,7 @@ CONFIG = {
     "steps": None,
     "halving": False,
     "test": True,
+    **dict(zip(CACHE, ("auto", None, None), strict=True)),
     "override": [],  # s3prl's -o, such as config.runner.log_step=10
     "workers": None,
     "allow_incomplete": False,
@@ -47,7 +49,7 @@ def main(config: DictConfig) -> None:
     """Do one task; an error meant for the user becomes one line."""
     common = {
         name: config[name]
-        for name in ("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete")
+        for name in ("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete", *CACHE)
     }
     common |= {"rates": tuple(config.lr), "command": shlex.join(["python", "-m", "s3prl_upstreams.sweep", *sys.argv[1:]])}
     try:

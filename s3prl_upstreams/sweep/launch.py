@@ -30,7 +30,7 @@ from s3prl_upstreams.sweep.worker import OUTPUT
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 
 SETTINGS = "settings.json"
-FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override")
+FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override", "hidden_states")
 """What a folder isn't continued with other values of."""
 
 
@@ -126,8 +126,7 @@ def _work(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str
             for line in process.stdout or ():
                 told = json.loads(line)
                 error = told.get("error", error)
-                if "stage" in told:
-                    _show(told, progress, bar, name)
+                _told(told, progress, bar, name)
         except BaseException:
             process.terminate()
             raise
@@ -135,6 +134,13 @@ def _work(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str
         error = f"the process ended with status {process.returncode} (-9: killed, perhaps for its memory)"
         rows.write_error(settings, error)
     return f"{error}; see `{settings.folder / OUTPUT}`" if error else None
+
+
+def _told(told: dict[str, Any], progress: Progress, bar: TaskID, name: str) -> None:
+    if "note" in told:
+        progress.console.print(f"{name}: {told['note']}", highlight=False, markup=False, soft_wrap=True)
+    if "stage" in told:
+        _show(told, progress, bar, name)
 
 
 def _show(told: dict[str, Any], progress: Progress, bar: TaskID, name: str) -> None:

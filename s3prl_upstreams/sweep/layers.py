@@ -15,6 +15,8 @@ from typing import Any
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import final, scores
+from s3prl_upstreams.store import demand
+from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.sweep import heads, rows
 from s3prl_upstreams.sweep.run import BLANK
 from s3prl_upstreams.sweep.selection import ranked
@@ -46,6 +48,8 @@ def sweep_layers(settings: Settings, report: Report) -> None:
     task = settings.superb
     args, config = s3prl_settings(settings, settings.folder / BLANK)
     upstream, first = heads.build(args, config)
+    passes = {str(task.dev_split): getattr(first.featurizer, "layer_num", 1)}
+    upstream = with_store(upstream, lambda: demand.of_evaluations(first.expert, passes), settings.store, settings.device)
     shared = SharedPass(upstream, first, settings.device, settings.seed, report)
     numbers = range(getattr(first.featurizer, "layer_num", 1))
     layers = [Layer(number, settings.folder / f"layer_{number}") for number in numbers]

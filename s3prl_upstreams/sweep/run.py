@@ -15,6 +15,8 @@ from fairseq_budget.arithmetic.currencies import with_current_names
 from fairseq_budget.errors import ConfigError
 from s3prl_upstreams import final, scores
 from s3prl_upstreams.scores import Score
+from s3prl_upstreams.store import demand
+from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.sweep import heads, selection
 from s3prl_upstreams.sweep.cells import Cell
 from s3prl_upstreams.sweep.heads import Head, load_checkpoint
@@ -76,6 +78,9 @@ class Run:
         args, config = copy.deepcopy(self.plan)
         Path(args.expdir).mkdir(parents=True, exist_ok=True)
         upstream, first = heads.build(args, config)
+        upstream = with_store(
+            upstream, lambda: demand.of_training(first.expert, config), self.settings.store, self.settings.device
+        )
         return Built(SharedPass(upstream, first, self.settings.device, self.settings.seed, self.report), args, config)
 
     def release(self) -> None:

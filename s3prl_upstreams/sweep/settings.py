@@ -21,6 +21,7 @@ from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import sha256
 from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams import checks, completeness
+from s3prl_upstreams.store.decision import Options
 from s3prl_upstreams.tasks import Task, get_task
 
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -40,7 +41,8 @@ class Settings:
     recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
     best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
-    corpus may be missing, `incomplete` what is (None: nothing).
+    corpus may be missing, `incomplete` what is (None: nothing); `cache`, `cache_gib` and `cache_dir` are the
+    :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
     """
 
     task: str
@@ -57,6 +59,9 @@ class Settings:
     workers: int | None = None
     command: str = ""
     digest: str | None = None
+    cache: str = "off"
+    cache_gib: float | None = None
+    cache_dir: str | None = None
     allow_incomplete: bool = False
     incomplete: dict[str, Any] | None = None
 
@@ -69,6 +74,16 @@ class Settings:
     def folder(self) -> Path:
         """Everything of the task is in here."""
         return Path(self.out)
+
+    @property
+    def store(self) -> Options:
+        """What is asked of the store of hidden states."""
+        return Options(self.cache, self.cache_gib, self.cache_dir)
+
+    @property
+    def hidden_states(self) -> str:
+        """What numbers heads are given: a store in fp32 changes none."""
+        return "fp16" if self.cache == "fp16" else "fp32"
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -138,6 +153,7 @@ def check(settings: Settings) -> dict[str, Any] | None:
     Returns what is missing of the corpus, if that is allowed (the same for all variants).
     """
     task = settings.superb
+    settings.store.check()
     if settings.halving and task.selection is None:
         raise ConfigError(f"`--halving` ranks cells on a development split, which `{task.name}` doesn't have: leave it out")
     for name, least in (("steps", 1), ("workers", 0)):
@@ -207,7 +223,8 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
     own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
     told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
-    return {
+    rounded = {} if settings.hidden_states == "fp32" else {"hidden_states": settings.hidden_states}
+    return rounded | {
         key: mine[key]
         for key in sorted(told)
         if mine[key] != official.get(key) and not (isinstance(mine[key], str) and "/" in mine[key])

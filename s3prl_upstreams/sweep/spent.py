@@ -6,7 +6,8 @@ people's upstreams nothing is known (None).  A head's FLOPs are counted from the
 are given, times three where it learns.  The convention is the pre-training's: a multiply-accumulate counts 2, only matrix
 products count.
 
-A shared pass is charged once: each cell that took part is charged an equal share, so that rows may be added up.
+With a store of hidden states only what a pass computes is charged.  A shared pass is charged once: each cell that took part
+is charged an equal share, so that rows may be added up.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, encoder_flops
 from fairseq_budget.arithmetic.shape import ModelShape
+from s3prl_upstreams.store.upstream import StoredUpstream
 
 
 @dataclass
@@ -59,7 +61,9 @@ def charge(amounts: Sequence[Spent], upstream_flops: int | None, seconds: float)
 
 
 def upstream_flops(upstream: nn.Module, samples: Iterable[int]) -> int | None:
-    """FLOPs of a frozen upstream on utterances of so many samples."""
+    """FLOPs of a frozen upstream on utterances of so many samples; with a store, of those that the last pass computed."""
+    if isinstance(upstream, StoredUpstream):
+        return upstream_flops(upstream.upstream, upstream.computed)
     shape = getattr(getattr(upstream, "model", None), "model_shape", None)
     if isinstance(shape, ModelShape):
         return sum(encoder_flops(shape, length) for length in samples)

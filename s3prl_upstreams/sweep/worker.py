@@ -1,13 +1,14 @@
 """One task in a process of its own: ``python -m s3prl_upstreams.sweep.worker SETTINGS``, which are JSON.
 
 What s3prl and its experts print goes to ``output.txt`` in the task's folder.  What the caller needs to know comes on
-standard output, a JSON object on each line: {"stage", "done", "of", "seconds_left"} while it works, and {"error"} if it
-could not end.
+standard output, a JSON object on each line: {"stage", "done", "of", "seconds_left"} while it works, {"note"} for a line to
+show, and {"error"} if it could not end.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ import torch
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.run_downstream import one_line
+from s3prl_upstreams.store.use import LOGGER
 from s3prl_upstreams.sweep import layers, protocol, rows
 from s3prl_upstreams.sweep.settings import from_json
 
@@ -53,11 +55,28 @@ class Reporter:
             os._exit(1)
 
 
+class Notes(logging.Handler):
+    """Tells the caller each line that is logged, once: a task's variants have the same to say."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self.reporter, self.told = reporter, set[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, which goes to the task's output, too."""
+        message = record.getMessage()
+        if message not in self.told:
+            self.told.add(message)
+            print(message, flush=True)
+            self.reporter.tell(note=message)
+
+
 def main() -> int:
     """Do the task that the settings name; 1 if it could not be done, with the reason in its record."""
     settings = from_json(sys.argv[1])
     settings.folder.mkdir(parents=True, exist_ok=True)
     reporter = Reporter(_own_output(settings.folder / OUTPUT))
+    LOGGER.addHandler(Notes(reporter))
     try:
         prepare_process()
         (protocol.sweep_task if settings.superb.trains else layers.sweep_layers)(settings, reporter)

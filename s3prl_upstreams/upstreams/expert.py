@@ -17,6 +17,7 @@ from fairseq_budget.checkpoints.pretrained import Pretrained, load_pretrained
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.objectives import OBJECTIVES, build_model
+from s3prl_upstreams.store.numerics import model_digest
 
 UNTRAINED_OBJECTIVE = "hubert"
 UNTRAINED_SEED = 1
@@ -60,18 +61,32 @@ class UpstreamExpert(nn.Module):
         """Samples of the wave for each frame of the features called `key`; the same for all of them."""
         return self.model.model_shape.stride
 
-    def forward(self, wavs: list[Tensor]) -> dict[str, Any]:
+    def frames(self, samples: int) -> int:
+        """Frames of a wave of so many samples."""
+        return self.model.model_shape.frames(max(samples, self.shortest_wave))
+
+    def state_shape(self) -> tuple[int, int]:
+        """Hidden states of a frame, and their width."""
+        return self.model.model_shape.layers + 1, self.model.model_shape.dim
+
+    def identity(self) -> str:
+        """A digest of everything in the model that decides its numbers; the store of hidden states asks for it."""
+        return model_digest(self.model, self.model.config, self.normalize)
+
+    def forward(self, wavs: list[Tensor], least_frames: int = 0) -> dict[str, Any]:
         """Features of `wavs`, 16 kHz.
 
         Shape: B waves of (T_b,) -> ``hidden_states``: L + 1 tensors (B, F, D), the input of the first layer and every
-        layer's output; ``last_hidden_state``: the last of them.  F is that of the longest wave; frames behind the end of a
-        shorter one mean nothing.
+        layer's output; ``last_hidden_state``: the last of them.  F is that of the longest wave, or `least_frames`; frames
+        behind the end of a shorter one mean nothing, but are the same in every batch that has them.
         """
         if self.normalize:
             wavs = [layer_norm(wave, wave.shape) for wave in wavs]
         lengths = torch.tensor([max(len(wave), self.shortest_wave) for wave in wavs], device=wavs[0].device)
         source = pad_sequence(wavs, batch_first=True)  # B x (T_b,) -> (B, T)
-        source = nn.functional.pad(source, (0, max(0, self.shortest_wave - source.shape[1])))
+        longest = max(self.shortest_wave, source.shape[1])
+        longest += self.get_downsample_rates("hidden_states") * max(0, least_frames - self.frames(longest))
+        source = nn.functional.pad(source, (0, longest - source.shape[1]))
         hidden_states, _ = self.model.extract(source, lengths)
         return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}
 

@@ -52,6 +52,12 @@ def check(result: subprocess.CompletedProcess[str]) -> subprocess.CompletedProce
     return result
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Hidden states don't go among the caches of whoever runs the tests."""
+    os.environ["FAIRSEQ_BUDGET_CACHE"] = str(tmp_path_factory.mktemp("hidden_states"))
+
+
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with librispeech/, speech_commands/ and data/ (manifests and labels)."""
