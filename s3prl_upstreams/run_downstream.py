@@ -1,8 +1,9 @@
 """``python -m s3prl_upstreams.run_downstream ARGUMENTS``: s3prl's own launcher, with our upstreams, on today's packages.
 
 ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is; and ``--allow-incomplete``, to
-go on where files of the corpus are missing, which marks the score.  The experiment folder then
-holds ``scores.jsonl``, every number measured on a development or test split, and after training ``record.json``.
+go on where files of the corpus are missing, which marks the score, and ``--one-by-one``, to run the upstream on one
+utterance at a time, for those whose features padded batches change.  The experiment folder then holds
+``scores.jsonl``, every number measured on a development or test split, and after training ``record.json``.
 """
 
 from __future__ import annotations
@@ -23,16 +24,24 @@ import yaml
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import checks, completeness, final, record, scores
 from s3prl_upstreams.host import compat, hub
+from s3prl_upstreams.host import runner as host_runner
+from s3prl_upstreams.upstreams.batches import ONE_BY_ONE, padding_effect
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
 """s3prl's arguments, its configuration, and the files it backs up"""
+FLAGS = (completeness.FLAG, "--one-by-one")
+"""Arguments that s3prl doesn't have."""
 
 
 class Observer:
     """Checks and remembers the settings of a run between s3prl's reading them and its using them."""
 
-    def __init__(self, read_settings: Callable[[], Settings], allow_incomplete: bool = False) -> None:
-        self.read_settings, self.allow_incomplete = read_settings, allow_incomplete
+    def __init__(
+        self, read_settings: Callable[[], Settings], allow_incomplete: bool = False, one_by_one: bool = False
+    ) -> None:
+        self.read_settings, self.allow_incomplete, self.one_by_one = read_settings, allow_incomplete, one_by_one
+        self.padding: float | None = None
         self.args = argparse.Namespace()
         self.config: dict[str, Any] = {}
         # tensorboardX would close them at exit, when Python 3.12 starts no thread any more and an error gets a traceback
@@ -56,8 +65,11 @@ class Observer:
                 "`-e` wants a checkpoint that a run of s3prl has saved, `-o` options such as `config.a.b=1`"
             ) from error
         checks.refuse_all_but_data(self.args, self.config)
+        if self.one_by_one:
+            self.config[ONE_BY_ONE] = True
         checks.prepare(self.args, self.config, self.allow_incomplete)
         self.record_scores()
+        self.measure_padding()
         return self.args, self.config, files
 
     @property
@@ -74,6 +86,19 @@ class Observer:
         tensorboard = importlib.import_module("tensorboardX").SummaryWriter
         writer = scores.recording(tensorboard, folder, self.checkpoint)
         runner.SummaryWriter = lambda *args: self.writers.enter_context(writer(*args))
+
+    def measure_padding(self) -> None:
+        """Have s3prl's runner notice what padded batches do to the features of an upstream that isn't ours."""
+        runner = host_runner.fitted().Runner
+        get_upstream = runner._get_upstream
+
+        def measured(run: Any) -> Any:
+            entry = get_upstream(run)
+            if self.args.upstream not in UPSTREAMS and not self.config.get(ONE_BY_ONE):
+                self.padding = padding_effect(entry.model, self.args.device)
+            return entry
+
+        runner._get_upstream = measured
 
 
 def main() -> int:
@@ -93,16 +118,16 @@ def run(arguments: list[str]) -> None:
     hub.install()
     from s3prl import run_downstream as launcher
 
-    allowed = completeness.FLAG in sys.argv
-    sys.argv = [word for word in sys.argv if word != completeness.FLAG]  # s3prl's parser doesn't know it
-    observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, allowed)
+    flags = [flag in sys.argv for flag in FLAGS]
+    sys.argv = [word for word in sys.argv if word not in FLAGS]  # s3prl's parser doesn't know them
+    observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, *flags)
     started = time.monotonic()
     with observer.writers:
         launcher.main()
     args, config = observer.args, observer.config
     if args.mode == "train":
         command = shlex.join(["python", "-m", "s3prl_upstreams.run_downstream", *arguments])
-        record.write(args, config, time.monotonic() - started, command)
+        record.write(args, config, time.monotonic() - started, command, observer.padding)
     elif args.mode == "evaluate":
         final.score(args, config, observer.checkpoint)
         record.add_test(args, config)

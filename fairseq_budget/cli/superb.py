@@ -17,19 +17,24 @@ from rich.table import Table
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.records.downstream import Incomplete
+from fairseq_budget.records.downstream import Incomplete, padded
+from fairseq_budget.records.results import PADDED
 
+CHECKPOINT_HELP = (
+    "A checkpoint of ours or of fairseq's, a folder or a name of Hugging Face's, what an upstream of s3prl's reads; "
+    "none for fbank, random_slim, hubert, ..."
+)
 UPSTREAM_HELP = (
-    "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), "
-    "random_slim, ... (untrained, without a checkpoint), fbank."
+    "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), random_slim, ... (untrained, without "
+    "a checkpoint), hf_hubert_custom, hf_wav2vec2_custom, fbank, or any other of s3prl's hub (default: by the checkpoint)."
 )
 
 
 def superb(
-    checkpoint: Annotated[Path | None, typer.Argument(help="A checkpoint; none for fbank, random_slim, ...")] = None,
+    checkpoint: Annotated[str | None, typer.Argument(help=CHECKPOINT_HELP)] = None,
     out: Annotated[Path, typer.Option(help="Folder for results, one folder for each task in it.")] = Path("superb"),
     tasks: Annotated[str, typer.Option(help="Tasks, comma-separated: pr, asr, ks, ic, sf, sid, asv, sd, er, ...")] = "ks",
-    upstream: Annotated[str, typer.Option(help=UPSTREAM_HELP)] = "budget_local",
+    upstream: Annotated[str | None, typer.Option(help=UPSTREAM_HELP)] = None,
     lr: Annotated[str, typer.Option(help="Learning rates, comma-separated; the papers' five.")] = "1e-1,1e-2,1e-3,1e-4,1e-5",
     device: Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")] = None,
     steps: Annotated[
@@ -50,6 +55,10 @@ def superb(
         bool,
         typer.Option("--allow-incomplete", help="Go on where files of a corpus are missing; its scores say so everywhere."),
     ] = False,
+    one_by_one: Annotated[
+        bool,
+        typer.Option("--one-by-one", help="Run the upstream on one utterance at a time: slower, and no padding in it."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")] = False,
 ) -> None:
     """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
@@ -69,10 +78,9 @@ def superb(
         "steps": steps,
         "halving": halving,
     }
-    common["allow_incomplete"] = allow_incomplete
+    common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one}
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
-    path = None if checkpoint is None else str(checkpoint)
-    todo = settings.tasks(_words(tasks), out, path, override or (), **common)
+    todo = settings.tasks(_words(tasks), out, checkpoint, override or (), **common)
     rows = launch.sweep(todo, Console(stderr=True))
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -112,7 +120,8 @@ def _columns(row: dict[str, Any]) -> Iterator[str]:
     yield numbers.NOTHING if row.get("step") is None else numbers.count(row["step"])
     by = row.get("selected_by") or {"metric": row["metric"], "value": row["dev"]}
     yield numbers.NOTHING if by["value"] is None else f"{by['metric']} {by['value']:.4g}"
-    yield "\n".join(f"{name} {value:.4g}" for name, value in row.get("scores", {}).items()) or numbers.NOTHING
+    mark = "" if row.get("padding") is None else PADDED
+    yield "\n".join(f"{name} {value:.4g}{mark}" for name, value in row.get("scores", {}).items()) or numbers.NOTHING
     spent = row.get("spent", {})
     flops = [spent.get(kind) for kind in ("upstream_flops", "head_flops")]
     yield numbers.NOTHING if None in flops else human_flops(sum(flops))
@@ -135,6 +144,8 @@ def _remarks(row: dict[str, Any]) -> Iterator[str]:
             yield f"{row['task']}, {_cell(cell)}: {cell['error']}"
     if row.get("incomplete"):
         yield f"{row['task']}: {Incomplete(**row['incomplete'])}"
+    if row.get("padding") is not None:
+        yield f"{row['task']}: {PADDED} {padded(row['padding'])}"
     changed = row.get("sweep", {}).get("changed")
     if changed:
         yield f"{row['task']}: not the official recipe ({', '.join(f'{key}={value}' for key, value in changed.items())})"

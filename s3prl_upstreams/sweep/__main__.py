@@ -25,7 +25,7 @@ from s3prl_upstreams.sweep.settings import RATES, tasks
 CONFIG = {
     "task": "???",
     "out": "???",  # every task has a folder in it
-    "upstream": "budget_local",
+    "upstream": None,  # the one that reads the checkpoint
     "checkpoint": None,
     "lr": list(RATES),
     "device": "cuda",
@@ -36,6 +36,7 @@ CONFIG = {
     "override": [],  # s3prl's -o, such as config.runner.log_step=10
     "workers": None,
     "allow_incomplete": False,
+    "one_by_one": False,
     # a job's own files (Hydra's log and a copy of these settings) lie beside its results
     "hydra": {"run": {"dir": "${out}/hydra"}, "sweep": {"dir": "${out}/hydra", "subdir": "${hydra.job.num}"}},
 }
@@ -47,7 +48,17 @@ def main(config: DictConfig) -> None:
     """Do one task; an error meant for the user becomes one line."""
     common = {
         name: config[name]
-        for name in ("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete")
+        for name in (
+            "upstream",
+            "device",
+            "seed",
+            "steps",
+            "halving",
+            "test",
+            "workers",
+            "allow_incomplete",
+            "one_by_one",
+        )
     }
     common |= {"rates": tuple(config.lr), "command": shlex.join(["python", "-m", "s3prl_upstreams.sweep", *sys.argv[1:]])}
     try:

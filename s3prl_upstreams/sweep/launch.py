@@ -27,10 +27,11 @@ from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.sweep import rows
 from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
 from s3prl_upstreams.sweep.worker import OUTPUT
+from s3prl_upstreams.upstreams.batches import padding_effect
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 
 SETTINGS = "settings.json"
-FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override")
+FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override", "one_by_one")
 """What a folder isn't continued with other values of."""
 
 
@@ -45,7 +46,8 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
         refuse_other_settings(settings)
     todo = [settings for settings in tasks if not rows.is_final(settings, rows.read(settings))]
     if todo:
-        _try_upstream(todo[0].upstream, todo[0].checkpoint)
+        effect = _try_upstream(todo[0].upstream, todo[0].checkpoint, todo[0].one_by_one)
+        todo = [replace(settings, padding=effect) for settings in todo]
     todo = _checked(todo)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -73,8 +75,12 @@ def _checked(todo: Sequence[Settings]) -> list[Settings]:
     return checked
 
 
-def _try_upstream(name: str, checkpoint: str | None) -> None:
-    """BudgetError for an upstream that can't be made: no checkpoint, one too many, an unreadable one, another size."""
+def _try_upstream(name: str, checkpoint: str | None, one_by_one: bool) -> float | None:
+    """By how much padded batches change an upstream's features; None: not at all, or it runs on one utterance at a time.
+
+    Raises:
+        BudgetError: it can't be made, having no checkpoint, one too many, an unreadable one, or one of another size.
+    """
     upstream = getattr(importlib.import_module("s3prl").hub, name)
     if name in UPSTREAMS and name not in WITHOUT_CHECKPOINT and checkpoint is None:
         raise BudgetError(f"the upstream `{name}` needs a checkpoint: give its path, or choose the upstream `fbank`")
@@ -82,7 +88,25 @@ def _try_upstream(name: str, checkpoint: str | None) -> None:
         raise BudgetError(
             f"the upstream `{name}` has no parameters: leave `{checkpoint}` out, or choose the upstream `budget_local`"
         )
-    upstream(ckpt=checkpoint, model_config=None, refresh=False)
+    try:
+        made = upstream(ckpt=checkpoint, model_config=None, refresh=False)
+        return None if one_by_one or name in UPSTREAMS else padding_effect(made)
+    except BudgetError:
+        raise
+    except Exception as error:  # any of two hundred upstreams of others can fail, in its own way
+        raise BudgetError(_told(name, checkpoint, error)) from error
+
+
+def _told(name: str, checkpoint: str | None, error: Exception) -> str:
+    """Why an upstream of somebody else's can't be made, in one line."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}".removesuffix(": ")
+    if checkpoint is None:
+        remedy = "is the network there, if it has to be fetched? Does it need a checkpoint?"
+    elif not Path(checkpoint).exists():
+        remedy = "is the network there, to fetch it?"
+    else:
+        remedy = "is it of this kind? `budget_local` reads fairseq's own HuBERT and wav2vec 2.0, `hf_hubert_custom` a folder"
+    return f"the upstream `{name}` can't be made{f' from `{checkpoint}`' if checkpoint else ''} ({reason}): {remedy}"
 
 
 def refuse_other_settings(settings: Settings, keys: Sequence[str] = FIXED) -> None:

@@ -18,10 +18,11 @@ from typing import Any
 import yaml
 
 from fairseq_budget.errors import BudgetError, ConfigError
-from fairseq_budget.files import sha256
 from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams import checks, completeness
+from s3prl_upstreams.sweep import source
 from s3prl_upstreams.tasks import Task, get_task
+from s3prl_upstreams.upstreams.batches import ONE_BY_ONE
 
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """The papers' sweep (s3prl's issues 120 and 498: five values by powers of ten)."""
@@ -40,7 +41,8 @@ class Settings:
     recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
     best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
-    corpus may be missing, `incomplete` what is (None: nothing).
+    corpus may be missing, `incomplete` what is (None: nothing), `one_by_one` whether the upstream runs on one utterance at a
+    time, `padding` by how much padded batches change its features otherwise (None: not noticeably).
     """
 
     task: str
@@ -59,6 +61,8 @@ class Settings:
     digest: str | None = None
     allow_incomplete: bool = False
     incomplete: dict[str, Any] | None = None
+    one_by_one: bool = False
+    padding: float | None = None
 
     @property
     def superb(self) -> Task:
@@ -81,27 +85,28 @@ class Settings:
 
 
 def tasks(
-    names: Sequence[str], out: Path, checkpoint: str | None, overrides: Sequence[str] = (), **common: Any
+    names: Sequence[str],
+    out: Path,
+    checkpoint: str | None,
+    overrides: Sequence[str] = (),
+    upstream: str | None = None,
+    **common: Any,
 ) -> list[Settings]:
-    """Settings of several tasks for one upstream.
+    """Settings of several tasks for one upstream (None: the one that reads the checkpoint).
 
     `overrides` are s3prl's ``-o``, each for all tasks or, as ``TASK:...``, for one.
     Raises ConfigError for an unknown task, BudgetError for a missing checkpoint.
     """
-    digest = None
+    upstream, digest = upstream or source.upstream_for(checkpoint), None
     if checkpoint is not None:
-        path = Path(checkpoint).resolve()
-        if not path.is_file():
-            raise BudgetError(
-                f"no checkpoint `{checkpoint}`: give the path of a file such as checkpoints/checkpoint_last.pt"
-            )
-        digest, checkpoint = sha256(path), str(path)
+        checkpoint, digest = source.identify(upstream, checkpoint)
     folder = out.resolve()
     return [
         Settings(
             get_task(name).name,
             str(folder / name),
-            checkpoint=checkpoint,
+            upstream,
+            checkpoint,
             digest=digest,
             override=_overrides_of(name, overrides),
             **common,
@@ -181,6 +186,8 @@ def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple
     _refuse_what_cells_cannot_share(settings, args, config, recipe)
     if settings.workers is not None:
         _set_everywhere(config, "num_workers", settings.workers)
+    if settings.one_by_one:
+        config[ONE_BY_ONE] = True
     checks.prepare(args, config, settings.allow_incomplete)
     # cells are compared on the development split; the test split is for the best of them, once
     config["runner"]["eval_dataloaders"] = [task.selection.split] if task.selection else []
@@ -203,7 +210,7 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     recipe = recipes_dir() / "superb" / settings.superb.recipe
     official = dict(_leaves(checks.expand(yaml.safe_load(recipe.read_text(encoding="utf-8")))))
     mine = dict(_leaves(config))
-    own = {"optimizer.lr", "runner.eval_dataloaders"}
+    own = {"optimizer.lr", "runner.eval_dataloaders", ONE_BY_ONE}
     own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
     own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
     told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
