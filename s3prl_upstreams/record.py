@@ -39,6 +39,7 @@ def write(
         **task.main.as_dict(),
         **measured(task, folder),
         **mark(config),
+        **corpus(task, config),
         **batches(padding, bool(config.get(ONE_BY_ONE))),
         steps=int(config["runner"]["total_steps"]),
         lr=float(config["optimizer"]["lr"]),
@@ -62,6 +63,11 @@ def mark(config: dict[str, Any]) -> dict[str, Any]:
     """`incomplete`, if files of the corpus were left out; else nothing."""
     found = config.get(completeness.MARK)
     return {} if found is None else {completeness.MARK: Incomplete(**found)}
+
+
+def corpus(task: Task, config: dict[str, Any]) -> dict[str, Any]:
+    """`corpus`, if it is the user's own; else nothing."""
+    return {} if task.corpus is None else {"corpus": task.corpus(config["downstream_expert"])}
 
 
 def batches(padding: float | None, one_by_one: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich import box
@@ -16,50 +16,29 @@ from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli import superb_options as options
+from fairseq_budget.corpora.superb.parting import sentence
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.records.downstream import Incomplete, padded
 from fairseq_budget.records.results import PADDED
 
-CHECKPOINT_HELP = (
-    "A checkpoint of ours or of fairseq's, a folder or a name of Hugging Face's, what an upstream of s3prl's reads; "
-    "none for fbank, random_slim, hubert, ..."
-)
-UPSTREAM_HELP = (
-    "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), random_slim, ... (untrained, without "
-    "a checkpoint), hf_hubert_custom, hf_wav2vec2_custom, fbank, or any other of s3prl's hub (default: by the checkpoint)."
-)
-
 
 def superb(
-    checkpoint: Annotated[str | None, typer.Argument(help=CHECKPOINT_HELP)] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results, one folder for each task in it.")] = Path("superb"),
-    tasks: Annotated[str, typer.Option(help="Tasks, comma-separated: pr, asr, ks, ic, sf, sid, asv, sd, er, ...")] = "ks",
-    upstream: Annotated[str | None, typer.Option(help=UPSTREAM_HELP)] = None,
-    lr: Annotated[str, typer.Option(help="Learning rates, comma-separated; the papers' five.")] = "1e-1,1e-2,1e-3,1e-4,1e-5",
-    device: Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Shorten every task to so many updates; not official, and its record says so.")
-    ] = None,
-    halving: Annotated[
-        bool, typer.Option("--halving", help="Give up the worse half of the cells at 1/8, 1/4 and 1/2 of the updates.")
-    ] = False,
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--override", "-o", help="s3prl's override of recipes, config.a.b=1; of one task's, ks:config.a.b=1."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that read audio, instead of the recipes' numbers (6 to 24).")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every cell.")] = 1337,
-    allow_incomplete: Annotated[
-        bool,
-        typer.Option("--allow-incomplete", help="Go on where files of a corpus are missing; its scores say so everywhere."),
-    ] = False,
-    one_by_one: Annotated[
-        bool,
-        typer.Option("--one-by-one", help="Run the upstream on one utterance at a time: slower, and no padding in it."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")] = False,
+    checkpoint: options.Checkpoint = None,
+    out: options.Out = Path("superb"),
+    tasks: options.Tasks = None,
+    task: options.OwnTask = None,
+    upstream: options.Upstream = None,
+    lr: options.Rates = "1e-1,1e-2,1e-3,1e-4,1e-5",
+    device: options.Device = None,
+    steps: options.Steps = None,
+    halving: options.Halving = False,
+    override: options.Override = None,
+    workers: options.Workers = None,
+    seed: options.Seed = 1337,
+    allow_incomplete: options.AllowIncomplete = False,
+    one_by_one: options.OneByOne = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
 
@@ -69,7 +48,7 @@ def superb(
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
     from fairseq_budget.planning.machine import open_device
-    from s3prl_upstreams.sweep import launch, settings
+    from s3prl_upstreams.sweep import launch, own, settings
 
     common: dict[str, Any] = {
         "upstream": upstream,
@@ -80,8 +59,12 @@ def superb(
     }
     common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one}
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
-    todo = settings.tasks(_words(tasks), out, checkpoint, override or (), **common)
-    rows = launch.sweep(todo, Console(stderr=True))
+    names, overrides, console = _words(tasks or ("" if task else "ks")), list(override or ()), Console(stderr=True)
+    if task is not None:
+        leading, made = own.prepared(*task, out)
+        names, overrides = [*names, task[0]], [*overrides, *leading]
+        console.print(*made, sep="\n", highlight=False, markup=False, soft_wrap=True)
+    rows = launch.sweep(settings.tasks(names, out, checkpoint, overrides, **common), console)
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -144,6 +127,8 @@ def _remarks(row: dict[str, Any]) -> Iterator[str]:
             yield f"{row['task']}, {_cell(cell)}: {cell['error']}"
     if row.get("incomplete"):
         yield f"{row['task']}: {Incomplete(**row['incomplete'])}"
+    if row.get("corpus"):
+        yield f"{row['task']}: {sentence(row['corpus'])}"
     if row.get("padding") is not None:
         yield f"{row['task']}: {PADDED} {padded(row['padding'])}"
     changed = row.get("sweep", {}).get("changed")

@@ -64,6 +64,8 @@ class DownstreamRecord(Record):
     wall_seconds: Measured = None
     incomplete: Incomplete | None = None
     """The corpus lacked files: the score can't be compared with others."""
+    corpus: dict[str, Any] | None = None
+    """Of a corpus of one's own, what it is and how it was divided."""
     padding: Measured = None
     """By how much of its largest value a padded batch changed the upstream's features, where that is noticeable."""
     one_by_one: bool = False

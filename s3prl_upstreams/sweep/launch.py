@@ -65,13 +65,13 @@ def _checked(todo: Sequence[Settings]) -> list[Settings]:
     checked, missing = [], []
     for settings in todo:
         try:
-            checked.append(replace(settings, incomplete=check(settings)))
+            checked.append(check(settings))
         except IncompleteCorpus as error:
             missing.append(str(error))
     if missing:
         raise IncompleteCorpus("; ".join(missing))
     for settings in checked:
-        refuse_other_settings(settings, ("incomplete",))
+        refuse_other_settings(settings, ("incomplete", "corpus"))
     return checked
 
 

@@ -83,6 +83,7 @@ def common(settings: Settings, args: Namespace, config: Config) -> Row:
         **_labels(settings),
         **record.upstream_of(args),
         **record.mark(config),
+        **record.corpus(settings.superb, config),
         **record.batches(settings.padding, settings.one_by_one),
         "unfrozen": False,
         "steps": config["runner"].get("total_steps"),

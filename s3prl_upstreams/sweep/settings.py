@@ -11,7 +11,7 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ class Settings:
     recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
     best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
-    corpus may be missing, `incomplete` what is (None: nothing), `one_by_one` whether the upstream runs on one utterance at a
-    time, `padding` by how much padded batches change its features otherwise (None: not noticeably).
+    corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
+    upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
+    noticeably).
     """
 
     task: str
@@ -61,6 +62,7 @@ class Settings:
     digest: str | None = None
     allow_incomplete: bool = False
     incomplete: dict[str, Any] | None = None
+    corpus: dict[str, Any] | None = None
     one_by_one: bool = False
     padding: float | None = None
 
@@ -137,10 +139,11 @@ def from_json(text: str) -> Settings:
     return Settings(**{**values, "rates": tuple(values["rates"])})
 
 
-def check(settings: Settings) -> dict[str, Any] | None:
+def check(settings: Settings) -> Settings:
     """Refuse what cannot work before anything is trained; ConfigError or BudgetError says what to change.
 
-    Returns what is missing of the corpus, if that is allowed (the same for all variants).
+    Returns the settings with what is told of the corpus: what is missing, if that is allowed, and whose it is (the same for
+    all variants).
     """
     task = settings.superb
     if settings.halving and task.selection is None:
@@ -157,7 +160,8 @@ def check(settings: Settings) -> dict[str, Any] | None:
             args, config = s3prl_settings(settings, Path(nowhere), variant)
             args.mode, args.evaluate_split = "evaluate", task.test_split
             checks.prepare(args, config, settings.allow_incomplete)  # what only the test needs is missed now, too
-    return config.get(completeness.MARK)
+    corpus = None if task.corpus is None else task.corpus(config["downstream_expert"])
+    return replace(settings, incomplete=config.get(completeness.MARK), corpus=corpus)
 
 
 def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
