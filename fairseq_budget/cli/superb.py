@@ -48,11 +48,13 @@ def superb(
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
     from fairseq_budget.planning.machine import open_device
+    from fairseq_budget.planning.memory import available_memory
     from s3prl_upstreams.sweep import launch, own, settings
 
+    place = device or open_device(None).type
     common: dict[str, Any] = {
         "upstream": upstream,
-        "device": device or open_device(None).type,
+        "device": place,
         "seed": seed,
         "steps": steps,
         "halving": halving,
@@ -64,7 +66,8 @@ def superb(
         leading, made = own.prepared(*task, out)
         names, overrides = [*names, task[0]], [*overrides, *leading]
         console.print(*made, sep="\n", highlight=False, markup=False, soft_wrap=True)
-    rows = launch.sweep(settings.tasks(names, out, checkpoint, overrides, **common), console)
+    todo = settings.tasks(names, out, checkpoint, overrides, **common)
+    rows = launch.sweep(todo, console, available_memory(open_device(place)))
     if as_json:
         print(json.dumps(rows, indent=2))
     else:

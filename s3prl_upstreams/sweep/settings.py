@@ -212,8 +212,8 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     Empty: the run is the official one.
     """
     recipe = recipes_dir() / "superb" / settings.superb.recipe
-    official = dict(_leaves(checks.expand(yaml.safe_load(recipe.read_text(encoding="utf-8")))))
-    mine = dict(_leaves(config))
+    official = dict(leaves(checks.expand(yaml.safe_load(recipe.read_text(encoding="utf-8")))))
+    mine = dict(leaves(config))
     own = {"optimizer.lr", "runner.eval_dataloaders", ONE_BY_ONE}
     own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
     own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
@@ -225,10 +225,11 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     }
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands in nested dictionaries, by dotted key."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+            yield from leaves(inner, f"{key}.{name}" if key else str(name))
     else:
         yield key, value
 

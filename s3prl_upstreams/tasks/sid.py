@@ -111,4 +111,5 @@ TASK = accuracy_task(
     leave_out=leave_out,
     fixes=(list_files_of_this_corpus, use_speaker_list),
     is_meant=lambda expert: not has_own_speakers(expert),
+    seconds=4.0,
 )
