@@ -28,6 +28,8 @@ EXTRAS = {
     "pandas": "report",
     "tabulate": "report",
     "transformers": "export",
+    "fastabx": "abx",
+    "polars": "abx",
 }
 """By the name that is imported."""
 
