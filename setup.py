@@ -59,6 +59,8 @@ EXTRAS = {
     "asr": ["jiwer", "rapidfuzz", "sentencepiece", 'flashlight-text; python_version < "3.13"'],
     "report": ["jinja2", "matplotlib", "pandas", "tabulate"],
     "export": ["transformers<5"],
+    # alignments of LibriSpeech as others publish them
+    "textgrid": ["praatio"],
 }
 EXTRAS["bench"] = [*EXTRAS["train"], *EXTRAS["report"], *EXTRAS["export"], "torchaudio"]
 ALL = sorted({package for packages in EXTRAS.values() for package in packages})

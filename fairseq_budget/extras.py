@@ -28,6 +28,7 @@ EXTRAS = {
     "pandas": "report",
     "tabulate": "report",
     "transformers": "export",
+    "praatio": "textgrid",
     "fastabx": "abx",
     "polars": "abx",
 }

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from fairseq_budget.diagnostics.ranks.look import Look
 
 
+Phones = Annotated[
+    Path | None,
+    typer.Option(help="CTM file of phones, or a folder of TextGrids (default: *.phones.ctm beside the audio)."),
+]
 Abx = Annotated[
     bool, typer.Option("--abx", help="ABX errors of phones, within and across speakers; by fastabx, on Python 3.12.")
 ]
@@ -39,7 +43,7 @@ def ranks(
     split: Annotated[str, typer.Option(help="Which manifest: train, valid.")] = "valid",
     utterances: Annotated[int, typer.Option(help="At most so many, drawn by the seed.")] = 256,
     seconds: Annotated[float, typer.Option(help="Of each, from its middle; shorter ones are left out.")] = 2.0,
-    phones: Annotated[Path | None, typer.Option(help="CTM file of phones (default: *.phones.ctm beside the audio).")] = None,
+    phones: Phones = None,
     label_dir: Annotated[Path | None, typer.Option(help="Folder of HuBERT's labels, to compare clusters with.")] = None,
     clusters: Annotated[int, typer.Option(help="Clusters of frames, compared with phones and labels.")] = 100,
     abx: Abx = False,

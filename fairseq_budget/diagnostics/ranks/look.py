@@ -42,8 +42,8 @@ ERRORS = frozenset({abx.WITHIN, abx.ACROSS})
 class Settings:
     """What is looked at.
 
-    `phones` is a CTM file (None: those beside the audio), `labels` a folder of labels or None, `abx` how phones are compared
-    (None: they aren't) and `speaker_rule` what finds speakers in the names of files.
+    `phones` is a CTM file or a folder of TextGrids (None: CTM files beside the audio), `labels` a folder of labels or None,
+    `abx` how phones are compared (None: they aren't) and `speaker_rule` what finds speakers in the names of files.
     """
 
     data: Path
