@@ -59,10 +59,14 @@ EXTRAS = {
     "asr": ["jiwer", "rapidfuzz", "sentencepiece", 'flashlight-text; python_version < "3.13"'],
     "report": ["jinja2", "matplotlib", "pandas", "tabulate"],
     "export": ["transformers<5"],
+    # alignments of LibriSpeech as others publish them
+    "textgrid": ["praatio"],
 }
 EXTRAS["bench"] = [*EXTRAS["train"], *EXTRAS["report"], *EXTRAS["export"], "torchaudio"]
 DOCS = ["mkdocs-material", "mkdocstrings[python]"]
 ALL = sorted({package for packages in EXTRAS.values() for package in packages})
+# in nobody's way: it has no release for Python 3.11, and its compiled part wants glibc 2.34; polars has the tables it reads
+EXTRAS["abx"] = ['fastabx>=0.9; python_version >= "3.12"', 'polars; python_version >= "3.12"']
 
 
 class Build(build):

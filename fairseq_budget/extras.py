@@ -28,6 +28,9 @@ EXTRAS = {
     "pandas": "report",
     "tabulate": "report",
     "transformers": "export",
+    "praatio": "textgrid",
+    "fastabx": "abx",
+    "polars": "abx",
 }
 """By the name that is imported."""
 

@@ -15,14 +15,18 @@ from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import completeness, scores
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import Metric, Task, task_of
+from s3prl_upstreams.upstreams.batches import ONE_BY_ONE
 from s3prl_upstreams.upstreams.expert import UNTRAINED_OBJECTIVE
 from s3prl_upstreams.upstreams.hubconf import UNTRAINED_PREFIX, UPSTREAMS, WITHOUT_CHECKPOINT
 
 
-def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command: str) -> Path | None:
+def write(
+    args: Namespace, config: dict[str, Any], wall_seconds: float, command: str, padding: float | None = None
+) -> Path | None:
     """Write the record of a finished training run and return its path; None for a task that is not in the table.
 
-    `args` and `config` are s3prl's own; the scores are those in the experiment folder.
+    `args` and `config` are s3prl's own; the scores are those in the experiment folder.  `padding` says by how much padded
+    batches changed the upstream's features.
     """
     task = task_of(args.downstream, config)
     if task is None:
@@ -35,6 +39,8 @@ def write(args: Namespace, config: dict[str, Any], wall_seconds: float, command:
         **task.main.as_dict(),
         **measured(task, folder),
         **mark(config),
+        **corpus(task, config),
+        **batches(padding, bool(config.get(ONE_BY_ONE))),
         steps=int(config["runner"]["total_steps"]),
         lr=float(config["optimizer"]["lr"]),
         wall_seconds=round(wall_seconds, 1),
@@ -57,6 +63,16 @@ def mark(config: dict[str, Any]) -> dict[str, Any]:
     """`incomplete`, if files of the corpus were left out; else nothing."""
     found = config.get(completeness.MARK)
     return {} if found is None else {completeness.MARK: Incomplete(**found)}
+
+
+def corpus(task: Task, config: dict[str, Any]) -> dict[str, Any]:
+    """`corpus`, if it is the user's own; else nothing."""
+    return {} if task.corpus is None else {"corpus": task.corpus(config["downstream_expert"])}
+
+
+def batches(padding: float | None, one_by_one: bool) -> dict[str, Any]:
+    """`padding`, if padded batches changed the upstream's features, or `one_by_one`, if there were none; else nothing."""
+    return {"one_by_one": True} if one_by_one else {} if padding is None else {"padding": padding}
 
 
 def measured(task: Task, folder: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """``python -m s3prl_upstreams.run_downstream ARGUMENTS``: s3prl's own launcher, with our upstreams, on today's packages.
 
 ARGUMENTS are those of ``python -m s3prl.run_downstream``, whose ``main`` is called as it is; ``--allow-incomplete``, to go
-on where files of the corpus are missing, which marks the score; and ``--cache {auto,fp32,fp16,off}``, ``--cache-gib`` and
-``--cache-dir`` of the store of hidden states.  The experiment folder then
-holds ``scores.jsonl``, every number measured on a development or test split, and after training ``record.json``.
+on where files of the corpus are missing, which marks the score; ``--one-by-one``, to run the upstream on one utterance at a
+time, for those whose features padded batches change; and ``--cache {auto,fp32,fp16,off}``, ``--cache-gib`` and
+``--cache-dir`` of the store of hidden states.  The experiment folder then holds ``scores.jsonl``, every number measured on a
+development or test split, and after training ``record.json``.
 """
 
 from __future__ import annotations
@@ -24,16 +25,24 @@ import yaml
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import checks, completeness, final, record, scores
 from s3prl_upstreams.host import compat, hub, stored
+from s3prl_upstreams.host import runner as host_runner
+from s3prl_upstreams.upstreams.batches import ONE_BY_ONE, padding_effect
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 Settings = tuple[argparse.Namespace, dict[str, Any], list[str]]
 """s3prl's arguments, its configuration, and the files it backs up"""
+FLAGS = (completeness.FLAG, "--one-by-one")
+"""Arguments that s3prl doesn't have."""
 
 
 class Observer:
     """Checks and remembers the settings of a run between s3prl's reading them and its using them."""
 
-    def __init__(self, read_settings: Callable[[], Settings], allow_incomplete: bool = False) -> None:
-        self.read_settings, self.allow_incomplete = read_settings, allow_incomplete
+    def __init__(
+        self, read_settings: Callable[[], Settings], allow_incomplete: bool = False, one_by_one: bool = False
+    ) -> None:
+        self.read_settings, self.allow_incomplete, self.one_by_one = read_settings, allow_incomplete, one_by_one
+        self.padding: float | None = None
         self.args = argparse.Namespace()
         self.config: dict[str, Any] = {}
         # tensorboardX would close them at exit, when Python 3.12 starts no thread any more and an error gets a traceback
@@ -57,8 +66,11 @@ class Observer:
                 "`-e` wants a checkpoint that a run of s3prl has saved, `-o` options such as `config.a.b=1`"
             ) from error
         checks.refuse_all_but_data(self.args, self.config)
+        if self.one_by_one:
+            self.config[ONE_BY_ONE] = True
         checks.prepare(self.args, self.config, self.allow_incomplete)
         self.record_scores()
+        self.measure_padding()
         return self.args, self.config, files
 
     @property
@@ -75,6 +87,19 @@ class Observer:
         tensorboard = importlib.import_module("tensorboardX").SummaryWriter
         writer = scores.recording(tensorboard, folder, self.checkpoint)
         runner.SummaryWriter = lambda *args: self.writers.enter_context(writer(*args))
+
+    def measure_padding(self) -> None:
+        """Have s3prl's runner notice what padded batches do to the features of an upstream that isn't ours."""
+        runner = host_runner.fitted().Runner
+        get_upstream = runner._get_upstream
+
+        def measured(run: Any) -> Any:
+            entry = get_upstream(run)
+            if self.args.upstream not in UPSTREAMS and not self.config.get(ONE_BY_ONE):
+                self.padding = padding_effect(entry.model, self.args.device)
+            return entry
+
+        runner._get_upstream = measured
 
 
 def main() -> int:
@@ -94,19 +119,19 @@ def run(arguments: list[str]) -> None:
     hub.install()
     from s3prl import run_downstream as launcher
 
-    # s3prl's parser knows neither
+    # s3prl's parser knows none of them
     options, others = stored.take_options(sys.argv[1:])
-    allowed = completeness.FLAG in others
-    sys.argv[1:] = [word for word in others if word != completeness.FLAG]
+    flags = [flag in others for flag in FLAGS]
+    sys.argv[1:] = [word for word in others if word not in FLAGS]
     launcher.Runner = stored.with_options(importlib.import_module("s3prl.downstream.runner").Runner, options)
-    observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, allowed)
+    observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, *flags)
     started = time.monotonic()
     with observer.writers:
         launcher.main()
     args, config = observer.args, observer.config
     if args.mode == "train":
         command = shlex.join(["python", "-m", "s3prl_upstreams.run_downstream", *arguments])
-        record.write(args, config, time.monotonic() - started, command)
+        record.write(args, config, time.monotonic() - started, command, observer.padding)
     elif args.mode == "evaluate":
         final.score(args, config, observer.checkpoint)
         record.add_test(args, config)

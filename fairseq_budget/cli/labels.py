@@ -108,9 +108,7 @@ def quality(
     splits: Annotated[str, typer.Option(help="Splits, comma-separated.")] = "train,valid",
     phones: Annotated[
         Path | None,
-        typer.Option(
-            help="CTM file of phones in time (default: *.phones.ctm beside the audio, as in the synthetic corpus)."
-        ),
+        typer.Option(help="CTM file of phones in time, or a folder of TextGrids (default: *.phones.ctm beside the audio)."),
     ] = None,
     against: Annotated[Path | None, typer.Option(help="Folder of other labels to compare with, such as round 1's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,

@@ -15,8 +15,26 @@ from rich.table import Table
 from fairseq_budget.arithmetic import numbers
 
 if TYPE_CHECKING:
+    import torch
+
+    from fairseq_budget.diagnostics.ranks.abx import AbxSettings as AbxSettings
     from fairseq_budget.diagnostics.ranks.correlation import Correlation
     from fairseq_budget.diagnostics.ranks.look import Look
+
+
+Phones = Annotated[
+    Path | None,
+    typer.Option(help="CTM file of phones, or a folder of TextGrids (default: *.phones.ctm beside the audio)."),
+]
+Abx = Annotated[
+    bool, typer.Option("--abx", help="ABX errors of phones, within and across speakers; by fastabx, on Python 3.12.")
+]
+InContext = Annotated[
+    bool, typer.Option("--in-context", help="ABX of phones between the same neighbours only: needs more speech.")
+]
+SpeakerRule = Annotated[
+    str | None, typer.Option(help="Regular expression that finds the speaker in a file's name (default: LibriSpeech's).")
+]
 
 
 def ranks(
@@ -25,9 +43,12 @@ def ranks(
     split: Annotated[str, typer.Option(help="Which manifest: train, valid.")] = "valid",
     utterances: Annotated[int, typer.Option(help="At most so many, drawn by the seed.")] = 256,
     seconds: Annotated[float, typer.Option(help="Of each, from its middle; shorter ones are left out.")] = 2.0,
-    phones: Annotated[Path | None, typer.Option(help="CTM file of phones (default: *.phones.ctm beside the audio).")] = None,
+    phones: Phones = None,
     label_dir: Annotated[Path | None, typer.Option(help="Folder of HuBERT's labels, to compare clusters with.")] = None,
     clusters: Annotated[int, typer.Option(help="Clusters of frames, compared with phones and labels.")] = 100,
+    abx: Abx = False,
+    in_context: InContext = False,
+    speaker_rule: SpeakerRule = None,
     seed: Annotated[int, typer.Option(help="Seed of the draw, of k-means and of permutations.")] = 0,
     device: Annotated[str, typer.Option(help="Where features are computed: cpu, cuda, cuda:1.")] = "cpu",
     with_records: Annotated[
@@ -39,18 +60,25 @@ def ranks(
     """The effective rank of features (RankMe), and what clusters of them tell about phones or labels, layer by layer.
 
     Ranks depend on how many utterances there are and how wide the model is: compare checkpoints in one call.  Whether a
-    measure says anything about tasks is what `--with` finds out, for the runs at hand.
+    measure says anything about tasks is what `--with` finds out, for the runs at hand.  With `--abx`, the layer that
+    confuses the fewest phones across speakers is proposed for HuBERT's next labels.
 
     Example: fairseq-budget ranks hubert-slim/checkpoints/checkpoint_last.pt --data manifests/librispeech_960h
     """
     # torch, scikit-learn and scipy take seconds to import; other commands must not wait for them
+    from fairseq_budget.data.speakers import LIBRISPEECH_RULE
     from fairseq_budget.diagnostics.ranks.look import LookSettings, look
     from fairseq_budget.errors import ConfigError
     from fairseq_budget.planning.machine import open_device
 
     if utterances < 2 or clusters < 2:
         raise ConfigError(f"`--utterances` and `--clusters` must be at least 2, but are {utterances} and {clusters}")
-    settings = LookSettings(data, split, utterances, seconds, clusters, seed, open_device(device), phones, label_dir)
+    place = open_device(device)
+    how = _comparison(in_context, seed, place) if abx else None
+    if in_context and not abx:
+        raise ConfigError("`--in-context` says which phones ABX compares: add `--abx`")
+    rule = speaker_rule or LIBRISPEECH_RULE
+    settings = LookSettings(data, split, utterances, seconds, clusters, seed, place, phones, label_dir, how, rule)
     looks = look(checkpoints, settings)
     found: list[Correlation] | None = None
     if with_records:
@@ -64,6 +92,14 @@ def ranks(
     _print(looks)
     if found is not None:
         _print_correlations(found)
+
+
+def _comparison(in_context: bool, seed: int, device: torch.device) -> AbxSettings:
+    """How ABX compares phones, once its package is known to be there."""
+    from fairseq_budget.diagnostics.ranks import abx
+
+    abx.require()
+    return abx.AbxSettings(in_context, seed, device)
 
 
 def _print(looks: Sequence[Look]) -> None:
@@ -90,6 +126,24 @@ def _print(looks: Sequence[Look]) -> None:
             markup=False,
             soft_wrap=True,
         )
+    for number, one in enumerate(looks, start=1):
+        if (line := _proposal(one)) is not None:
+            console.print(f"{number}: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _proposal(one: Look) -> str | None:
+    """The layer for HuBERT's next labels; None where ABX wasn't asked for, or had nothing to compare."""
+    from fairseq_budget.diagnostics.ranks.abx import ACROSS, best_layer
+
+    found = best_layer(one.layers)
+    if found is None:
+        return None
+    layer, measure = found
+    where = "across speakers" if measure == ACROSS else "within speakers"
+    return (
+        f"layer {layer} confuses the fewest phones (ABX error {one.layers[layer][measure]:.1%} {where}, 50% by chance): "
+        f"`fairseq-budget labels DATA --checkpoint {one.checkpoint} --layer {layer}` for HuBERT's next round"
+    )
 
 
 def _print_correlations(found: Sequence[Correlation]) -> None:

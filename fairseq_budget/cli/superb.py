@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich import box
@@ -16,49 +16,37 @@ from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli import superb_options as options
 from fairseq_budget.cli import superb_plan
 from fairseq_budget.cli.cache_options import Cache, CacheDir, CacheGib
 from fairseq_budget.cli.superb_plan import Plan, Speed
+from fairseq_budget.corpora.superb.parting import sentence
 from fairseq_budget.errors import ConfigError
-from fairseq_budget.records.downstream import Incomplete
-
-UPSTREAM_HELP = (
-    "s3prl's name: budget_local, budget_slim, ..., random_local (the same untrained), "
-    "random_slim, ... (untrained, without a checkpoint), fbank."
-)
+from fairseq_budget.records.downstream import Incomplete, padded
+from fairseq_budget.records.results import PADDED
 
 
 def superb(
-    checkpoint: Annotated[Path | None, typer.Argument(help="A checkpoint; none for fbank, random_slim, ...")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results, one folder for each task in it.")] = Path("superb"),
-    tasks: Annotated[str, typer.Option(help="Tasks, comma-separated: pr, asr, ks, ic, sf, sid, asv, sd, er, ...")] = "ks",
-    upstream: Annotated[str, typer.Option(help=UPSTREAM_HELP)] = "budget_local",
-    lr: Annotated[str, typer.Option(help="Learning rates, comma-separated; the papers' five.")] = "1e-1,1e-2,1e-3,1e-4,1e-5",
-    device: Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Shorten every task to so many updates; not official, and its record says so.")
-    ] = None,
-    halving: Annotated[
-        bool, typer.Option("--halving", help="Give up the worse half of the cells at 1/8, 1/4 and 1/2 of the updates.")
-    ] = False,
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--override", "-o", help="s3prl's override of recipes, config.a.b=1; of one task's, ks:config.a.b=1."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that read audio, instead of the recipes' numbers (6 to 24).")
-    ] = None,
+    checkpoint: options.Checkpoint = None,
+    out: options.Out = Path("superb"),
+    tasks: options.Tasks = None,
+    task: options.OwnTask = None,
+    upstream: options.Upstream = None,
+    lr: options.Rates = "1e-1,1e-2,1e-3,1e-4,1e-5",
+    device: options.Device = None,
+    steps: options.Steps = None,
+    halving: options.Halving = False,
+    override: options.Override = None,
+    workers: options.Workers = None,
     cache: Cache = "auto",
     cache_gib: CacheGib = None,
     cache_dir: CacheDir = None,
     plan: Plan = False,
     speed: Speed = None,
-    seed: Annotated[int, typer.Option(help="Seed of every cell.")] = 1337,
-    allow_incomplete: Annotated[
-        bool,
-        typer.Option("--allow-incomplete", help="Go on where files of a corpus are missing; its scores say so everywhere."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")] = False,
+    seed: options.Seed = 1337,
+    allow_incomplete: options.AllowIncomplete = False,
+    one_by_one: options.OneByOne = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
 
@@ -70,18 +58,24 @@ def superb(
     """
     # torch and s3prl take seconds to import; other commands must not wait for them
     from fairseq_budget.planning.machine import open_device
-    from s3prl_upstreams.sweep import launch, settings
+    from fairseq_budget.planning.memory import available_memory
+    from s3prl_upstreams.sweep import launch, own, settings
 
-    common: dict[str, Any] = {"upstream": upstream, "device": device or open_device(None).type, "seed": seed}
-    common |= {"steps": steps, "halving": halving, "allow_incomplete": allow_incomplete}
+    place = device or open_device(None).type
+    common: dict[str, Any] = {"upstream": upstream, "device": place, "seed": seed, "steps": steps, "halving": halving}
+    common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one}
     common |= {"cache": cache, "cache_gib": cache_gib, "cache_dir": cache_dir and str(cache_dir.absolute())}
     common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
-    path = None if checkpoint is None else str(checkpoint)
-    todo = settings.tasks(_words(tasks), out, path, override or (), **common)
+    names, overrides, console = _words(tasks or ("" if task else "ks")), list(override or ()), Console(stderr=True)
+    if task is not None:
+        leading, made = own.prepared(*task, out)
+        names, overrides = [*names, task[0]], [*overrides, *leading]
+        console.print(*made, sep="\n", highlight=False, markup=False, soft_wrap=True)
+    todo = settings.tasks(names, out, checkpoint, overrides, **common)
     if plan:
         superb_plan.show(todo, speed, as_json)
         return
-    rows = launch.sweep(todo, Console(stderr=True))
+    rows = launch.sweep(todo, console, available_memory(open_device(place)))
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -120,7 +114,8 @@ def _columns(row: dict[str, Any]) -> Iterator[str]:
     yield numbers.NOTHING if row.get("step") is None else numbers.count(row["step"])
     by = row.get("selected_by") or {"metric": row["metric"], "value": row["dev"]}
     yield numbers.NOTHING if by["value"] is None else f"{by['metric']} {by['value']:.4g}"
-    yield "\n".join(f"{name} {value:.4g}" for name, value in row.get("scores", {}).items()) or numbers.NOTHING
+    mark = "" if row.get("padding") is None else PADDED
+    yield "\n".join(f"{name} {value:.4g}{mark}" for name, value in row.get("scores", {}).items()) or numbers.NOTHING
     spent = row.get("spent", {})
     flops = [spent.get(kind) for kind in ("upstream_flops", "head_flops")]
     yield numbers.NOTHING if None in flops else human_flops(sum(flops))
@@ -143,6 +138,10 @@ def _remarks(row: dict[str, Any]) -> Iterator[str]:
             yield f"{row['task']}, {_cell(cell)}: {cell['error']}"
     if row.get("incomplete"):
         yield f"{row['task']}: {Incomplete(**row['incomplete'])}"
+    if row.get("corpus"):
+        yield f"{row['task']}: {sentence(row['corpus'])}"
+    if row.get("padding") is not None:
+        yield f"{row['task']}: {PADDED} {padded(row['padding'])}"
     changed = row.get("sweep", {}).get("changed")
     if changed:
         yield f"{row['task']}: not the official recipe ({', '.join(f'{key}={value}' for key, value in changed.items())})"

@@ -14,7 +14,9 @@ Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only for this t
 
 
 def superb(
-    task: Annotated[str, typer.Argument(help="pr, asr, asr_zh, ks, ks35, ic, sf, sid, asv, sd, er or qbe.")],
+    task: Annotated[
+        str, typer.Argument(help="pr, asr, asr_zh, ks, ks35, ic, sf, sid, asv, sd, er, qbe, keywords, speakers.")
+    ],
     root: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
     out: Out,
     own_lists: Annotated[

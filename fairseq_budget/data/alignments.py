@@ -9,7 +9,7 @@ Letters in shapes: P phones of an utterance, F frames.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -77,13 +77,14 @@ def read_ctm(path: Path) -> dict[str, Alignment]:
 
 
 class Alignments:
-    """Phones of a manifest's utterances: from one file, or else from the files ``*.phones.ctm`` beside the audio.
+    """Phones of a manifest's utterances: from one CTM file, a folder of TextGrids, or the ``*.phones.ctm`` beside the audio.
 
     ``phones[code]`` are the names of the phones met so far.
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        self._all = read_ctm(file) if file is not None else None
+        self._grids = _textgrids_in(file) if file is not None and file.is_dir() else None
+        self._all = read_ctm(file) if file is not None and self._grids is None else None
         self._codes: dict[str, int] = {}
 
     @property
@@ -111,7 +112,17 @@ class Alignments:
         return codes
 
     def _of(self, audio: Path) -> Alignment | None:
+        if self._grids is not None:
+            return self._grids(audio.stem)
         return (_beside(audio.parent) if self._all is None else self._all).get(audio.stem)
+
+
+def _textgrids_in(folder: Path) -> Callable[[str], Alignment | None]:
+    """What reads the alignment of an utterance; None where there is none."""
+    from fairseq_budget.data.textgrids import find_textgrids, read_textgrid  # which knows this module's classes
+
+    found = find_textgrids(folder)
+    return lambda name: read_textgrid(found[name]) if name in found else None
 
 
 @functools.lru_cache(maxsize=16)

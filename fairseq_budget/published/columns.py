@@ -43,6 +43,8 @@ OTHERS = (
     Column("QbE_MTWV", "QbE", "MTWV", True, decimals=4),
     Column("ASR_zh_CER", "ASR zh", "CER", False),
     Column("KWS35_ACC", "KS35", "Acc", True),
+    Column("KEYWORDS_ACC", "own keywords", "Acc", True),
+    Column("SPEAKERS_ACC", "own speakers", "Acc", True),
 )
 """Shown where somebody has them."""
 

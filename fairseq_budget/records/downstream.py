@@ -31,6 +31,11 @@ class Incomplete(Entries):
         return f"incomplete corpus ({self.missing} of {self.of} files missing)"
 
 
+def padded(share: float) -> str:
+    """What padding did to an upstream's features, in words; `share` is of their largest value."""
+    return f"padded batches change this upstream's features, by {share:.1%} of the largest value: see `--one-by-one`"
+
+
 class DownstreamRecord(Record):
     """A task of an upstream.
 
@@ -59,6 +64,12 @@ class DownstreamRecord(Record):
     wall_seconds: Measured = None
     incomplete: Incomplete | None = None
     """The corpus lacked files: the score can't be compared with others."""
+    corpus: dict[str, Any] | None = None
+    """Of a corpus of one's own, what it is and how it was divided."""
+    padding: Measured = None
+    """By how much of its largest value a padded batch changed the upstream's features, where that is noticeable."""
+    one_by_one: bool = False
+    """The upstream ran on one utterance at a time."""
     error: str | None = None
     """Why there is no score."""
     sweep: Sweep | None = None

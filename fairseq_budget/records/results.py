@@ -10,13 +10,15 @@ from pathlib import Path
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.base import FILE, find_records
-from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.downstream import DownstreamRecord, padded
 from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.records.names import size_of_upstream, upstream_name
 from fairseq_budget.records.pretraining import PretrainingRecord
 
 INCOMPLETE = "†"
 """The mark of a score for which the corpus lacked files."""
+PADDED = "‡"
+"""The mark of a score of an upstream whose features padded batches change."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Result:
     remarks: tuple[str, ...]
     incomplete: bool = False
     """The corpus lacked files."""
+    padded: bool = False
+    """Padded batches changed the upstream's features."""
 
 
 def read_results(folders: Iterable[Path]) -> list[Result]:
@@ -68,6 +72,7 @@ def _read(path: Path, kind: str | None) -> Result | None:
         known,
         tuple(_remarks(path, record, known)),
         record.incomplete is not None,
+        record.padding is not None,
     )
 
 
@@ -78,6 +83,8 @@ def _remarks(path: Path, record: DownstreamRecord, numbers: Mapping[str, float])
         yield f"no test score in `{path}`"
     if record.incomplete is not None:
         yield f"{INCOMPLETE} {record.incomplete}"
+    if record.padding is not None:
+        yield f"{PADDED} {padded(record.padding)}"
     if record.sweep is not None and record.sweep.changed:
         changed = ", ".join(f"{key}={value}" for key, value in record.sweep.changed.items())
         yield f"not the official recipe ({changed})"

@@ -47,6 +47,7 @@ def apply() -> dict[str, bool]:
             provide_hub_names,
             provide_unused_imports,
             provide_edit_distance,
+            name_items_of_series,
             stay_on_the_processor,
         ),
     )
@@ -218,6 +219,16 @@ def provide_edit_distance() -> bool:
     if needed:
         _make_module("editdistance", {"eval": _edits})
     return needed
+
+
+def name_items_of_series() -> bool:
+    """``Series.iteritems`` is gone since pandas 2; ``s3prl.problem`` reads the tables of IC and SF with it."""
+    if importlib.util.find_spec("pandas") is None:
+        return False
+    series = importlib.import_module("pandas").Series
+    if not hasattr(series, "iteritems"):
+        series.iteritems = series.items
+    return series.iteritems is series.items
 
 
 def _edits(one: Sequence[Any], other: Sequence[Any]) -> int:

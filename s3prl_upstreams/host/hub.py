@@ -38,7 +38,7 @@ class LightHub(types.ModuleType):
         everything = full_hub(wanted=name)
         if hasattr(everything, name):
             return getattr(everything, name)
-        near = difflib.get_close_matches(name, [*dir(self), *dir(everything)], n=5)
+        near = difflib.get_close_matches(name, {*dir(self), *dir(everything)}, n=5)
         raise BudgetError(f"no upstream `{name}`: choose one of {', '.join(near or UPSTREAMS)}")
 
     def options(self, only_registered_ckpt: bool = False) -> list[str]:

@@ -1,4 +1,7 @@
-"""s3prl's runner, whoever starts it: a run with one of our upstreams gets what its task needs, as from our own launcher."""
+"""s3prl's runner, whoever starts it: a run with one of our upstreams gets what its task needs, as from our own launcher.
+
+And a run whose configuration says so has its upstream run on one utterance at a time.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from s3prl_upstreams.host import evaluation
+from s3prl_upstreams.upstreams.batches import ONE_BY_ONE, OneByOne
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 NAME = "s3prl.downstream.runner"
@@ -41,6 +45,14 @@ def fit() -> None:
         sys.meta_path.insert(0, _Finder)
 
 
+def fitted() -> types.ModuleType:
+    """The runner's module, imported and fitted, whether or not `fit` came before."""
+    module = importlib.import_module(NAME)
+    if not getattr(module.Runner, "is_fitted", False):
+        _fit(module)
+    return module
+
+
 def _fit(module: types.ModuleType) -> None:
     begin = module.Runner.__init__
 
@@ -49,5 +61,7 @@ def _fit(module: types.ModuleType) -> None:
             # the tasks import parts of s3prl, which imports this
             importlib.import_module("s3prl_upstreams.checks").put_right(args, config)
         begin(self, args, config)
+        if config.get(ONE_BY_ONE):
+            self.upstream.model = OneByOne(self.upstream.model)
 
-    module.Runner.__init__ = begin_fitted
+    module.Runner.__init__, module.Runner.is_fitted = begin_fitted, True

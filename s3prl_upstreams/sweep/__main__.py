@@ -26,7 +26,7 @@ CACHE = ("cache", "cache_gib", "cache_dir")
 CONFIG = {
     "task": "???",
     "out": "???",  # every task has a folder in it
-    "upstream": "budget_local",
+    "upstream": None,  # the one that reads the checkpoint
     "checkpoint": None,
     "lr": list(RATES),
     "device": "cuda",
@@ -38,6 +38,7 @@ CONFIG = {
     "override": [],  # s3prl's -o, such as config.runner.log_step=10
     "workers": None,
     "allow_incomplete": False,
+    "one_by_one": False,
     # a job's own files (Hydra's log and a copy of these settings) lie beside its results
     "hydra": {"run": {"dir": "${out}/hydra"}, "sweep": {"dir": "${out}/hydra", "subdir": "${hydra.job.num}"}},
 }
@@ -49,7 +50,10 @@ def main(config: DictConfig) -> None:
     """Do one task; an error meant for the user becomes one line."""
     common = {
         name: config[name]
-        for name in ("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete", *CACHE)
+        for name in (
+            *("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete", "one_by_one"),
+            *CACHE,
+        )
     }
     common |= {"rates": tuple(config.lr), "command": shlex.join(["python", "-m", "s3prl_upstreams.sweep", *sys.argv[1:]])}
     try:

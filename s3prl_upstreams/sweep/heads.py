@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from fairseq_budget.checkpoints.safe_load import check_file
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import scores
+from s3prl_upstreams.host import runner
 from s3prl_upstreams.sweep import randomness
 from s3prl_upstreams.sweep.settings import Config
 
@@ -139,9 +140,8 @@ def build(args: Namespace, config: Config) -> tuple[nn.Module, Head]:
 
     `config` is changed as experts change it (SD notes its frame shift in it).
     """
-    runner = importlib.import_module("s3prl.downstream.runner")
     randomness.seed(args.seed)
-    built = runner.Runner(args, config)
+    built = runner.fitted().Runner(args, config)
     built.upstream.model.eval()
     return built.upstream.model, Head(built.featurizer.model, built.downstream.model, Path(args.expdir))
 

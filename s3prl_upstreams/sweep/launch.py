@@ -22,31 +22,31 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.locks import alone
-from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.host import compat, hub
-from s3prl_upstreams.sweep import rows
-from s3prl_upstreams.sweep.settings import Settings, check, from_json, to_json
+from s3prl_upstreams.sweep import possible, rows
+from s3prl_upstreams.sweep.settings import Settings, from_json, to_json
 from s3prl_upstreams.sweep.worker import OUTPUT
+from s3prl_upstreams.upstreams.batches import padding_effect
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 
 SETTINGS = "settings.json"
-FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override", "hidden_states")
+FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override", "hidden_states", "one_by_one")
 """What a folder isn't continued with other values of."""
 
 
-def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
+def sweep(tasks: Sequence[Settings], console: Console, free_memory: int | None = None) -> list[rows.Row]:
     """Do every task that isn't done; returns their rows, those of failed tasks with an `error`.
 
-    Raises BudgetError or ConfigError, before anything is trained, for a task that cannot work.
+    What keeps tasks from running is told in one table before the first starts; the others run.  `free_memory` is what the
+    device has for them, in bytes (None: not known).
+    Raises BudgetError or ConfigError, before anything is trained, where no task can.
     """
     compat.apply()
     hub.install()
     for settings in tasks:
         refuse_other_settings(settings)
     todo = [settings for settings in tasks if not rows.is_final(settings, rows.read(settings))]
-    if todo:
-        _try_upstream(todo[0].upstream, todo[0].checkpoint)
-    todo = _checked(todo)
+    todo, refused = _possible(todo, console, free_memory)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for number, settings in enumerate(todo, start=1):
@@ -55,26 +55,43 @@ def sweep(tasks: Sequence[Settings], console: Console) -> list[rows.Row]:
             error = _run(settings, progress, bar, name)
             progress.remove_task(bar)
             console.print(f"{name}: {error or 'done'}", highlight=False, markup=False, soft_wrap=True)
-    return [row for settings in tasks if (row := rows.read(settings)) is not None]
+    found = (refused.get(settings.task) or rows.read(settings) for settings in tasks)
+    return [row for row in found if row is not None]
 
 
-def _checked(todo: Sequence[Settings]) -> list[Settings]:
-    """The settings, with what is missing of each corpus; everything that is missing and mustn't be is told at once."""
-    checked, missing = [], []
-    for settings in todo:
-        try:
-            checked.append(replace(settings, incomplete=check(settings)))
-        except IncompleteCorpus as error:
-            missing.append(str(error))
-    if missing:
-        raise IncompleteCorpus("; ".join(missing))
+def _possible(
+    todo: Sequence[Settings], console: Console, free_memory: int | None = None
+) -> tuple[list[Settings], dict[str, rows.Row]]:
+    """What can run, with what is missing of each corpus; and the rows of what can't, by task, which are told at once.
+
+    Raises:
+        BudgetError: none can run; or another run has begun in a task's folder, with a corpus as it was.
+    """
+    if not todo:
+        return [], {}
+    effect, memory = _try_upstream(todo[0].upstream, todo[0].checkpoint, todo[0].one_by_one)
+    asked = [replace(settings, padding=effect) for settings in todo]
+    checked, obstacles = possible.sort_out(asked, memory, free_memory)
+    if len(obstacles) == len(todo) == 1:
+        raise obstacles[0].error
+    if obstacles:
+        possible.show(obstacles, console)
+    if not checked:
+        raise BudgetError(f"none of the {len(todo)} tasks can run: see the table above")
     for settings in checked:
-        refuse_other_settings(settings, ("incomplete",))
-    return checked
+        refuse_other_settings(settings, ("incomplete", "corpus"))
+    why = {settings.task: [one.message for one in obstacles if one.task == settings.task] for settings in todo}
+    return checked, {one.task: rows.failed(one, "; ".join(why[one.task])) for one in todo if why[one.task]}
 
 
-def _try_upstream(name: str, checkpoint: str | None) -> None:
-    """BudgetError for an upstream that can't be made: no checkpoint, one too many, an unreadable one, another size."""
+def _try_upstream(name: str, checkpoint: str | None, one_by_one: bool) -> tuple[float | None, float]:
+    """By how much padded batches change an upstream's features, and the bytes of those of a second.
+
+    The first is None where they don't, or where it runs on one utterance at a time.
+
+    Raises:
+        BudgetError: it can't be made, having no checkpoint, one too many, an unreadable one, or one of another size.
+    """
     upstream = getattr(importlib.import_module("s3prl").hub, name)
     if name in UPSTREAMS and name not in WITHOUT_CHECKPOINT and checkpoint is None:
         raise BudgetError(f"the upstream `{name}` needs a checkpoint: give its path, or choose the upstream `fbank`")
@@ -82,7 +99,26 @@ def _try_upstream(name: str, checkpoint: str | None) -> None:
         raise BudgetError(
             f"the upstream `{name}` has no parameters: leave `{checkpoint}` out, or choose the upstream `budget_local`"
         )
-    upstream(ckpt=checkpoint, model_config=None, refresh=False)
+    try:
+        made = upstream(ckpt=checkpoint, model_config=None, refresh=False)
+        effect = None if one_by_one or name in UPSTREAMS else padding_effect(made)
+        return effect, possible.state_bytes(made)
+    except BudgetError:
+        raise
+    except Exception as error:  # any of two hundred upstreams of others can fail, in its own way
+        raise BudgetError(_told(name, checkpoint, error)) from error
+
+
+def _told(name: str, checkpoint: str | None, error: Exception) -> str:
+    """Why an upstream of somebody else's can't be made, in one line."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}".removesuffix(": ")
+    if checkpoint is None:
+        remedy = "is the network there, if it has to be fetched? Does it need a checkpoint?"
+    elif not Path(checkpoint).exists():
+        remedy = "is the network there, to fetch it?"
+    else:
+        remedy = "is it of this kind? `budget_local` reads fairseq's own HuBERT and wav2vec 2.0, `hf_hubert_custom` a folder"
+    return f"the upstream `{name}` can't be made{f' from `{checkpoint}`' if checkpoint else ''} ({reason}): {remedy}"
 
 
 def refuse_other_settings(settings: Settings, keys: Sequence[str] = FIXED) -> None:

@@ -39,9 +39,14 @@ def write(settings: Settings, runs: Sequence[Run], chosen: float | None) -> None
 
 
 def write_error(settings: Settings, message: str) -> None:
-    """The task's row when nothing could be chosen: what went wrong, and no score."""
+    """Write the task's row when nothing could be chosen."""
+    save(settings.folder, failed(settings, message))
+
+
+def failed(settings: Settings, message: str) -> Row:
+    """The row of a task without a score, with what went wrong."""
     nothing = {"dev": None, "test": None, "step": None, "lr": None, "scores": {}}
-    save(settings.folder, {**_labels(settings), **nothing, "error": message})
+    return {**_labels(settings), **nothing, "error": message}
 
 
 def save(folder: Path, row: Row) -> None:
@@ -83,6 +88,8 @@ def common(settings: Settings, args: Namespace, config: Config) -> Row:
         **_labels(settings),
         **record.upstream_of(args),
         **record.mark(config),
+        **record.corpus(settings.superb, config),
+        **record.batches(settings.padding, settings.one_by_one),
         "unfrozen": False,
         "steps": config["runner"].get("total_steps"),
         "seed": settings.seed,

@@ -11,18 +11,19 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fairseq_budget.errors import BudgetError, ConfigError
-from fairseq_budget.files import sha256
 from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams import checks, completeness
 from s3prl_upstreams.store.decision import Options
+from s3prl_upstreams.sweep import source
 from s3prl_upstreams.tasks import Task, get_task
+from s3prl_upstreams.upstreams.batches import ONE_BY_ONE
 
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """The papers' sweep (s3prl's issues 120 and 498: five values by powers of ten)."""
@@ -41,8 +42,10 @@ class Settings:
     recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
     best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
-    corpus may be missing, `incomplete` what is (None: nothing); `cache`, `cache_gib` and `cache_dir` are the
-    :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
+    corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
+    upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
+    noticeably); `cache`, `cache_gib` and `cache_dir` are the :class:`~s3prl_upstreams.store.decision.Options` of a store of
+    hidden states.
     """
 
     task: str
@@ -64,6 +67,9 @@ class Settings:
     cache_dir: str | None = None
     allow_incomplete: bool = False
     incomplete: dict[str, Any] | None = None
+    corpus: dict[str, Any] | None = None
+    one_by_one: bool = False
+    padding: float | None = None
 
     @property
     def superb(self) -> Task:
@@ -96,27 +102,28 @@ class Settings:
 
 
 def tasks(
-    names: Sequence[str], out: Path, checkpoint: str | None, overrides: Sequence[str] = (), **common: Any
+    names: Sequence[str],
+    out: Path,
+    checkpoint: str | None,
+    overrides: Sequence[str] = (),
+    upstream: str | None = None,
+    **common: Any,
 ) -> list[Settings]:
-    """Settings of several tasks for one upstream.
+    """Settings of several tasks for one upstream (None: the one that reads the checkpoint).
 
     `overrides` are s3prl's ``-o``, each for all tasks or, as ``TASK:...``, for one.
     Raises ConfigError for an unknown task, BudgetError for a missing checkpoint.
     """
-    digest = None
+    upstream, digest = upstream or source.upstream_for(checkpoint), None
     if checkpoint is not None:
-        path = Path(checkpoint).resolve()
-        if not path.is_file():
-            raise BudgetError(
-                f"no checkpoint `{checkpoint}`: give the path of a file such as checkpoints/checkpoint_last.pt"
-            )
-        digest, checkpoint = sha256(path), str(path)
+        checkpoint, digest = source.identify(upstream, checkpoint)
     folder = out.resolve()
     return [
         Settings(
             get_task(name).name,
             str(folder / name),
-            checkpoint=checkpoint,
+            upstream,
+            checkpoint,
             digest=digest,
             override=_overrides_of(name, overrides),
             **common,
@@ -147,10 +154,11 @@ def from_json(text: str) -> Settings:
     return Settings(**{**values, "rates": tuple(values["rates"])})
 
 
-def check(settings: Settings) -> dict[str, Any] | None:
+def check(settings: Settings) -> Settings:
     """Refuse what cannot work before anything is trained; ConfigError or BudgetError says what to change.
 
-    Returns what is missing of the corpus, if that is allowed (the same for all variants).
+    Returns the settings with what is told of the corpus: what is missing, if that is allowed, and whose it is (the same for
+    all variants).
     """
     task = settings.superb
     settings.store.check()
@@ -168,7 +176,8 @@ def check(settings: Settings) -> dict[str, Any] | None:
             args, config = s3prl_settings(settings, Path(nowhere), variant)
             args.mode, args.evaluate_split = "evaluate", task.test_split
             checks.prepare(args, config, settings.allow_incomplete)  # what only the test needs is missed now, too
-    return config.get(completeness.MARK)
+    corpus = None if task.corpus is None else task.corpus(config["downstream_expert"])
+    return replace(settings, incomplete=config.get(completeness.MARK), corpus=corpus)
 
 
 def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
@@ -197,6 +206,8 @@ def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple
     _refuse_what_cells_cannot_share(settings, args, config, recipe)
     if settings.workers is not None:
         _set_everywhere(config, "num_workers", settings.workers)
+    if settings.one_by_one:
+        config[ONE_BY_ONE] = True
     checks.prepare(args, config, settings.allow_incomplete)
     # cells are compared on the development split; the test split is for the best of them, once
     config["runner"]["eval_dataloaders"] = [task.selection.split] if task.selection else []
@@ -217,9 +228,9 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     Empty: the run is the official one.
     """
     recipe = recipes_dir() / "superb" / settings.superb.recipe
-    official = dict(_leaves(checks.expand(yaml.safe_load(recipe.read_text(encoding="utf-8")))))
-    mine = dict(_leaves(config))
-    own = {"optimizer.lr", "runner.eval_dataloaders"}
+    official = dict(leaves(checks.expand(yaml.safe_load(recipe.read_text(encoding="utf-8")))))
+    mine = dict(leaves(config))
+    own = {"optimizer.lr", "runner.eval_dataloaders", ONE_BY_ONE}
     own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
     own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
     told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
@@ -231,10 +242,11 @@ def changes(settings: Settings, config: Config) -> dict[str, Any]:
     }
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands in nested dictionaries, by dotted key."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+            yield from leaves(inner, f"{key}.{name}" if key else str(name))
     else:
         yield key, value
 

@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, encoder_flops
 from fairseq_budget.arithmetic.shape import ModelShape
 from s3prl_upstreams.store.upstream import StoredUpstream
+from s3prl_upstreams.upstreams.batches import OneByOne
 
 
 @dataclass
@@ -64,6 +65,8 @@ def upstream_flops(upstream: nn.Module, samples: Iterable[int]) -> int | None:
     """FLOPs of a frozen upstream on utterances of so many samples; with a store, of those that the last pass computed."""
     if isinstance(upstream, StoredUpstream):
         return upstream_flops(upstream.upstream, upstream.computed)
+    if isinstance(upstream, OneByOne):
+        upstream = upstream.upstream
     shape = getattr(getattr(upstream, "model", None), "model_shape", None)
     if isinstance(shape, ModelShape):
         return sum(encoder_flops(shape, length) for length in samples)

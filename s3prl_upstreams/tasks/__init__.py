@@ -16,7 +16,7 @@ from s3prl_upstreams.tasks.base import Metric, Selection, Task
 
 __all__ = ["TASKS", "Metric", "Selection", "Task", "get_task", "task_of"]
 
-ORDER = ("pr", "asr", "asr_zh", "ks", "ks35", "ic", "sf", "sid", "asv", "sd", "er", "qbe")
+ORDER = ("pr", "asr", "asr_zh", "ks", "ks35", "ic", "sf", "sid", "asv", "sd", "er", "qbe", "keywords", "speakers")
 """In which tasks are listed: content, semantics, speaker, others; further tasks follow by name."""
 
 

@@ -62,4 +62,5 @@ TASK = Task(
     paths={"datarc.libri_root": Path.is_dir, "datarc.bucket_file": Path.is_dir, "datarc.dict_path": Path.is_file},
     lists=_lists,
     leave_out=_leave_out,
+    seconds=6.0,  # batches are halved, see asr.yaml
 )

@@ -45,4 +45,5 @@ TASK = Task(
     leave_out=_leave_out,
     fixes=ctc.FIXES,
     is_meant=ctc.of_corpus("common_voice"),
+    seconds=4.0,
 )

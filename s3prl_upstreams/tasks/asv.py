@@ -79,4 +79,5 @@ TASK = Task(
     lists=_lists,
     leave_out=_leave_out,
     fixes=(measure_lengths_of_this_corpus,),
+    seconds=4.0,
 )

@@ -85,7 +85,9 @@ class Task:
     for what s3prl would fail at late.  `lists` are compared with the files; `leave_out` makes a run go on without those that
     are missing, where s3prl's own reading doesn't.  `fixes` put right what the task needs in s3prl, before its expert is
     made.  `scorer` computes a score that s3prl leaves to others, with a remark, or None for a split that isn't scored.
-    `is_meant` tells tasks with the same `downstream` apart, by the run's ``downstream_expert``.
+    `is_meant` tells tasks with the same `downstream` apart, by the run's ``downstream_expert``.  `corpus` is what a record
+    tells of a corpus that is the user's own, with a `digest`.  `seconds` is what an utterance of a training batch lasts,
+    rather less than the corpus's mean: so much memory a batch takes at least.
     """
 
     name: str
@@ -106,6 +108,8 @@ class Task:
     fixes: tuple[Fix, ...] = ()
     scorer: Scorer | None = None
     is_meant: Callable[[Config], bool] = lambda expert: True
+    corpus: Callable[[Config], dict[str, Any]] | None = None
+    seconds: float = 1.0
 
     @property
     def main(self) -> Metric:

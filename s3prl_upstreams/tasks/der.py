@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairseq_budget.errors import BudgetError
+from fairseq_budget.errors import BudgetError, MissingPackage
 from fairseq_budget.extras import install
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def require_library() -> None:
     try:
         importlib.import_module("pyannote.metrics")
     except ModuleNotFoundError as error:
-        raise BudgetError(f"the diarization error rate needs the package pyannote.metrics: {install('pyannote')}") from error
+        raise MissingPackage(
+            f"the diarization error rate needs the package pyannote.metrics: {install('pyannote')}"
+        ) from error
 
 
 def error_rate(predictions: Path, reference: Path, frame_shift: int) -> tuple[float, float, int]:

@@ -46,4 +46,5 @@ TASK = accuracy_task(
     paths={"datarc.root": Path.is_dir, "datarc.meta_data": Path.is_dir},
     lists=_lists,
     leave_out=_leave_out,
+    seconds=4.0,
 )

@@ -37,4 +37,5 @@ TASK = accuracy_task(
     paths={"datarc.file_path": Path.is_dir},
     lists=_lists,
     leave_out=_leave_out,
+    seconds=2.0,
 )

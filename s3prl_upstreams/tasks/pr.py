@@ -29,4 +29,5 @@ TASK = Task(
     lists=_lists,
     fixes=ctc.FIXES,
     is_meant=ctc.of_corpus("libriphone"),
+    seconds=12.0,
 )

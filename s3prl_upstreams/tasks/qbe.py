@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from fairseq_budget.errors import BudgetError
+from fairseq_budget.errors import BudgetError, MissingPackage
 from fairseq_budget.extras import install
 from s3prl_upstreams.tasks import mtwv
 from s3prl_upstreams.tasks.base import Config, Metric, Task
@@ -20,7 +20,7 @@ def _one_layer(args: Namespace, expert: Config) -> None:
         raise BudgetError("`-m train`: QbE has nothing to train, use `-m evaluate -t dev -l LAYER`")
     for module, package in (("dtw", "dtw-python"), ("lxml", "lxml")):
         if importlib.util.find_spec(module) is None:
-            raise BudgetError(f"QbE needs the package {package}: {install(module)}")
+            raise MissingPackage(f"QbE needs the package {package}: {install(module)}")
 
 
 def _term_weighted_value(args: Namespace, expert: Config) -> tuple[float, str]:

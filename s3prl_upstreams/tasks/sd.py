@@ -102,4 +102,5 @@ TASK = Task(
     leave_out=_leave_out,
     fixes=(read_files_only,),
     scorer=_error_rate,
+    seconds=20.0,
 )

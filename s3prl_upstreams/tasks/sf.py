@@ -39,4 +39,5 @@ TASK = Task(
     lists=_lists,
     fixes=ctc.FIXES,
     is_meant=ctc.of_corpus("snips"),
+    seconds=2.0,
 )

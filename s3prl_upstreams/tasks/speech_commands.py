@@ -16,9 +16,44 @@ from s3prl_upstreams.tasks.listing import Listing, lines, mirror
 PATHS = {"datarc.speech_commands_root": Path.is_dir, "datarc.speech_commands_test_root": Path.is_dir}
 
 
+FOLDERS = "folders"
+"""In place of a list of classes: they are the training folder's folders."""
+
+
 def has_class_list(expert: Config) -> bool:
     """Whether a run brings a list of classes of its own."""
-    return bool((expert.get("datarc") or {}).get("classes"))
+    return bool((expert.get("datarc") or {}).get("classes")) and not has_own_folders(expert)
+
+
+def has_own_folders(expert: Config) -> bool:
+    """Whether a run's classes are whatever folders there are."""
+    return (expert.get("datarc") or {}).get("classes") == FOLDERS
+
+
+def classes(expert: Config) -> list[str] | None:
+    """The classes of a run that aren't the official twelve (None): its list, or its folders if they are others.
+
+    A list says in which order the head has them.
+    """
+    listed = (expert.get("datarc") or {}).get("classes")
+    if not listed:
+        return None
+    there = sorted(entry.name for entry in Path(expert["datarc"]["speech_commands_root"]).iterdir() if entry.is_dir())
+    return there if listed == FOLDERS or set(there) != set(listed) else listed
+
+
+def tested_classes_are_trained(args: Namespace, expert: Config) -> None:
+    """s3prl would look for a class of the test folder among those of the training folder, and for `_silence_`."""
+    trained = classes(expert) or []
+    noise = next((name for name in trained if name.startswith("_")), None)
+    if noise is not None:
+        raise BudgetError(
+            f"`{expert['datarc']['speech_commands_root']}/{noise}` is no word: make the folders with `fairseq-budget corpus "
+            "superb ks35` or `keywords`, which leave it out"
+        )
+    for folder in sorted(entry for entry in Path(expert["datarc"]["speech_commands_test_root"]).iterdir() if entry.is_dir()):
+        if folder.name not in trained:
+            raise BudgetError(f"`{folder}` is to be tested, and nothing of it is trained: add it to the training folder")
 
 
 def lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
@@ -28,19 +63,19 @@ def lists(expert: Config, splits: Collection[str]) -> Iterator[Listing]:
     lead to), testing_list.txt, too; the test set of v0.01 holds the recordings of the keywords in the latter.
     """
     train, test = Path(expert["datarc"]["speech_commands_root"]), Path(expert["datarc"]["speech_commands_test_root"])
-    classes = tuple(expert["datarc"].get("classes") or KEYWORDS)
+    words = tuple(classes(expert) or KEYWORDS)
     corpus = next((word.resolve().parent for word in sorted(train.iterdir()) if word.is_symlink()), train)
     validation, testing = corpus / "validation_list.txt", corpus / "testing_list.txt"
     if not (validation.is_file() or testing.is_file()):
         return
-    own = classes if has_class_list(expert) else (*classes, "_background_noise_")
+    own = words if has_class_list(expert) else (*words, "_background_noise_")
     yield Listing("s3prl's list of classes", (train,), own, needed=True)
     if not {"train", "dev"}.isdisjoint(splits):
         yield Listing(validation, (train,), tuple(lines(validation)))
     if "test" in splits:
-        own = classes if has_class_list(expert) else (*classes, "_unknown_", "_silence_")
+        own = words if has_class_list(expert) else (*words, "_unknown_", "_silence_")
         yield Listing("s3prl's list of classes", (test,), own, needed=True)
-        yield Listing(testing, (test,), tuple(name for word in classes for name in _tested(testing, test, word)))
+        yield Listing(testing, (test,), tuple(name for word in words for name in _tested(testing, test, word)))
 
 
 def _tested(testing: Path, folder: Path, word: str) -> list[str]:
@@ -73,7 +108,10 @@ def a_whole_batch(args: Namespace, expert: Config) -> None:
 
 
 def use_class_list(config: Config) -> None:
-    """KS: its classes are a constant, and their number is another; ``datarc.classes`` replaces both (see ks35.yaml)."""
+    """KS: its classes are a constant, and their number is another; ``datarc.classes`` replaces both (see ks35.yaml).
+
+    Where the folders are others than those of a list, the list is made theirs.
+    """
     dataset = importlib.import_module("s3prl.downstream.speech_commands.dataset")
     base = dataset.SpeechCommandsBaseDataset
     if not hasattr(base, "official_classes"):
@@ -85,5 +123,9 @@ def use_class_list(config: Config) -> None:
             self.class2index.setdefault("_silence_", -1)  # asked for with every item
 
         base.official_classes, base.__init__ = tuple(dataset.CLASSES), with_class_number
+    expert = config["downstream_expert"]
+    own = classes(expert)
+    if has_class_list(expert):
+        expert["datarc"]["classes"] = own
     # in place: the expert has imported the list itself
-    dataset.CLASSES[:] = config["downstream_expert"]["datarc"].get("classes") or base.official_classes
+    dataset.CLASSES[:] = own or base.official_classes

@@ -32,7 +32,7 @@ SWITCH = "FAIRSEQ_BUDGET_S3PRL_HOOK"
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("superb")
-    mini.make(folder, ("ks", "pr", "sid"))
+    mini.make(folder, ("ks", "pr", "sid", "ic"))
     return folder
 
 
@@ -102,6 +102,7 @@ def test_its_classes_give_our_features_and_list_our_names(thirty: Path, tmp_path
 PROBLEMS = [
     ("SuperbKS", {"gsc1": "speech_commands/train", "gsc1_test": "speech_commands/test"}),
     pytest.param("SuperbSID", {"dataset_root": "voxceleb1"}, marks=pytest.mark.slow),
+    pytest.param("SuperbIC", {"dataset_root": "fluent_commands"}, marks=pytest.mark.slow),
 ]
 
 

@@ -51,6 +51,8 @@ TOYS: dict[str, dict[str, Any]] = {
     "sd": {"loaderrc.num_workers": 0, "loaderrc.train_batchsize": 2, "modelrc.hidden_size": 16},
     "er": {"datarc.num_workers": 0, "datarc.train_batch_size": 2},
     "qbe": {"datarc.num_workers": 0, "max_workers": 1},
+    "keywords": {"datarc.num_workers": 0, "datarc.batch_size": 4},
+    "speakers": {"datarc.num_workers": 0, "datarc.train_batch_size": 2},
 }
 """What makes a run of each task small, under ``downstream_expert``."""
 

@@ -28,20 +28,24 @@ def keywords(root: Path, out: Path, own_lists: bool) -> list[str]:
 
 
 def all_words(root: Path, out: Path, own_lists: bool) -> list[str]:
-    """KS with 35 words: train/ of links to the words of v0.02, and test/ of links to the files of its testing_list.txt."""
+    """KS with 35 words: train/ of links to the words of v0.02, and test/ of links to the files of its testing_list.txt.
+
+    Or with the words of another corpus of this layout.
+    """
     listed = root / "testing_list.txt"
-    missing = [word for word in WORDS if not (root / word).is_dir()]
-    if missing or not listed.is_file():
+    if not listed.is_file():
         raise BudgetError(
-            f"`{root}` lacks `{missing[0] if missing else listed.name}`: unpack speech_commands_v0.02.tar.gz "
-            "from http://download.tensorflow.org/data/"
+            f"`{root}` lacks `{listed.name}`: unpack speech_commands_v0.02.tar.gz from http://download.tensorflow.org/data/ "
+            "or, for folders of words without such lists, use `fairseq-budget superb --task keywords`"
         )
-    for word in WORDS:
+    words = sorted(place.name for place in root.iterdir() if place.is_dir() and not place.name.startswith(("_", ".")))
+    for word in words:
         _link(root / word, out / "train" / word)
     names = listed.read_text(encoding="utf-8").split()
     for name in names:
         _link(root / name, out / "test" / name)
-    return [f"{out / 'train'}: {len(WORDS)} words", f"{out / 'test'}: {len(names)} recordings"]
+    other = "" if set(words) == set(WORDS) else " (not those of v0.02)"
+    return [f"{out / 'train'}: {len(words)} words{other}", f"{out / 'test'}: {len(names)} recordings"]
 
 
 def intents(root: Path, out: Path, own_lists: bool) -> list[str]:

@@ -64,6 +64,8 @@ PREPARED_FROM: dict[str, str] = {
     "asv": "$VOXCELEB1",
     "sd": "LIBRI2MIX",
     "er": "$IEMOCAP",
+    "keywords": "FOLDER_OF_WORDS",
+    "speakers": "FOLDER_OF_SPEAKERS",
 }
 """What ``fairseq-budget corpus superb TASK`` is given, by task."""
 

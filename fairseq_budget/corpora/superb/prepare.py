@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fairseq_budget.corpora.superb import (
     common_voice,
+    folders,
     iemocap,
     libri2mix,
     librispeech,
@@ -33,6 +34,8 @@ PREPARE: dict[str, Prepare] = {
     "sd": libri2mix.diarization,
     "er": iemocap.emotions,
     "qbe": others.queries,
+    "keywords": folders.keywords,
+    "speakers": folders.speakers,
 }
 """By task: a function of the corpus, the folder to write to, and whether lists are the corpus's own."""
 

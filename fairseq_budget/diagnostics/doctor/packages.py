@@ -23,6 +23,7 @@ EXTRAS = {
     "superb": "SUPERB",
     "report": "reports and tables",
     "export": "`export --to hf`",
+    "textgrid": "phones out of TextGrids",
     "bench": "`bench`",
 }
 """What each extra of the installation is for."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import permutation_test, rankdata
 
-from fairseq_budget.diagnostics.ranks.look import MEASURES, Look
+from fairseq_budget.diagnostics.ranks.look import ERRORS, MEASURES, Look
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.results import Result, read_results
@@ -27,7 +27,7 @@ OVER = ("mean", "last")
 
 @dataclass(frozen=True)
 class Correlation:
-    """Of a measure with a task's metric, turned so that more is better; `rho` and `p` are None where one never changes."""
+    """Of a measure with a metric, both turned so that more is better; `rho` and `p` are None where one never changes."""
 
     measure: str
     over: str
@@ -109,7 +109,7 @@ def _scores(looks: Sequence[Look], results: Sequence[Result]) -> dict[Path, dict
 def _pairs(
     looks: Sequence[Look], scores: dict[Path, dict[str, float]], measure: str, over: str, metric: str
 ) -> Iterator[tuple[float, float]]:
-    sign = 1 if COLUMNS[metric].higher_is_better else -1
+    sign = (1 if COLUMNS[metric].higher_is_better else -1) * (-1 if measure in ERRORS else 1)
     for look in looks:
         value, score = look.summary(over, measure), scores.get(look.checkpoint.resolve(), {}).get(metric)
         if value is not None and score is not None:

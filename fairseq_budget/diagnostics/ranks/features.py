@@ -62,16 +62,17 @@ def choose(source: Utterances, utterances: int, seconds: float, seed: int) -> Mi
 class AllLayers:
     """Every hidden state of a checkpoint's model, for `fairseq_budget.labels.features.stream`.
 
-    A row of its output is the mean over an utterance's frames, the others are every `EVERY`-th frame; its width is L * D.
+    A row of its output is the mean over an utterance's frames, the others are every `every`-th frame; its width is L * D.
     """
 
-    def __init__(self, checkpoint: Path, device: torch.device) -> None:
+    def __init__(self, checkpoint: Path, device: torch.device, every: int = EVERY) -> None:
+        self.every = every
         self.pretrained = load_pretrained(checkpoint)
         self.device = device
         self._model = self.pretrained.model.to(device)
         self._shape = self._model.model_shape
         self.name = f"{self.pretrained.objective}, all layers"
-        self.rate = SAMPLE_RATE / self._shape.stride / EVERY
+        self.rate = SAMPLE_RATE / self._shape.stride / every
         self.states = self._shape.layers + 1
         self.width = self.states * self._shape.dim
 
@@ -86,11 +87,11 @@ class AllLayers:
 
     def kept(self, samples: int) -> int:
         """K of an utterance of so many samples."""
-        return -(-self._shape.frames(samples) // EVERY)
+        return -(-self._shape.frames(samples) // self.every)
 
     def seconds(self, samples: int) -> np.ndarray:
         """The time in the middle of what each kept frame sees.  Shape: -> (K,)"""
-        starts = np.arange(self.kept(samples)) * EVERY * self._shape.stride
+        starts = np.arange(self.kept(samples)) * self.every * self._shape.stride
         return (starts + self.shortest / 2) / SAMPLE_RATE
 
     def prepare(self, wave: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ class AllLayers:
         """Shape: waves (B, T), all as long as `lengths` (B,) -> (B, 1 + K, L * D)"""
         every = torch.stack(self._model.extract(waves)[0], dim=2)
         # (B, 1 + K, L, D) -> (B, 1 + K, L * D)
-        return torch.cat([every.mean(1, keepdim=True), every[:, ::EVERY]], dim=1).flatten(2)
+        return torch.cat([every.mean(1, keepdim=True), every[:, :: self.every]], dim=1).flatten(2)
 
     def identity(self) -> dict[str, Any]:
         """Nothing is kept of these features."""

@@ -16,7 +16,9 @@ from fairseq_budget.data.alignments import Alignments
 from fairseq_budget.data.label_record import read_label_rate
 from fairseq_budget.data.labels import DICTIONARY_NAME, LabelFile, read_dictionary
 from fairseq_budget.data.manifest import Manifest
-from fairseq_budget.diagnostics.ranks.features import AllLayers, Middles, choose
+from fairseq_budget.data.speakers import LIBRISPEECH_RULE, speaker_names
+from fairseq_budget.diagnostics.ranks import abx
+from fairseq_budget.diagnostics.ranks.features import EVERY, AllLayers, Middles, choose
 from fairseq_budget.diagnostics.ranks.measures import cluster_quality, rankme
 from fairseq_budget.errors import BudgetError
 
@@ -27,13 +29,22 @@ MEASURES = {
     "phones_pnmi": "PNMI, phones",
     "labels_purity": "label purity",
     "labels_pnmi": "PNMI, labels",
+    abx.WITHIN: "ABX within",
+    abx.ACROSS: "ABX across",
 }
-"""Of a layer: the effective rank of utterances' means and of frames, and what clusters tell about phones and labels."""
+"""Of a layer: the effective rank of utterances' means and of frames, what clusters tell about phones and labels, and how
+often phones are confused, within and across speakers."""
+ERRORS = frozenset({abx.WITHIN, abx.ACROSS})
+"""The measures of which less is better."""
 
 
 @dataclass(frozen=True)
 class LookSettings:
-    """What is looked at.  `phones` is a CTM file (None: those beside the audio), `labels` a folder of labels or None."""
+    """What is looked at.
+
+    `phones` is a CTM file or a folder of TextGrids (None: CTM files beside the audio), `labels` a folder of labels or None,
+    `abx` how phones are compared (None: they aren't) and `speaker_rule` what finds speakers in the names of files.
+    """
 
     data: Path
     split: str
@@ -44,6 +55,8 @@ class LookSettings:
     device: torch.device
     phones: Path | None = None
     labels: Path | None = None
+    abx: abx.AbxSettings | None = None
+    speaker_rule: str = LIBRISPEECH_RULE
 
 
 @dataclass(frozen=True)
@@ -96,14 +109,19 @@ def look(checkpoints: Sequence[Path], settings: LookSettings) -> list[Look]:
 
 
 def _of_checkpoint(checkpoint: Path, middles: Middles, known: Mapping[str, Reference], settings: LookSettings) -> Look:
-    features = AllLayers(checkpoint, settings.device)
-    means, frames = features.of(middles)
-    times = features.seconds(int(middles.frames[0]))
-    references = {kind: [code(index, times) for index in range(len(middles))] for kind, code in known.items()}
+    features = AllLayers(checkpoint, settings.device, EVERY if settings.abx is None else 1)
+    means, every = features.of(middles)
+    step = EVERY // features.every
+    frames, times = [rows[::step] for rows in every], features.seconds(int(middles.frames[0]))
+    references = {kind: [code(index, times[::step]) for index in range(len(middles))] for kind, code in known.items()}
     layers = [
         _of_layer(means[:, layer], [rows[:, layer] for rows in frames], references, settings)
         for layer in range(features.states)
     ]
+    if settings.abx is not None:
+        compare = _phone_errors(middles, times, settings, settings.abx)
+        for layer, values in enumerate(layers):
+            values |= compare([rows[:, layer] for rows in every])
     size = features.pretrained.size
     upstream = f"{features.pretrained.objective} {size.name if size else features.pretrained.shape}"
     return Look(checkpoint, upstream, means.shape[2], len(means), sum(map(len, frames)), layers)
@@ -121,6 +139,17 @@ def _of_layer(
             if found is not None:
                 values |= {f"{kind}_purity": found["phone_purity"], f"{kind}_pnmi": found["pnmi"]}
     return values
+
+
+def _phone_errors(
+    middles: Middles, times: np.ndarray, settings: LookSettings, how: abx.AbxSettings
+) -> Callable[[list[np.ndarray]], dict[str, float | None]]:
+    """What gives a layer's ABX errors.  Shape: of N x (K, D)"""
+    alignments, names = Alignments(settings.phones), list(speaker_names(middles, settings.speaker_rule))
+    codes = [alignments.codes_at(middles, index, times) for index in range(len(middles))]
+    found = abx.tokens(codes, alignments.phones)
+    abx.check(found)
+    return lambda frames: abx.errors(found, frames, names, how)
 
 
 def _phones(middles: Middles, file: Path | None) -> Reference:

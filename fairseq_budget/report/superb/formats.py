@@ -14,7 +14,7 @@ from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
 from fairseq_budget.published.columns import COLUMNS
-from fairseq_budget.records.results import INCOMPLETE
+from fairseq_budget.records.results import INCOMPLETE, PADDED
 from fairseq_budget.report.superb.score import AggregateScore
 from fairseq_budget.report.superb.table import ScoreRow, SuperbTable
 from fairseq_budget.report.templating import templates
@@ -111,10 +111,14 @@ def latex_escaped(text: str) -> str:
 
 
 def _cells(table: SuperbTable, row: ScoreRow) -> list[str]:
-    """The numbers of a row; those of an incomplete corpus, and a score over such, with a mark that the remarks explain."""
-    marks = [INCOMPLETE if column.key in row.incomplete else "" for column in table.columns]
-    numbers = [column.text(row.values.get(column.key)) + mark for column, mark in zip(table.columns, marks, strict=True)]
-    return [*numbers, score_text(row.score) + (INCOMPLETE if row.score and row.incomplete else "")]
+    """The numbers of a row, and its score, with marks that the remarks explain: of an incomplete corpus, of padding."""
+    marked = {INCOMPLETE: row.incomplete, PADDED: row.padded}
+    numbers = [
+        column.text(row.values.get(column.key)) + "".join(mark for mark, keys in marked.items() if column.key in keys)
+        for column in table.columns
+    ]
+    over = "".join(mark for mark, keys in marked.items() if row.score and keys)
+    return [*numbers, score_text(row.score) + over]
 
 
 def _escaped(text: str) -> str:

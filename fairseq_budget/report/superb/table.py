@@ -27,6 +27,8 @@ class ScoreRow:
     checkpoint: str | None = None
     incomplete: frozenset[str] = frozenset()
     """The columns of tasks whose corpus lacked files."""
+    padded: frozenset[str] = frozenset()
+    """The columns of tasks in which padded batches changed the upstream's features."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def _own(results: Sequence[Result], scale: Scale) -> Iterator[ScoreRow]:
         _refuse_two(name, of_upstream)
         values = {column: number for result in of_upstream for column, number in result.values.items()}
         partial = frozenset(column for result in of_upstream if result.incomplete for column in result.values)
-        yield ScoreRow(OWN, name, values, scale.score(values), key[1], partial)
+        padded = frozenset(column for result in of_upstream if result.padded for column in result.values)
+        yield ScoreRow(OWN, name, values, scale.score(values), key[1], partial, padded)
 
 
 def _refuse_two(name: str, results: Sequence[Result]) -> None:

@@ -55,8 +55,13 @@ OF_TASK = {
     "sd": "libri2mix",
     "er": "iemocap",
     "qbe": "quesst14",
+    "keywords": "speech_commands_v0.02",
+    "speakers": "voxceleb1",
 }
 """The folder of each task's corpus."""
+
+INSIDE = {"speakers": "dev/wav"}
+"""Where in its corpus what a task is prepared from lies, if not everywhere."""
 
 _MARKER = "mini-superb.json"
 
@@ -86,7 +91,7 @@ def make(out: Path, tasks: tuple[str, ...] = (), seed: int = 0, workers: int = 1
     made = _make(out, missing, seed, workers)
     (out / _MARKER).write_text(json.dumps({"seed": seed, "corpora": sorted([*there, *missing])}) + "\n", encoding="utf-8")
     for task in wanted:
-        prepare(task, out / OF_TASK[task], out, own_lists=True)
+        prepare(task, out / OF_TASK[task] / INSIDE.get(task, ""), out, own_lists=True)
     return made
 
 

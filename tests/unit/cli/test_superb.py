@@ -42,8 +42,10 @@ def test_what_went_wrong_stands_under_the_table(capsys: pytest.CaptureFixture[st
     failed = {"task": "asr", "metric": "wer", "dev": None, "test": None, "step": None, "lr": None, "scores": {}}
     unknown = row(spent={"upstream_flops": None, "head_flops": 1, "device_seconds": 1.0})
     remarkable = row(cells=cells, sweep={"changed": changed}, **partial)
-    superb._print([remarkable, {**failed, "error": "NameError: Nothing"}, unknown])
+    superb._print([remarkable, {**failed, "error": "NameError: Nothing"}, unknown, row(task="sid", padding=0.334)])
     text = capsys.readouterr().out
+    assert "sid: ‡ padded batches change this upstream's features, by 33.4% of the largest value" in text
+    assert text.count("87.5‡") == 1
     assert "ks, lr 0.1 fold2: ValueError: no trials" in text and "asr: NameError: Nothing" in text
     assert "ks: incomplete corpus (12 of 345 files missing)" in text
     assert "ks: not the official recipe (runner.total_steps=30, runner.eval_step=6)" in text

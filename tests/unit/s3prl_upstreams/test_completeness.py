@@ -13,7 +13,7 @@ import yaml
 
 from fairseq_budget.corpora.superb.prepare import prepare
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.synthetic.superb.everything import OF_TASK, make
+from fairseq_budget.synthetic.superb.everything import INSIDE, OF_TASK, make
 from s3prl_upstreams import checks, completeness
 from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.sweep import worker
@@ -34,6 +34,8 @@ REMOVED = {
     "sd": ("libri2mix/wav16k/max/dev/mix_both/*-0001.wav", "wav.scp"),
     "er": ("iemocap/Session3/sentences/wav/Ses03F_impro01/Ses03F_impro01_F002.wav", "_meta_data.json"),
     "qbe": ("quesst14/Audio/quesst14_00002.wav", "language_key_utterances.lst"),
+    "keywords": ("speech_commands_v0.02/yes/*_nohash_0.wav", "files.tsv"),
+    "speakers": ("voxceleb1/dev/wav/id10002/7gWzIy6yIIk/00001.wav", "veri_test_class.txt"),
 }
 """A file, or several of one pattern, and the list that names them."""
 
@@ -56,8 +58,8 @@ def corpora(complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def copy(name: str) -> Path:
         folder = tmp_path / "superb"
         shutil.copytree(complete / OF_TASK[name], folder / OF_TASK[name], symlinks=True)
-        if name in ("sd", "ks35"):  # absolute paths
-            prepare(name, folder / OF_TASK[name], folder, own_lists=True)
+        if name in ("sd", "ks35", "keywords", "speakers"):  # absolute paths
+            prepare(name, folder / OF_TASK[name] / INSIDE.get(name, ""), folder, own_lists=True)
         elif (complete / name).is_dir():
             shutil.copytree(complete / name, folder / name)
         monkeypatch.setenv("SUPERB", str(folder))
@@ -119,7 +121,7 @@ def test_what_is_missing_is_named(name: str, corpora: Callable[[str], Path]) -> 
         prepared(name)
     message = str(raised.value)
     assert f"the corpus of `{name}` is incomplete, " in message and "\n" not in message
-    assert source in message and any(path.stem in message for path in removed)
+    assert source in message and any(path.stem.partition("_nohash_")[0] in message for path in removed)
     assert message.endswith("complete the corpus, or add `--allow-incomplete`, which marks the score")
 
 

@@ -43,16 +43,34 @@ def test_the_number_of_workers_stays_in_the_settings(monkeypatch: pytest.MonkeyP
     assert asked == [0, 0] and corpus["num_workers"] == 0
 
 
-def test_class_lists_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_class_lists_come_and_go(tmp_path: Path) -> None:
     dataset = importlib.import_module("s3prl.downstream.speech_commands.dataset")
     expert = importlib.import_module("s3prl.downstream.speech_commands.expert")
     official = list(dataset.CLASSES)
     for classes, expected in ((["a", "b"], ["a", "b"]), (None, official), (["c"], ["c"]), (None, official)):
-        speech_commands.use_class_list(datarc(classes=classes))
+        root = tmp_path / "".join(classes or ())
+        for name in classes or ():
+            (root / name).mkdir(parents=True)
+        speech_commands.use_class_list(datarc(classes=classes, speech_commands_root=str(root)))
         made = dataset.SpeechCommandsBaseDataset()
         assert expert.CLASSES == dataset.CLASSES == expected and made.class_num == len(expected)
         assert [name for name, index in made.class2index.items() if index >= 0] == expected
         assert made.class2index["_silence_"] == (11 if classes is None else -1)
+
+
+def test_other_words_than_those_of_a_list_are_the_classes(tmp_path: Path) -> None:
+    for name in ("stop", "go", "wait"):
+        (tmp_path / name).mkdir()
+    for listed, told in ((["go", "stop"], ["go", "stop", "wait"]), (["wait", "go", "stop"], ["wait", "go", "stop"])):
+        config = datarc(classes=listed, speech_commands_root=str(tmp_path))
+        speech_commands.use_class_list(config)
+        assert config["downstream_expert"]["datarc"]["classes"] == told
+    config = datarc(classes="folders", speech_commands_root=str(tmp_path))
+    speech_commands.use_class_list(config)
+    assert config["downstream_expert"]["datarc"]["classes"] == "folders", "by which the task is known in a checkpoint"
+    dataset = importlib.import_module("s3prl.downstream.speech_commands.dataset")
+    assert dataset.CLASSES == ["go", "stop", "wait"]
+    speech_commands.use_class_list(datarc())
 
 
 @pytest.fixture
@@ -80,6 +98,19 @@ def test_the_list_of_files_is_the_corpuss_own(voxceleb: Path, monkeypatch: pytes
     sid.list_files_of_this_corpus(settings(voxceleb, corpus="elsewhere"))
     assert seen[0] == seen[2] and len({*seen, dataset.CACHE_PATH}) == 3
     assert Path(seen[0]).is_dir() and Path(seen[0]).is_relative_to(voxceleb / "own")
+
+
+def test_the_number_of_speakers_is_that_of_the_list_for_ones_own(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = importlib.import_module("s3prl.downstream.voxceleb1.dataset")
+    monkeypatch.setattr(dataset, "CACHE_PATH", dataset.CACHE_PATH)
+    (voxceleb / "lists" / "split.txt").write_text("2 id10001/a/1.wav\n2 id10003/a/1.wav\n")
+    for speakers, number in (("listed", 3), (None, 1251)):
+        config = settings(voxceleb)
+        config["downstream_expert"]["datarc"]["speakers"] = speakers
+        sid.list_files_of_this_corpus(config)
+        sid.use_speaker_list(config)
+        made = dataset.SpeakerClassifiDataset("train", voxceleb / "vox", voxceleb / "lists" / "split.txt")
+        assert made.speaker_num == number
 
 
 def test_lengths_are_the_corpuss_own_and_measured_in_threads(voxceleb: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,7 +161,11 @@ def test_folders_that_are_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     compat.apply()
     config = ready("ks35", tmp_path, monkeypatch)
     (tmp_path / "ks35" / "train" / "_background_noise_").mkdir()
-    with pytest.raises(BudgetError, match="_background_noise_` is none of the `classes`: make the folders with"):
+    with pytest.raises(BudgetError, match="train/_background_noise_` is no word: make the folders with"):
+        checks.prepare(arguments(), config)
+    (tmp_path / "ks35" / "train" / "_background_noise_").rmdir()
+    (tmp_path / "ks35" / "test" / "never").mkdir()
+    with pytest.raises(BudgetError, match="test/never` is to be tested, and nothing of it is trained: add it"):
         checks.prepare(arguments(), config)
 
 

@@ -212,6 +212,16 @@ def test_edits_are_counted_with_and_without_editdistance(
     assert importlib.import_module("editdistance").eval(one, other) == edits
 
 
+def test_items_of_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.delattr(pandas.Series, "iteritems", raising=False)
+    assert compat.name_items_of_series() and compat.name_items_of_series()
+    assert list(pandas.Series({"a": 1}).iteritems()) == [("a", 1)]
+    own = lambda self: iter(())  # noqa: E731
+    monkeypatch.setattr(pandas.Series, "iteritems", own)
+    assert not compat.name_items_of_series() and pandas.Series.iteritems is own
+
+
 def called_from(module: str, tensor: torch.Tensor) -> torch.Tensor:
     """``tensor.cuda()`` as if it stood in `module`."""
     call = types.FunctionType((lambda: tensor.cuda()).__code__, {"__name__": module}, closure=_closure(tensor))

@@ -330,6 +330,9 @@ def test_all_words(tmp_path: Path) -> None:
     train, test = tmp_path / "out" / "ks35" / "train", tmp_path / "out" / "ks35" / "test"
     assert sorted(path.name for path in train.iterdir()) == sorted(path.name for path in test.iterdir()) == sorted(WORDS)
     assert all(len(list((train / word).iterdir())) == 2 and len(list((test / word).iterdir())) == 1 for word in WORDS)
+    (root / "extra").mkdir()
+    lines = prepare("ks35", root, tmp_path / "others")
+    assert lines[0].endswith("train: 36 words (not those of v0.02)")
     (root / "testing_list.txt").unlink()
     with pytest.raises(BudgetError, match="`.*v2` lacks `testing_list.txt`: unpack speech_commands_v0.02"):
         prepare("ks35", root, tmp_path)

@@ -102,6 +102,16 @@ def test_a_score_of_an_incomplete_corpus_is_marked_in_every_format(tmp_path: Pat
     assert [row["incomplete"] for row in rows][:2] == ["KS_ACC", ""]
 
 
+def test_a_score_that_padded_batches_changed_is_marked(tmp_path: Path) -> None:
+    theirs = {"upstream": "hf_hubert_custom", "objective": "hf_hubert_custom", "size": None}
+    record(tmp_path / "ks", "ks", {"KS_ACC": 53.0}, padding=0.4567, incomplete=INCOMPLETE, **theirs)
+    record(tmp_path / "sid", "sid", {"SID_ACC": 40.0}, one_by_one=True, **theirs)
+    made = collate(read_results([tmp_path]), (), read_scale())
+    said = "‡ padded batches change this upstream's features, by 45.7% of the largest value: see `--one-by-one`"
+    assert f"hf_hubert_custom, ks: {said}" in made.remarks
+    assert "53.00†‡ " in formats.markdown(made) and " 40.00 " in formats.markdown(made)
+
+
 def test_two_results_of_one_task_are_refused(tmp_path: Path) -> None:
     for name in "ab":
         record(tmp_path / name, "ks", {"KS_ACC": 90.0})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -68,11 +69,16 @@ def test_incomplete_corpora_of_several_tasks_are_told_at_once(
         (folder / "speech_commands" / "train" / name).mkdir(exist_ok=True)
         (folder / "speech_commands" / "test" / name).mkdir(exist_ok=True)
     (folder / "speech_commands" / "test" / "_unknown_").mkdir()
-    both = [plan("ks", "ks"), plan("asr", "asr")]
-    with pytest.raises(IncompleteCorpus, match="of `ks` is incomplete, .*x.wav.*; the corpus of `asr` is .*0003"):
-        launch.sweep(both, Console(file=io.StringIO()))
+    both, console = [plan("ks", "ks"), plan("asr", "asr")], Console(file=io.StringIO(), width=2000)
+    with pytest.raises(BudgetError, match="none of the 2 tasks can run: see the table above"):
+        launch.sweep(both, console)
+    assert re.search(r"ks +corpus +the corpus of `ks` is incomplete, .*x\.wav", console.file.getvalue())
+    assert re.search(r"asr +corpus +the corpus of `asr` is incomplete, .*0003", console.file.getvalue())
+    with pytest.raises(IncompleteCorpus, match="of `ks` is incomplete"):
+        launch.sweep(both[:1], console)
     assert not any(asked.folder.exists() for asked in both)
-    allowed = launch._checked([replace(asked, allow_incomplete=True) for asked in both])
+    allowed, refused = launch._possible([replace(asked, allow_incomplete=True) for asked in both], console)
+    assert refused == {}
     assert [asked.incomplete["such_as"] for asked in allowed if asked.incomplete] == [
         ["no/x.wav"],
         ["train-clean-100/1/1/1-1-0003.flac"],
@@ -80,10 +86,10 @@ def test_incomplete_corpora_of_several_tasks_are_told_at_once(
     for asked in allowed:
         asked.folder.mkdir(parents=True)
         (asked.folder / launch.SETTINGS).write_text(settings.to_json(asked))
-    assert launch._checked(allowed) == allowed
+    assert launch._possible(allowed, console) == (allowed, {})
     monkeypatch.setenv("SUPERB", str(corpora))
     with pytest.raises(BudgetError, match="was begun with `incomplete` {'missing': 1, .*}, and now it is None"):
-        launch._checked(allowed)
+        launch._possible(allowed, console)
 
 
 def test_what_is_done_is_not_done_again(plan: Plan) -> None:
