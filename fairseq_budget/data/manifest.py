@@ -3,7 +3,7 @@
 The format is fairseq's, extended.  The first line is an absolute folder; `data/rows.py` has what a row may be: a whole
 file, a slice of one, or a chain of slices, also of several files.  Between the folder and the rows there may be lines
 `# name: value` that tell where the manifest comes from.  Nothing is copied; a subset is another manifest over the same
-files.
+files.  Instead of a file there may be a stretch of an archive, `PATH:OFFSET:BYTES` (`data/archives`).
 
 How stock fairseq relates: it reads manifests of whole files without such a header, which are what ``Manifest.write``
 writes where no header is given (`fairseq-budget manifest --plain`).  At a header, a slice or a chain its readers stop with
@@ -25,6 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fairseq_budget.data import audio
+from fairseq_budget.data.archives.index import shown
+from fairseq_budget.data.archives.seals import Seal, check_seals, read_seals, write_seals
+from fairseq_budget.data.archives.stretch import file_of
 from fairseq_budget.data.audio import SAMPLE_RATE
 from fairseq_budget.data.rows import REMAKE, Part, Text, index_rows, leads_elsewhere, line_end, read_row, write_row
 from fairseq_budget.errors import BudgetError
@@ -50,6 +53,8 @@ class Utterances:
 
     root: Path
     frames: np.ndarray
+    archives: Mapping[str, Seal]
+    """The archives that were read to list the utterances, by name below `root`; all that are needed, and maybe more."""
 
     def parts(self, index: int) -> list[Part]:
         """What utterance `index` is made of, by names below `root`."""
@@ -119,6 +124,8 @@ class Utterances:
             with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(lines)
                 file.writelines(write_row(self.parts(index)) for index in range(len(self)))
+            needed = {file_of(name) for _, name in self.names()} if self.archives else set()
+            write_seals(path, {name: known for name, known in self.archives.items() if name in needed})
         except OSError as error:
             reason = error.strerror
             raise BudgetError(f"manifest `{path}` cannot be written ({reason}): choose another place") from error
@@ -130,13 +137,15 @@ class Manifest(Utterances):
     A manifest that was read from a file is mapped, not loaded, and mapped anew in every process that receives a copy.
     """
 
-    def __init__(self, root: Path, names: Sequence[str], frames: np.ndarray) -> None:
+    def __init__(
+        self, root: Path, names: Sequence[str], frames: np.ndarray, archives: Mapping[str, Seal] | None = None
+    ) -> None:
         """Whole files, `names` below `root`.  Raises BudgetError for a name that the format cannot hold."""
         rows = [write_row([Part(checked_name(name), 0, int(n), True)]) for name, n in zip(names, frames, strict=True)]
         text = [row.encode("utf-8") for row in rows]
         if elsewhere := next((name for name, row in zip(names, text, strict=True) if leads_elsewhere(row)), None):
             raise BudgetError(f"{elsewhere!r} must lead to a file below `{root}`, without `..`, NUL or `/` at its beginning")
-        self.root, self.path, self.header = Path(root), None, {}
+        self.root, self.path, self.header, self.archives = Path(root), None, {}, dict(archives or {})
         self.frames = np.array(frames, dtype=np.int64)
         self._starts = np.cumsum([0, *map(len, text)])[:-1]
         self._text: Text = b"".join(text)
@@ -152,12 +161,14 @@ class Manifest(Utterances):
     def read(cls, path: str | Path) -> Manifest:
         """Read a manifest file.
 
-        Raises BudgetError, naming file and line, for anything that is not in the format, and for a folder that is gone.
+        Raises BudgetError, naming file and line, for anything that is not in the format, for a folder that is gone, and for
+        an archive that has changed since.
         """
         manifest = cls.__new__(cls)
         manifest.path, manifest._text = Path(path), _map(Path(path))
         end = line_end(manifest._text, 0)
         manifest.root = _parse_root(path, manifest._text[:end])
+        manifest.archives = check_seals(Path(path), manifest.root, read_seals(Path(path)))
         manifest.header, start = _parse_header(manifest._text, end)
         first_line = manifest._text[:start].count(_NEWLINE) + 1
         manifest._starts, manifest.frames = index_rows(manifest._text, start, str(path), first_line)
@@ -214,7 +225,8 @@ class Manifest(Utterances):
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker process gets the offsets, not the file's content."""
-        return self.__dict__ | {"_text": len(self._text) if self.path else self._text}
+        # what archives were is checked where the manifest is read
+        return self.__dict__ | {"archives": {}} | {"_text": len(self._text) if self.path else self._text}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -242,7 +254,9 @@ def _read_piece(piece: Piece, first: int, last: int) -> np.ndarray:
     """Samples first..last of a piece.  Shape: -> (last - first,) float32"""
     header = audio.info(piece.path)
     if piece.whole and (length := audio.frames_at_16k(header)) != piece.frames:
-        raise BudgetError(f"`{piece.path}` has {length} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}")
+        raise BudgetError(
+            f"{shown(piece.path)} has {length} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}"
+        )
     return audio.read(header, piece.offset + first, last - first)
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+from fairseq_budget.data.archives.stretch import file_of
 from fairseq_budget.data.manifest import Utterances
 
 BLOCK = 50_000
@@ -22,10 +23,10 @@ _LISTERS = 16
 
 
 def missing(utterances: Utterances) -> Iterator[tuple[int, str]]:
-    """Every (utterance, file name below the root) whose file isn't there, or is no file; links are followed."""
+    """Every (utterance, file name below the root) whose file, or archive, isn't there, or is no file; links are followed."""
     names = utterances.names()
     with ThreadPoolExecutor(_LISTERS) as listers:
-        while block := [(index, *name.rpartition("/")) for index, name in islice(names, BLOCK)]:
+        while block := [(index, *file_of(name).rpartition("/")) for index, name in islice(names, BLOCK)]:
             folders = list(dict.fromkeys(folder for _, folder, _, _ in block))
             there = dict(zip(folders, listers.map(_files, [utterances.root / folder for folder in folders]), strict=True))
             for index, folder, slash, file in block:
