@@ -38,7 +38,8 @@ def stretch_of(path: str | Path) -> Stretch | None:
 
 def file_of(name: str) -> str:
     """The file that has to be there: the archive of a stretch, or the file itself."""
-    found = _NAME.fullmatch(name)
+    # few names of files end with a digit
+    found = _NAME.fullmatch(name) if name[-1:].isdigit() else None
     return name if found is None else found[1]
 
 
