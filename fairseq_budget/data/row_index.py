@@ -10,6 +10,7 @@ the byte where it begins and its samples, 8 bytes each.
 from __future__ import annotations
 
 import hashlib
+from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +86,8 @@ def _write(path: Path, text: Text, start: int, first_line: int) -> None:
             rows.update(content)
             file.write(np.stack([starts, frames], axis=1).astype("<i8").tobytes())
             count += len(starts)
+            if isinstance(text, mmap):  # as in Manifest.rows
+                text.madvise(MADV_DONTNEED)
         file.seek(HEADER.itemsize)
         file.write(rows.digest())
         file.seek(HEADER.itemsize)
