@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -56,7 +57,7 @@ def measure_waiting(
         "optimization.update_freq=[1]",
     )
     run = build_run(objective, size, overrides, device.type)
-    steps = list(_steps(run, device, WARM_UP + updates))[WARM_UP:]
+    steps = list(islice(updates_of(run, device), WARM_UP + updates))[WARM_UP:]
     if len(steps) < updates:
         raise BudgetError(
             f"`{data}` gives {max(len(steps), 0)} batches beside the {WARM_UP} to warm up, but `--updates` is {updates}: "
@@ -65,13 +66,13 @@ def measure_waiting(
     return Waiting(workers, updates, sum(waited for waited, _ in steps), sum(sum(step) for step in steps))
 
 
-def _steps(run: TimedRun, device: torch.device, updates: int) -> Iterator[tuple[float, float]]:
+def updates_of(run: TimedRun, device: torch.device) -> Iterator[tuple[float, float]]:
     """Seconds waited and computed, for each update of the first epoch, as ``fairseq_cli.train`` makes them."""
     epochs = run.trainer.get_train_iterator(epoch=1)
     batches = iterators.GroupedIterator(epochs.next_epoch_itr(shuffle=True), 1)
     run.trainer.begin_epoch(1)
     with metrics.aggregate(new_root=True):
-        for _ in range(updates):
+        while True:
             begun = time.perf_counter()
             samples = next(batches, None)
             if samples is None:

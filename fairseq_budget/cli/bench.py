@@ -216,25 +216,65 @@ def loader(
     batch_seconds: Annotated[float, typer.Option(help="Audio in a batch at most.")] = 20.0,
     updates: Annotated[int, typer.Option(help="Updates that are timed, after two to warm up.")] = 8,
     device: Device = None,
+    audio_per_second: Annotated[
+        float | None, typer.Option(help="Seconds of audio that a device hears in a second (default: H100, HuBERT Base).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The share of time that training waits for data: fairseq's trainer on real audio, by number of loader processes.
+    """The share of time that training waits for data, by number of loader processes; and the audio that a core reads.
+
+    The first is fairseq's trainer on real audio.  The second are batches of some of it, as it is and written again as FLAC,
+    WAV and Opus, in files and in a tar; with the number of cores that feed a device.
 
     Example: fairseq-budget bench loader manifests/librispeech_960h --workers 0,1,2
     """
     from fairseq_budget.bench.loader import measure_waiting
-    from fairseq_budget.cli.bench_tables import print_waiting
+    from fairseq_budget.bench.reading import DEVICE_RATE, measure_reading
+    from fairseq_budget.cli.bench_tables import print_reading, print_waiting
     from fairseq_budget.planning.machine import device_name, open_device
 
     there, report, rows = open_device(device), reporter(), []
     for count in numbers_of("--workers", workers, int):
         report(f"{count} loader processes")
         rows.append(measure_waiting(data, objective, size, there, samples_of(batch_seconds), updates, count, frontend))
+    rate = DEVICE_RATE if audio_per_second is None else audio_per_second
+    readings = list(measure_reading(data, report))
     if as_json:
         answer = [{**asdict(row), "share": row.share} for row in rows]
-        print(json.dumps({"device": device_name(there), "objective": objective, "size": size, "rows": answer}, indent=2))
+        told = {"device": device_name(there), "objective": objective, "size": size, "audio_per_second": rate}
+        read = [
+            {**asdict(row), "hours_per_core_second": row.hours_per_core_second, "cores": row.cores(rate)} for row in readings
+        ]
+        print(json.dumps({**told, "rows": answer, "reading": read}, indent=2))
     else:
         print_waiting(Console(), rows)
+        print_reading(Console(), readings, rate)
+
+
+@app.command()
+def start(
+    data: Annotated[Path, typer.Argument(help="Folder with train.tsv; its files stand for those of a large corpus.")],
+    utterances: Annotated[int, typer.Option(help="So many rows has the manifest.")] = 3_000_000,
+    objective: Objective = "tera",
+    size: SizeName = "0.05",
+    frontend: FrontendName = "mel",
+    workers: Annotated[int, typer.Option(help="Loader processes.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """What a corpus of many utterances costs a rank: seconds to its first update, and bytes of memory an utterance.
+
+    Example: fairseq-budget bench start manifests/librispeech_960h --utterances 30000000
+    """
+    from fairseq_budget.bench.starting import measure_start
+    from fairseq_budget.cli.bench_tables import print_starts
+
+    if utterances < 1:
+        raise ConfigError(f"`--utterances` must be at least 1, but is {utterances}")
+    rows = list(measure_start(data, utterances, objective, size, frontend, workers, reporter()))
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        print_starts(Console(), rows)
 
 
 @app.command()

@@ -22,6 +22,8 @@ from fairseq_budget.bench.grid import GridCell
 from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.loader import Waiting
 from fairseq_budget.bench.profile import OperationKind, Profile
+from fairseq_budget.bench.reading import Reading
+from fairseq_budget.bench.starting import Start
 from fairseq_budget.bench.witnesses import Witnesses
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.planning.machine import device_name
@@ -200,4 +202,23 @@ def print_waiting(console: Console, rows: Sequence[Waiting]) -> None:
     for row in rows:
         waited = f"{1000 * row.waited_seconds / row.updates:.1f} ms"
         table.add_row(str(row.workers), f"{numbers.significant(row.seconds / row.updates)} s", waited, f"{row.share:.2%}")
+    console.print(table)
+
+
+def print_reading(console: Console, rows: Sequence[Reading], rate: float) -> None:
+    """A row for each format and place."""
+    table = _table("format", "in", "hours a core-second", f"cores for {rate:,.0f} s/s")
+    for row in rows:
+        read = numbers.significant(row.hours_per_core_second)
+        table.add_row(row.format, row.place, read, f"{row.cores(rate):.1f}")
+    console.print(table)
+    _footnote(console, f"cores that read for a device that hears {rate:,.0f} seconds of audio a second")
+
+
+def print_starts(console: Console, rows: Sequence[Start]) -> None:
+    """The first start, and the next."""
+    table = _table("start", "utterances", "first update", "of a core", "bytes an utterance", "a loader's own", left=1)
+    for name, row in zip(("first", "next"), rows, strict=True):
+        times = f"{row.seconds:.1f} s", f"{row.core_seconds:.1f} s"
+        table.add_row(name, f"{row.utterances:,}", *times, f"{row.own_bytes:.1f}", f"{row.loader_bytes / 2**20:.0f} MiB")
     console.print(table)

@@ -92,3 +92,21 @@ def synthetic(
         typer.echo(f"{out} is finished already, with these settings:")
     for part, total in made.items():
         typer.echo(f"{out / part}: {total.speakers} speakers, {total.files} files, {total.seconds / 3600:.3f} h")
+
+
+@app.command()
+def pack(
+    source: Annotated[Path, typer.Argument(help="Folder with audio, at any depth.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the shards, and for all.tsv, which lists what is in them.")],
+    shard_mb: Annotated[float, typer.Option(help="Megabytes of audio in a shard at most.")] = 1000.0,
+    kind: Annotated[str, typer.Option(help="tar, or zip (stored, not compressed).")] = "tar",
+) -> None:
+    """Pack the audio of a folder into shards that `manifest` reads: OUT/shard-000000.tar, ...  Files are copied as they are.
+
+    A packing that was cut off goes on when the same command is given again.  Train on `fairseq-budget manifest OUT/all.tsv`.
+    """
+    from fairseq_budget.corpora.pack import MANIFEST
+    from fairseq_budget.corpora.pack import pack as make
+
+    packed = make(source, out, round(shard_mb * 1e6), kind, typer.echo)
+    typer.echo(f"{len(packed):,} utterances, {packed.hours:.3f} h in {len(packed.archives):,} shards, {out / MANIFEST}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.data.archives.index import member_of
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 
@@ -112,9 +113,10 @@ class Alignments:
         return codes
 
     def _of(self, audio: Path) -> Alignment | None:
+        name = Path(member_of(audio) or audio).stem
         if self._grids is not None:
-            return self._grids(audio.stem)
-        return (_beside(audio.parent) if self._all is None else self._all).get(audio.stem)
+            return self._grids(name)
+        return (_beside(audio.parent) if self._all is None else self._all).get(name)
 
 
 def _textgrids_in(folder: Path) -> Callable[[str], Alignment | None]:

@@ -1,6 +1,7 @@
 """Reading audio as the models want it: one channel, 16 kHz, float32, whatever the file holds.
 
-T is a number of samples at 16 kHz throughout; "own samples" are samples at the file's own rate.
+A file may be a stretch of an archive, `PATH:OFFSET:BYTES` (`data/archives`).  T is a number of samples at 16 kHz
+throughout; "own samples" are samples at the file's own rate.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import soundfile
 import soxr
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.data.archives.index import shown
+from fairseq_budget.data.archives.stretch import opened, size, stretch_of
 from fairseq_budget.errors import BudgetError
 
 # libsndfile seeks to the exact sample in these; in Vorbis and MP3 it can land a little beside it (seen with 1.2.2).
@@ -56,28 +59,31 @@ def info(path: str | Path) -> AudioInfo:
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
         raise _unreadable(path, OSError())
     try:
-        header = soundfile.info(str(path))
+        with opened(path) as file:
+            header = soundfile.info(file)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise _unreadable(path, error) from error
     if header.frames <= 0:
-        raise BudgetError(f"`{path}` holds no audio samples: delete it or make it again")
+        raise BudgetError(f"{shown(path)} holds no audio samples: delete it or make it again")
     # An unfinished stream (a FLAC encoder that was cut off) has no length in its header; libsndfile says 2^63 - 1.
     if header.frames >= np.iinfo(np.int64).max:
-        raise BudgetError(f"`{path}` does not say how long it is: write it again, for example with `flac -f`")
+        raise BudgetError(f"{shown(path)} does not say how long it is: write it again, for example with `flac -f`")
     found = AudioInfo(path, int(header.frames), int(header.samplerate), int(header.channels), str(header.format))
     if wrong := _unbelievable(found):
-        raise BudgetError(f"`{path}` says that it has {wrong}: it is damaged, or no speech; copy it again or leave it out")
+        raise BudgetError(
+            f"{shown(path)} says that it has {wrong}: it is damaged, or no speech; copy it again or leave it out"
+        )
     return found
 
 
 def _unbelievable(header: AudioInfo) -> str | None:
-    size = header.path.stat().st_size
+    there = size(header.path)
     if not RATES[0] <= header.rate <= RATES[1]:
         return f"{header.rate:,} samples a second (from {RATES[0]:,} to {RATES[1]:,} are read)"
     if header.channels > MOST_CHANNELS:
         return f"{header.channels} channels (up to {MOST_CHANNELS} are read)"
-    if header.frames > size * MOST_SAMPLES_OF_A_BYTE.get(header.format, 2**16):
-        return f"{header.frames:,} samples in {size:,} bytes"
+    if header.frames > there * MOST_SAMPLES_OF_A_BYTE.get(header.format, 2**16):
+        return f"{header.frames:,} samples in {there:,} bytes"
     return None
 
 
@@ -102,14 +108,14 @@ def read(file: str | Path | AudioInfo, offset: int = 0, frames: int = -1) -> np.
     end = total if frames < 0 else offset + frames
     if not 0 <= offset < end <= total:
         raise BudgetError(
-            f"samples {offset}..{end} of `{path}` were asked for, but it has {total} at 16 kHz: "
+            f"samples {offset}..{end} of {shown(path)} were asked for, but it has {total} at 16 kHz: "
             "make the manifest again with `fairseq-budget manifest`"
         )
     wave = _cut(header, offset, end)
     if len(wave) != end - offset:
-        raise BudgetError(f"`{path}` is damaged: it ends before the length in its header; copy or download it again")
+        raise BudgetError(f"{shown(path)} is damaged: it ends before the length in its header; copy or download it again")
     if not np.isfinite(wave).all():
-        raise BudgetError(f"`{path}` holds NaN or infinite samples: repair it or leave it out of the manifest")
+        raise BudgetError(f"{shown(path)} holds NaN or infinite samples: repair it or leave it out of the manifest")
     return wave
 
 
@@ -129,7 +135,7 @@ def _own_samples(header: AudioInfo, start: int, end: int) -> np.ndarray:
     parts, left = [], end - start
     piece = left if header.format == "MP3" else READ_SAMPLES
     try:
-        with soundfile.SoundFile(str(header.path)) as file:
+        with opened(header.path) as source, soundfile.SoundFile(source) as file:
             if start:
                 file.seek(start)
             while left > 0 and len(block := file.read(min(left, piece), dtype="float32", always_2d=True)):
@@ -142,13 +148,15 @@ def _own_samples(header: AudioInfo, start: int, end: int) -> np.ndarray:
 
 def _unreadable(path: Path, error: Exception) -> BudgetError:
     """One line for a file that libsndfile refuses, with the likeliest reason and what to do about it."""
-    if not path.exists():
-        return BudgetError(f"audio file `{path}` does not exist: check the path, or make the manifest again")
-    if path.is_dir():
-        return BudgetError(f"`{path}` is a folder, not an audio file: name one file in it")
-    if not path.is_file():
-        return BudgetError(f"`{path}` is a pipe or a device, not an audio file: leave it out")
-    if path.stat().st_size == 0:
-        return BudgetError(f"`{path}` is an empty file: copy or download it again")
+    there = stretch_of(path)
+    file = path if there is None else there.archive
+    if not file.exists():
+        return BudgetError(f"audio file `{file}` does not exist: check the path, or make the manifest again")
+    if file.is_dir():
+        return BudgetError(f"`{file}` is a folder, not an audio file: name one file in it")
+    if not file.is_file():
+        return BudgetError(f"`{file}` is a pipe or a device, not an audio file: leave it out")
+    if size(path) == 0:
+        return BudgetError(f"{shown(path)} is an empty file: copy or download it again")
     reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-    return BudgetError(f"`{path}` cannot be read as audio ({reason}): copy it again, or convert it to FLAC or WAV")
+    return BudgetError(f"{shown(path)} cannot be read as audio ({reason}): copy it again, or convert it to FLAC or WAV")

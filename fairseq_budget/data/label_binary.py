@@ -1,12 +1,12 @@
-"""Labels as numbers that can be mapped into memory: ``<split>.km.bin`` beside fairseq's text.
+"""Labels as numbers that can be mapped into memory: ``<split>.km.bin`` beside fairseq's text, a copy of it (`copies.py`).
 
-Reading a large corpus's labels as text takes minutes and would have to be done at every start.  The binary file is a
-copy of the text, made with it or from it, and is never more than that: it holds the size, the time of change and the
-SHA-256 of the text that it was made of, and is made again when the text is another one.  So it is when its own numbers
-aren't those that were written, whose SHA-256 it holds, too.
+Reading a large corpus's labels as text takes minutes and would have to be done at every start; so would hashing all their
+numbers (37 GB of 30 million utterances).  The copy's seal covers the places and a checksum of each utterance's labels,
+which is compared when these are read; where it differs, the copy is made again from the text.
 
-Layout, little-endian: a header (``HEADER``), N * F labels in 2 bytes each, fill to a multiple of 8 bytes, N + 1 places
-(8 bytes each) where an utterance's labels begin, the last being the end.
+Layout, little-endian: a header (``copies.HEADER``; it counts utterances, labels, and tells the largest label), N * F labels
+in 2 bytes each, fill to a multiple of 8 bytes, N + 1 places (8 bytes each) where an utterance's labels begin, the last being
+the end, and N CRC-32 (4 bytes each).
 
 Letters in shapes: N utterances, F labels of an utterance.
 """
@@ -14,54 +14,76 @@ Letters in shapes: N utterances, F labels of an utterance.
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
+from fairseq_budget.data.copies import HEADER, Kind, mapped
 from fairseq_budget.data.progress import tracked
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.files import atomic, sha256
+from fairseq_budget.files import atomic
+
+logger = logging.getLogger(__name__)
 
 MAX_LABELS = 2**16
 """Labels are stored in two bytes; the papers have 500 at most."""
 
-HEADER = np.dtype(
-    [
-        ("magic", "S8"),
-        ("text_size", "<u8"),
-        ("text_changed_ns", "<u8"),
-        ("text_sha256", "V32"),
-        ("utterances", "<u8"),
-        ("labels", "<u8"),
-        ("largest", "<i8"),
-        ("own_sha256", "V32"),
-    ]
-)
-_MAGIC = b"FBLABEL2"
-_TOLD = ("text_sha256", "utterances", "labels", "largest")
 _ALIGNMENT = 8
-_CHUNK = 2**22
+
+
+def _places(labels: int) -> int:
+    """Byte at which the places begin."""
+    end = HEADER.itemsize + 2 * labels
+    return end + -end % _ALIGNMENT
+
+
+def _checksums(utterances: int, labels: int) -> int:
+    """Byte at which the checksums begin."""
+    return _places(labels) + 8 * (utterances + 1)
+
+
+COPY = Kind(
+    b"FBLABEL3",
+    ".bin",
+    size=lambda counts: _checksums(int(counts[0]), int(counts[1])) + 4 * int(counts[0]),
+    sealed=lambda counts: HEADER.itemsize + 2 * int(counts[1]),
+)
 
 
 class Labels:
     """The content of a binary file, mapped: ``values`` (N * F,) uint16, ``starts`` (N + 1,) int64; and the text's hash."""
 
-    def __init__(self, path: Path, header: np.void) -> None:
-        count, utterances = int(header["labels"]), int(header["utterances"])
-        self.sha256, self.largest = bytes(header["text_sha256"]).hex(), int(header["largest"])
-        self.values = _map(path, "<u2", HEADER.itemsize, count)
-        self.starts = _map(path, "<i8", _places(count), utterances + 1)
+    def __init__(self, text: Path, header: np.void) -> None:
+        utterances, count, self.largest = header["counts"].tolist()
+        self.text, self.sha256 = text, bytes(header["text_sha256"]).hex()
+        path = binary_path(text)
+        self.values = mapped(path, "<u2", HEADER.itemsize, (count,))
+        self.starts = mapped(path, "<i8", _places(count), (utterances + 1,))
+        self._checksums = mapped(path, "<u4", _checksums(utterances, count), (utterances,))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Shape: (F,) uint16"""
-        return self.values[self.starts[index] : self.starts[index + 1]]
+        """Shape: (F,) uint16.  Raises BudgetError if they are damaged and can't be made again from the text."""
+        found = self._read(index)
+        if found is None:
+            logger.warning("`%s` is damaged, and made again from the text", binary_path(self.text))
+            _convert(self.text)
+            self.__dict__ |= open_labels(self.text).__dict__
+            found = self._read(index)
+        if found is None:
+            raise BudgetError(f"`{binary_path(self.text)}` cannot be read back: is the disk full, or failing?")
+        return found
+
+    def _read(self, index: int) -> np.ndarray | None:
+        found = self.values[self.starts[index] : self.starts[index + 1]]
+        return found if zlib.crc32(found) == self._checksums[index] else None
 
 
 def open_labels(text: Path) -> Labels:
@@ -72,18 +94,18 @@ def open_labels(text: Path) -> Labels:
     """
     if not text.is_file() or text.stat().st_size == 0:
         raise BudgetError(f"`{text}` is missing or empty: run `fairseq-budget labels`, or correct the folder")
-    header = _usable_header(text)
+    header = COPY.header(text)
     if header is None:
         _convert(text)
-        header = _read_header(binary_path(text))
+        header = COPY.header(text)
     if header is None:
         raise BudgetError(f"`{binary_path(text)}` cannot be read back: is the disk full?")
-    return Labels(binary_path(text), header)
+    return Labels(text, header)
 
 
 def binary_path(text: Path) -> Path:
     """Where the copy of a text file lies."""
-    return text.with_name(f"{text.name}.bin")
+    return COPY.path(text)
 
 
 @contextmanager
@@ -102,8 +124,9 @@ class LabelWriter:
 
     def __init__(self, numbers: BinaryIO, lines: BinaryIO | None = None) -> None:
         self._numbers, self._lines = numbers, lines
-        self._hash, self._own = hashlib.sha256(), hashlib.sha256()
-        self._lengths: list[int] = []
+        self._hash = hashlib.sha256()
+        # arrays of bytes: a list's numbers would take nine times as much
+        self._lengths, self._checksums = bytearray(), bytearray()
         self._largest = -1
         numbers.write(bytes(HEADER.itemsize))
 
@@ -115,9 +138,9 @@ class LabelWriter:
             self._hash.update(line)
         if labels.size:
             self._largest = max(self._largest, int(labels.max()))
-        self._lengths.append(len(labels))
         content = labels.astype("<u2").tobytes()
-        self._own.update(content)
+        self._lengths += len(labels).to_bytes(4, "little")
+        self._checksums += zlib.crc32(content).to_bytes(4, "little")
         self._numbers.write(content)
 
     def hash(self, line: bytes) -> None:
@@ -125,77 +148,17 @@ class LabelWriter:
         self._hash.update(line)
 
     def finish(self, numbers: BinaryIO, text: Path) -> None:
-        """Add the places and the header; `text` is complete."""
-        starts = np.cumsum([0, *self._lengths], dtype="<i8")
-        end, places = HEADER.itemsize + 2 * int(starts[-1]), _places(int(starts[-1]))
+        """Add the places, the checksums and the header; `text` is complete."""
+        starts = np.concatenate([[0], np.cumsum(np.frombuffer(self._lengths, "<u4"), dtype="<i8")]).astype("<i8")
+        labels = int(starts[-1])
+        end = HEADER.itemsize + 2 * labels
         numbers.seek(end)
-        content = bytes(places - end) + starts.tobytes()
-        self._own.update(content)
-        numbers.write(content)
-        told = text.stat()
-        numbers.seek(0)
-        header = np.zeros((), HEADER)
-        header["magic"], header["text_size"], header["text_changed_ns"] = _MAGIC, told.st_size, told.st_mtime_ns
-        header["text_sha256"] = np.void(self._hash.digest())
-        header["utterances"], header["labels"], header["largest"] = len(self._lengths), starts[-1], self._largest
-        header["own_sha256"] = np.void(_with_header(self._own, header))
-        numbers.write(header.tobytes())
-
-
-def _map(path: Path, dtype: str, offset: int, count: int) -> np.ndarray:
-    # a plain view: slices of numpy's own memmap class are slow to make; and it refuses to map nothing
-    return np.memmap(path, dtype, "r", offset, (count,)).view(np.ndarray) if count else np.empty(0, dtype)
-
-
-def _places(labels: int) -> int:
-    """Byte at which the places begin."""
-    end = HEADER.itemsize + 2 * labels
-    return end + -end % _ALIGNMENT
-
-
-def _usable_header(text: Path) -> np.void | None:
-    """The copy's header, if it is a copy of this text.  A text of the same size and time is taken to be the same."""
-    header = _read_header(binary_path(text))
-    told = text.stat()
-    if header is None or header["text_size"] != told.st_size or not _is_whole(binary_path(text), header):
-        return None
-    if header["text_changed_ns"] != told.st_mtime_ns:
-        if sha256(text) != bytes(header["text_sha256"]).hex():
-            return None
-        # it was only copied or touched: with its new time in the header, the next start need not read it all
-        header["text_changed_ns"] = told.st_mtime_ns
-        with suppress(OSError), binary_path(text).open("r+b") as file:
-            file.write(header.tobytes())
-    return header
-
-
-def _with_header(own: Any, header: np.void) -> bytes:
-    """The digest of the numbers, already in `own`, and of what the header tells of them and of the text."""
-    for name in _TOLD:
-        own.update(header[name].tobytes())
-    return bytes(own.digest())
-
-
-def _is_whole(path: Path, header: np.void) -> bool:
-    """Whether the numbers are those that were written."""
-    own = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(HEADER.itemsize)
-        while content := file.read(_CHUNK):
+        own = hashlib.sha256()
+        for content in (bytes(_places(labels) - end), starts.tobytes(), bytes(self._checksums)):
             own.update(content)
-    return _with_header(own, header) == bytes(header["own_sha256"])
-
-
-def _read_header(path: Path) -> np.void | None:
-    """The header of a complete binary file, or None."""
-    with suppress(OSError):
-        with path.open("rb") as file:
-            content = file.read(HEADER.itemsize)
-        if len(content) == HEADER.itemsize and content.startswith(_MAGIC):
-            header = np.frombuffer(bytearray(content), HEADER)[0]
-            if os.path.getsize(path) == _places(int(header["labels"])) + 8 * (int(header["utterances"]) + 1):
-                return header
-    return None
+            numbers.write(content)
+        counts = [len(starts) - 1, labels, self._largest]
+        COPY.write_header(numbers, text.stat(), self._hash.digest(), counts, own)
 
 
 def _convert(text: Path) -> None:

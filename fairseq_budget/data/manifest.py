@@ -3,7 +3,7 @@
 The format is fairseq's, extended.  The first line is an absolute folder; `data/rows.py` has what a row may be: a whole
 file, a slice of one, or a chain of slices, also of several files.  Between the folder and the rows there may be lines
 `# name: value` that tell where the manifest comes from.  Nothing is copied; a subset is another manifest over the same
-files.
+files.  Instead of a file there may be a stretch of an archive, `PATH:OFFSET:BYTES` (`data/archives`).
 
 How stock fairseq relates: it reads manifests of whole files without such a header, which are what ``Manifest.write``
 writes where no header is given (`fairseq-budget manifest --plain`).  At a header, a slice or a chain its readers stop with
@@ -25,12 +25,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fairseq_budget.data import audio
+from fairseq_budget.data.archives.index import shown
+from fairseq_budget.data.archives.seals import Seal, check_seals, read_seals, write_seals
+from fairseq_budget.data.archives.stretch import file_of
 from fairseq_budget.data.audio import SAMPLE_RATE
-from fairseq_budget.data.rows import REMAKE, Part, Text, index_rows, leads_elsewhere, line_end, read_row, write_row
+from fairseq_budget.data.row_index import RowIndex, open_rows, reopen_rows
+from fairseq_budget.data.rows import REMAKE, Part, Text, leads_elsewhere, line_end, read_row, row_names, write_row
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 
 _NEWLINE = b"\n"
+
+BLOCK = 50_000
+"""Rows that are in memory at a time."""
 
 
 class Piece(NamedTuple):
@@ -50,6 +57,8 @@ class Utterances:
 
     root: Path
     frames: np.ndarray
+    archives: Mapping[str, Seal]
+    """The archives that were read to list the utterances, by name below `root`; all that are needed, and maybe more."""
 
     def parts(self, index: int) -> list[Part]:
         """What utterance `index` is made of, by names below `root`."""
@@ -64,11 +73,18 @@ class Utterances:
         """SHA-256 of which utterances there are, in which order, and how long; wherever their folder lies."""
         raise NotImplementedError
 
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """All rows as they are written, without line breaks: the first one's utterance, and some thousands at a time."""
+        for first in range(0, len(self), BLOCK):
+            block = range(first, min(first + BLOCK, len(self)))
+            yield first, [write_row(self.parts(index)).rstrip("\n") for index in block]
+
     def names(self) -> Iterator[tuple[int, str]]:
         """Every file that is needed, by its name below `root`, with the utterance that needs it; repeats are possible."""
-        for index in range(len(self)):
-            for part in self.parts(index):
-                yield index, part.name
+        for first, rows in self.rows():
+            for index, row in enumerate(rows, first):
+                for name in row_names(row):
+                    yield index, name
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -119,6 +135,8 @@ class Utterances:
             with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(lines)
                 file.writelines(write_row(self.parts(index)) for index in range(len(self)))
+            needed = {file_of(name) for _, name in self.names()} if self.archives else set()
+            write_seals(path, {name: known for name, known in self.archives.items() if name in needed})
         except OSError as error:
             reason = error.strerror
             raise BudgetError(f"manifest `{path}` cannot be written ({reason}): choose another place") from error
@@ -130,13 +148,15 @@ class Manifest(Utterances):
     A manifest that was read from a file is mapped, not loaded, and mapped anew in every process that receives a copy.
     """
 
-    def __init__(self, root: Path, names: Sequence[str], frames: np.ndarray) -> None:
+    def __init__(
+        self, root: Path, names: Sequence[str], frames: np.ndarray, archives: Mapping[str, Seal] | None = None
+    ) -> None:
         """Whole files, `names` below `root`.  Raises BudgetError for a name that the format cannot hold."""
         rows = [write_row([Part(checked_name(name), 0, int(n), True)]) for name, n in zip(names, frames, strict=True)]
         text = [row.encode("utf-8") for row in rows]
         if elsewhere := next((name for name, row in zip(names, text, strict=True) if leads_elsewhere(row)), None):
             raise BudgetError(f"{elsewhere!r} must lead to a file below `{root}`, without `..`, NUL or `/` at its beginning")
-        self.root, self.path, self.header = Path(root), None, {}
+        self.root, self.path, self.header, self.archives = Path(root), None, {}, dict(archives or {})
         self.frames = np.array(frames, dtype=np.int64)
         self._starts = np.cumsum([0, *map(len, text)])[:-1]
         self._text: Text = b"".join(text)
@@ -147,30 +167,54 @@ class Manifest(Utterances):
     """What the file says about its making."""
     _has_all = True
     """Whether its rows are all that follow the first in the text, in their order."""
+    _digest: str | None = None
+    _is_mapped = False
+    """Whether `frames` are shared with other processes."""
 
     @classmethod
     def read(cls, path: str | Path) -> Manifest:
         """Read a manifest file.
 
-        Raises BudgetError, naming file and line, for anything that is not in the format, and for a folder that is gone.
+        Raises BudgetError, naming file and line, for anything that is not in the format, for a folder that is gone, and for
+        an archive that has changed since.
         """
         manifest = cls.__new__(cls)
         manifest.path, manifest._text = Path(path), _map(Path(path))
         end = line_end(manifest._text, 0)
         manifest.root = _parse_root(path, manifest._text[:end])
+        manifest.archives = check_seals(Path(path), manifest.root, read_seals(Path(path)))
         manifest.header, start = _parse_header(manifest._text, end)
         first_line = manifest._text[:start].count(_NEWLINE) + 1
-        manifest._starts, manifest.frames = index_rows(manifest._text, start, str(path), first_line)
+        manifest._take(open_rows(Path(path), manifest._text, start, first_line))
         if not len(manifest.frames):
             raise BudgetError(f"manifest `{path}` lists no utterance: {REMAKE}")
-        # the pages just read would count as this process's memory until something else needs it
-        manifest._text.madvise(mmap.MADV_DONTNEED)
+        manifest._let_go()
         return manifest
+
+    def _take(self, rows: RowIndex) -> None:
+        self._starts, self.frames, self._digest, self._is_mapped = rows
 
     def parts(self, index: int) -> list[Part]:
         """What utterance `index` is made of, by names below `root`."""
         start = int(self._starts[index])
         return read_row(self._text[start : line_end(self._text, start)])
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """All rows as they are written, without line breaks: the first one's utterance, and some thousands at a time."""
+        for first in range(0, len(self), BLOCK):
+            block = self._starts[first : first + BLOCK].tolist()
+            if self._has_all:
+                end = line_end(self._text, block[-1])
+                yield first, self._text[block[0] : end].decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
+            else:
+                lines = (self._text[start : line_end(self._text, start)] for start in block)
+                yield first, [line.decode("utf-8").rstrip("\r\n") for line in lines]
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Pages of the file just read would count as this process's memory until something else needs it."""
+        if isinstance(self._text, mmap.mmap):
+            self._text.madvise(mmap.MADV_DONTNEED)
 
     def where(self, index: int) -> str:
         """Where utterance `index` is listed, for messages: the manifest's file and line, if it was read from one."""
@@ -187,6 +231,8 @@ class Manifest(Utterances):
     @property
     def digest(self) -> str:
         """SHA-256 of the rows; what the header tells makes no difference."""
+        if self._digest is not None:
+            return self._digest
         total = hashlib.sha256()
         with memoryview(self._text) as text:
             for start in self._starts[:1].tolist() if self._has_all else self._starts.tolist():
@@ -198,7 +244,7 @@ class Manifest(Utterances):
         chosen = np.fromiter(indices, dtype=np.int64)
         part = type(self).__new__(type(self))
         part.__dict__ |= self.__dict__ | {"frames": self.frames[chosen], "_starts": self._starts[chosen]}
-        part._has_all = False
+        part._has_all, part._digest, part._is_mapped = False, None, False
         return part
 
     def within(self, min_seconds: float = 0.0, max_seconds: float = math.inf) -> Manifest:
@@ -214,13 +260,18 @@ class Manifest(Utterances):
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker process gets the offsets, not the file's content."""
-        return self.__dict__ | {"_text": len(self._text) if self.path else self._text}
+        # what archives were is checked where the manifest is read
+        state = self.__dict__ | {"archives": {}, "_text": len(self._text) if self.path else self._text}
+        return state | ({"frames": None, "_starts": None} if self._is_mapped else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self.path:
             size, self._text = state["_text"], _map(self.path)
-            if len(self._text) != size:
+            if self._is_mapped:
+                with suppress(OSError):
+                    self._take(reopen_rows(self.path))
+            if len(self._text) != size or self._starts is None:
                 raise BudgetError(f"manifest `{self.path}` was changed while it was in use: start again")
 
 
@@ -242,7 +293,9 @@ def _read_piece(piece: Piece, first: int, last: int) -> np.ndarray:
     """Samples first..last of a piece.  Shape: -> (last - first,) float32"""
     header = audio.info(piece.path)
     if piece.whole and (length := audio.frames_at_16k(header)) != piece.frames:
-        raise BudgetError(f"`{piece.path}` has {length} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}")
+        raise BudgetError(
+            f"{shown(piece.path)} has {length} samples at 16 kHz, but the manifest says {piece.frames}: {REMAKE}"
+        )
     return audio.read(header, piece.offset + first, last - first)
 
 

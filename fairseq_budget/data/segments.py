@@ -152,7 +152,7 @@ class Segments(Utterances):
     def __init__(self, source: Manifest, speakers: np.ndarray, seconds: float) -> None:
         """Shape: speakers (N,), see ``cut``"""
         self.source, self.seconds = source, seconds
-        self.root, self.cuts = source.root, cut(source.frames, speakers, seconds)
+        self.root, self.archives, self.cuts = source.root, source.archives, cut(source.frames, speakers, seconds)
         self.frames = self.cuts.frames
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fairseq_budget import __version__
+from fairseq_budget.data.archives.stretch import ENDINGS
 from fairseq_budget.data.manifest import Manifest, Utterances
 from fairseq_budget.data.scan import scan
 from fairseq_budget.data.segments import Segments
@@ -87,5 +88,6 @@ class Selection:
 
 
 def open_audio(path: Path, skip_bad: bool = False) -> Manifest:
-    """The manifest at `path`, or one of all audio in the folder `path`; see :func:`scan`."""
-    return Manifest.read(path) if path.is_file() else scan(path, skip_bad=skip_bad)
+    """The manifest at `path`, or one of all audio in the folder or archive `path`; see :func:`scan`."""
+    is_manifest = path.is_file() and not path.name.lower().endswith(ENDINGS)
+    return Manifest.read(path) if is_manifest else scan(path, skip_bad=skip_bad)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fairseq_budget.data.archives.index import member_of
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.errors import BudgetError, ConfigError
 
@@ -28,7 +29,8 @@ def speakers(utterances: Utterances, rule: str = LIBRISPEECH_RULE) -> np.ndarray
 def speaker_names(utterances: Utterances, rule: str = LIBRISPEECH_RULE) -> Iterator[str]:
     """The speaker of each utterance (of a chain's first piece), by name.
 
-    `rule` is looked for in the file's name below the manifest's folder; the first of its groups that matched is the speaker.
+    `rule` is looked for in the file's name below the manifest's folder, or in that of an archive's member; the first of its
+    groups that matched is the speaker.
 
     Raises:
         BudgetError: a name that the rule doesn't match.
@@ -42,6 +44,7 @@ def speaker_names(utterances: Utterances, rule: str = LIBRISPEECH_RULE) -> Itera
         raise ConfigError(f"speaker rule `{rule}` has no group: put the speaker's part in parentheses, as in `^([^/]+)/`")
     for index in range(len(utterances)):
         name = utterances.parts(index)[0].name
+        name = member_of(utterances.root / name) or name
         match = pattern.search(name)
         speaker = next(filter(None, match.groups()), None) if match else None
         if speaker is None:

@@ -19,6 +19,7 @@ from fairseq_budget.data import audio
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS, LabelFile, crop_labels
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.packing import STOCK_MULTIPLE, Packer, check_rule, pack
+from fairseq_budget.data.packing.batches import Batches
 from fairseq_budget.data.packing.neighbours import longest, shortest
 from fairseq_budget.data.packing.statistics import samples_heard
 from fairseq_budget.data.segment_labels import SegmentLabels
@@ -66,8 +67,9 @@ class PretrainingDataset(FairseqDataset):
         self.normalize, self.seed, self.epoch = normalize, seed, 1
         self.filled = 0.0
         """Share of `dataset.max_tokens` that is heard, once there are batches."""
-        self.sizes = np.minimum(manifest.frames, max_sample_size)
-        self.kept = np.flatnonzero(manifest.frames >= min_sample_size)
+        self.max_sample_size = max_sample_size
+        # four bytes an utterance: as many as any corpus has
+        self.kept = np.flatnonzero(manifest.frames >= min_sample_size).astype(np.int32)
         if not len(self.kept):
             raise BudgetError(
                 f"every one of the {len(manifest)} utterances under {manifest.root} is shorter than "
@@ -115,7 +117,7 @@ class PretrainingDataset(FairseqDataset):
     def _crops(self, samples: list[dict[str, Any]]) -> list[Crop]:
         """What a batch of these utterances hears of each."""
         ids = [sample["id"] for sample in samples]
-        lengths = self.sizes[ids]
+        lengths = self.sizes_of(ids)
         lengths = np.minimum(lengths, self.row_length(lengths))
         starts = [self._crop_start(i, int(self.manifest.frames[i]) - n) for i, n in zip(ids, lengths.tolist(), strict=True)]
         return [Crop(*found) for found in zip(ids, starts, lengths.tolist(), strict=True)]
@@ -140,7 +142,7 @@ class PretrainingDataset(FairseqDataset):
     def _collate(self, samples: list[dict[str, Any]], crops: list[Crop]) -> dict[str, Any]:
         """A batch of at least one utterance."""
         lengths = np.array([crop.length for crop in crops])
-        row = self.row_length(self.sizes[[crop.index for crop in crops]])
+        row = self.row_length(self.sizes_of([crop.index for crop in crops]))
         source = torch.zeros(len(crops), row)
         for crop, place in zip(crops, source, strict=True):
             place[: crop.length] = crop.wave
@@ -180,10 +182,12 @@ class PretrainingDataset(FairseqDataset):
         max_tokens: int | None = None,
         max_sentences: int | None = None,
         required_batch_size_multiple: int = STOCK_MULTIPLE,
-    ) -> list[np.ndarray]:
+    ) -> Batches:
         """The batches of this epoch, by the rule of `task.batching`; fairseq's own are made by an extension module that an
         installation without a compiler lacks."""
-        sizes = self.sizes[indices]
+        sizes = self.sizes_of(indices)
+        if sizes.max() < np.iinfo(np.int32).max:
+            sizes = sizes.astype(np.int32)
         limit = max_tokens or int(sizes.max()) * (max_sentences or 1)
         with user_errors():
             packer = self._packer(sizes, limit, max_sentences, required_batch_size_multiple)
@@ -192,9 +196,9 @@ class PretrainingDataset(FairseqDataset):
                 raise BudgetError(f"`task.batching` = {self.batching} drops every batch of this corpus: choose buckets")
         self.row_length = packer.row_length
         self.filled = samples_heard(packer, sizes, batches) / (len(batches) * limit)
-        left_out = len(sizes) - sum(map(len, batches))
+        left_out = len(sizes) - len(batches.members)
         logger.info("%d batches, %.1f%% full; %d utterances left out", len(batches), 100 * self.filled, left_out)
-        return [indices[batch] for batch in batches]
+        return batches.renamed(indices)
 
     def _packer(self, sizes: np.ndarray, limit: int, max_sentences: int | None, multiple: int) -> Packer:
         if sizes.max() > limit:
@@ -204,8 +208,11 @@ class PretrainingDataset(FairseqDataset):
             )
         return pack(self.batching, sizes, limit, max_sentences, self.padding, multiple)
 
-    def num_tokens(self, index: int) -> int:
-        return int(self.sizes[index])
+    def sizes_of(self, indices: Any) -> np.ndarray:
+        """Samples of these utterances, as they are cropped.  Shape: indices (B,) -> (B,) int64"""
+        return np.minimum(self.manifest.frames[indices], self.max_sample_size)
 
-    def size(self, index: int) -> int:
-        return int(self.sizes[index])
+    def num_tokens(self, index: int) -> int:
+        return int(self.sizes_of(index))
+
+    size = num_tokens

@@ -13,6 +13,7 @@ from fairseq_budget.objectives import Objective
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.run.data import open_split
+from fairseq_budget.plugin.run.epochs import Epochs
 from fairseq_budget.plugin.run.labels import Labels, run_labels
 from fairseq_budget.plugin.run.origin import refuse_another_model
 from fairseq_budget.plugin.run.record import RunRecord
@@ -82,7 +83,12 @@ class BudgetTask(Steps, FairseqTask):
 
     def get_batch_iterator(self, dataset: Any, **options: Any) -> WatchedEpochs:
         # fairseq would leave out what is longer than `dataset.max_tokens` with a warning; the dataset refuses instead
-        return WatchedEpochs(super().get_batch_iterator(dataset, **{**options, "max_positions": None}), self.run.waiting)
+        epochs = super().get_batch_iterator(dataset, **{**options, "max_positions": None})
+        if not isinstance(epochs, Epochs):
+            epochs = Epochs.like(epochs)
+            if dataset in self.dataset_to_epoch_iter:  # fairseq asks for it again
+                self.dataset_to_epoch_iter[dataset] = epochs
+        return WatchedEpochs(epochs, self.run.waiting)
 
     def max_positions(self) -> None:
         """Nothing is too long: it is cropped."""

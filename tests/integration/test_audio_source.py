@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.data.manifest import Manifest
 from tests.integration.conftest import Training, check, run
 
@@ -97,3 +99,17 @@ def test_segments_with_labels(corpus: Path, tmp_path: Path) -> None:
     assert record["segment_seconds"] == 2
     assert record["hours"] == pytest.approx(Manifest.read(corpus / "data" / "train.tsv").hours)
     assert training.logged("train_inner")[-1]["hours_heard"] > 0
+
+
+def test_shards_train_the_same_model_as_files(training: Training, speech: Path, tmp_path: Path) -> None:
+    check(run(["fairseq-budget", "corpus", "pack", str(speech / "train-clean"), "shards", "--shard-mb", "0.5"], tmp_path))
+    valid = ("--valid-root", str(speech / "dev-clean"))
+    check(run(["fairseq-budget", "manifest", "shards", *valid, "--out", "packed"], tmp_path))
+    packed = Training(tmp_path / "packed", tmp_path / "run_on_shards", "tera")
+    weights = []
+    for one in (training, packed):
+        check(one.run(*updates(4), "dataset.num_workers=1"))
+        weights.append(safe_load(one.checkpoint)["model"])
+    assert len(list((tmp_path / "shards").glob("*.tar"))) > 1
+    assert [row["loss"] for row in packed.logged("train_inner")] == [row["loss"] for row in training.logged("train_inner")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0] | weights[1])

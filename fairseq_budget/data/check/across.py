@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+from fairseq_budget.data.archives.index import member_of
 from fairseq_budget.data.check.findings import Findings
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.speakers import speaker_names
@@ -62,4 +63,6 @@ def check_speakers(manifests: dict[str, Manifest], rule: str, findings: Findings
 def place_of(manifests: dict[str, Manifest], split: str, row: int) -> str:
     """Where a row stands, and its (first) file."""
     manifest = manifests[split]
-    return f"{split}.tsv, line {len(manifest.header) + 2 + row}: {manifest.parts(row)[0].name}"
+    name = manifest.parts(row)[0].name
+    member = member_of(manifest.root / name)
+    return f"{split}.tsv, line {len(manifest.header) + 2 + row}: {name}" + (f" ({member})" if member else "")

@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
 from joblib import Parallel, delayed
 
 from fairseq_budget.data import audio
+from fairseq_budget.data.archives.index import shown
+from fairseq_budget.data.archives.stretch import file_of, opened
 from fairseq_budget.data.audio import SAMPLE_RATE
 from fairseq_budget.data.check.findings import Findings
 from fairseq_budget.data.manifest import Manifest, Piece
@@ -114,7 +117,7 @@ def _length_problems(frames: int, limits: Limits) -> Iterator[Problem]:
 
 def _file_problems(piece: Piece) -> Iterator[Problem]:
     """What a file's header already tells."""
-    if not piece.path.exists():
+    if not Path(file_of(str(piece.path))).exists():
         yield "missing", ""
         return
     try:
@@ -147,7 +150,8 @@ def _wave_problems(wave: np.ndarray, limits: Limits) -> Iterator[Problem]:
 def _is_finite(piece: Piece) -> bool | None:
     """Whether a file that was refused holds numbers; None if it can't be decoded."""
     try:
-        samples, _ = soundfile.read(str(piece.path), dtype="float32")
+        with opened(piece.path) as file:
+            samples, _ = soundfile.read(file, dtype="float32")
     except (soundfile.LibsndfileError, OSError):
         return None
     return bool(np.isfinite(samples).all())
@@ -155,4 +159,4 @@ def _is_finite(piece: Piece) -> bool | None:
 
 def _without_path(piece: Piece, error: BudgetError) -> str:
     """The report names the file itself."""
-    return str(error).replace(f"audio file `{piece.path}` ", "").replace(f"`{piece.path}` ", "")
+    return str(error).replace(f"audio file `{piece.path}` ", "").replace(f"{shown(piece.path)} ", "")

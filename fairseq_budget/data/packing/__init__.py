@@ -4,7 +4,7 @@ A packer is one rule.  Whatever the rule, a batch of B rows of S samples costs B
 utterance is in at most one batch of an epoch.  Members that are longer than the row are cropped to it; shorter ones are
 padded, where padding is on (rows are then as long as the rule says, otherwise at most as long as the shortest member).
 
-Letters: N utterances, B rows of a batch, S samples of a row.
+Letters: N utterances, M batches, B rows of a batch, S samples of a row.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fairseq_budget.data.packing.batches import Batches
 from fairseq_budget.data.packing.bins import Bins
 from fairseq_budget.data.packing.buckets import Buckets
 from fairseq_budget.data.packing.neighbours import Neighbours
@@ -27,8 +28,11 @@ STOCK_MULTIPLE = 8
 class Packer(Protocol):
     """A rule, applied to the lengths of a corpus."""
 
-    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """The batches of an epoch, each as indices into the lengths.  Shape: -> list of (B,) int64, views of one array."""
+    def batches(self, rng: np.random.Generator) -> Batches:
+        """The batches of an epoch, each as indices into the lengths."""
+
+    def row_lengths(self, shortest: np.ndarray, longest: np.ndarray) -> np.ndarray:
+        """What `row_length` says of many batches, whose members are so long.  Shape: (M,), (M,) -> (M,)"""
 
     def row_length(self, lengths: np.ndarray) -> int:
         """Samples of every row of the batch whose members have these lengths.  Shape: lengths (B,) int -> S."""

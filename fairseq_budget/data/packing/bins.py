@@ -1,6 +1,6 @@
 """The rule of the batch-size paper (Vaessen and van Leeuwen): random utterances of similar length through a queue, padded.
 
-Letters: N utterances, B rows of a batch.
+Letters: N utterances, M batches, B rows of a batch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.data.packing.batches import Batches, extremes
 from fairseq_budget.data.packing.neighbours import longest
 
 BIN = 5_000
@@ -32,12 +33,17 @@ class Bins:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
         self.row_length = longest
 
-    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Every utterance in one batch at most.  Shape: -> list of (B,) int64."""
-        order = np.fromiter(self._queued(self._drawn(rng)), dtype=np.int64, count=len(self.lengths))
-        cuts = [0, *self._cuts(self.lengths[order].tolist())]
-        found = [order[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
-        return [batch for batch in found if np.ptp(self.lengths[batch]) <= LARGEST_DIFFERENCE]
+    def row_lengths(self, shortest: np.ndarray, longest: np.ndarray) -> np.ndarray:
+        """Shape: (M,), (M,) -> (M,)"""
+        return longest
+
+    def batches(self, rng: np.random.Generator) -> Batches:
+        """Every utterance in one batch at most."""
+        order = np.fromiter(self._queued(self._drawn(rng)), dtype=np.int32, count=len(self.lengths))
+        cuts = np.array([0, *self._cuts(self.lengths[order].tolist())], dtype=np.int64)
+        found = Batches(order, cuts)
+        shortest, longest = extremes(found, self.lengths)
+        return found.kept(longest - shortest <= LARGEST_DIFFERENCE)
 
     def _drawn(self, rng: np.random.Generator) -> Iterator[int]:
         """Every utterance once, a bin after the other."""

@@ -1,6 +1,6 @@
 """Full batches of a few shapes: rows have the length at which a whole number of them fills the batch.
 
-Letters: N utterances, B rows of a batch, S samples of a row.
+Letters: N utterances, M batches, B rows of a batch, S samples of a row.
 """
 
 from __future__ import annotations
@@ -9,10 +9,37 @@ import math
 
 import numpy as np
 
+from fairseq_budget.data.packing.batches import Batches
+
 STEP = 1.2
 """How many times longer a row may be than that of the next bucket: to be in its own one costs nobody more than a sixth."""
+CHUNK = 1 << 20
+"""So many utterances are put into buckets at a time, which takes less memory."""
 LARGEST_CROP = 2
 """How many times longer than its row an utterance may be that is put in a shorter bucket than its own."""
+
+
+class Rows:
+    """How long the rows of each bucket are; they fall.  It outlives the packer, which knows every utterance's length."""
+
+    def __init__(self, lengths: np.ndarray, least: np.ndarray) -> None:
+        """Shape: lengths (buckets,), and of the shortest utterance in each, least (buckets,)"""
+        self.lengths, self.least = lengths, least
+
+    def bucket(self, lengths: np.ndarray) -> np.ndarray:
+        """Shape: lengths (N,) -> (N,) index of a bucket"""
+        return np.minimum(np.searchsorted(-self.least, -lengths), len(self.lengths) - 1)
+
+    def row_length(self, lengths: np.ndarray) -> int:
+        """The bucket of the shortest member: the others are in the same one, or came from a longer one.
+
+        Shape: lengths (B,) -> S.
+        """
+        return int(self.lengths[self.bucket(lengths.min())])
+
+    def row_lengths(self, shortest: np.ndarray, longest: np.ndarray) -> np.ndarray:
+        """Shape: (M,), (M,) -> (M,)"""
+        return self.lengths[self.bucket(shortest)]
 
 
 class Buckets:
@@ -28,37 +55,36 @@ class Buckets:
 
     def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool) -> None:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
-        self.rows = self._row_lengths() if len(lengths) else np.array([max_samples])
+        rows = self._row_lengths() if len(lengths) else np.array([max_samples])
         # the shortest utterance of each bucket; the last one takes what is left, too
-        self.least = (self.rows + np.append(self.rows[1:], 0)) // 2 if padding else self.rows
+        rule = Rows(rows, (rows + np.append(rows[1:], 0)) // 2 if padding else rows)
+        self.rows, self._bucket = rows, rule.bucket
+        self.row_length, self.row_lengths = rule.row_length, rule.row_lengths
 
-    def row_length(self, lengths: np.ndarray) -> int:
-        """The bucket of the shortest member: the others are in the same one, or came from a longer one.
-
-        Shape: lengths (B,) -> S.
-        """
-        return int(self.rows[self._bucket(lengths.min())])
-
-    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Every utterance in exactly one batch.  Shape: -> list of (B,) int64."""
-        shuffled = rng.permutation(len(self.lengths))
-        bucket = self._bucket(self.lengths[shuffled])
-        found: list[np.ndarray] = []
+    def batches(self, rng: np.random.Generator) -> Batches:
+        """Every utterance in exactly one batch."""
+        shuffled = rng.permutation(np.arange(len(self.lengths), dtype=np.int32))
+        bucket = np.empty(len(shuffled), dtype=np.int16)
+        for start in range(0, len(shuffled), CHUNK):
+            bucket[start : start + CHUNK] = self._bucket(self.lengths[shuffled[start : start + CHUNK]])
+        parts: list[np.ndarray] = []
+        sizes: list[np.ndarray] = []
         rest = shuffled[:0]
         for number, row in enumerate(self.rows):
             if len(rest) and self.lengths[rest].max() > LARGEST_CROP * row:
-                found.append(rest)
+                parts.append(rest)
+                sizes.append(np.array([len(rest)]))
                 rest = rest[:0]
             members = np.concatenate([rest, shuffled[bucket == number]])
             size = self._fitting(int(row))
-            full = len(members) // size * size
-            found += list(members[:full].reshape(-1, size))
-            rest = members[full:]
-        return [*found, rest] if len(rest) else found
-
-    def _bucket(self, lengths: np.ndarray) -> np.ndarray:
-        """Shape: (N,) lengths -> (N,) index into `rows`, which fall."""
-        return np.minimum(np.searchsorted(-self.least, -lengths), len(self.rows) - 1)
+            full = len(members) // size
+            parts.append(members[: full * size])
+            sizes.append(np.full(full, size))
+            rest = members[full * size :]
+        if len(rest):
+            parts.append(rest)
+            sizes.append(np.array([len(rest)]))
+        return Batches.of_sizes(np.concatenate(parts), np.concatenate(sizes))
 
     def _fitting(self, row: int) -> int:
         return min(self.max_samples // row, self.max_utterances)

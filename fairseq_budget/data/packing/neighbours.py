@@ -1,6 +1,6 @@
 """The published rule: utterances sorted by length, neighbours in one batch (Liu et al. 2024, as fairseq's batches are made).
 
-Letters: N utterances, B rows of a batch.
+Letters: N utterances, M batches, B rows of a batch.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+
+from fairseq_budget.data.packing.batches import Batches
 
 
 class Neighbours:
@@ -20,20 +22,38 @@ class Neighbours:
 
     def __init__(self, lengths: np.ndarray, max_samples: int, max_utterances: int, padding: bool, multiple: int = 1) -> None:
         self.lengths, self.max_samples, self.max_utterances = lengths, max_samples, max_utterances
-        self.multiple = multiple
+        self.multiple, self.padding = multiple, padding
         self.row_length = longest if padding else shortest
 
-    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Every utterance in exactly one batch; equal lengths in random order.  Shape: -> list of (B,) int64."""
-        order = np.lexsort((rng.permutation(len(self.lengths)), self.lengths))[::-1]
-        found, start = [], 0
-        while start < len(order):
-            rows = min(int(self.max_samples // self.lengths[order[start]]), self.max_utterances)
-            if rows < len(order) - start:  # what is left at the end is taken as it is
-                rows = max(rows - rows % self.multiple, rows % self.multiple)
-            found.append(order[start : start + rows])
-            start += rows
-        return found
+    def batches(self, rng: np.random.Generator) -> Batches:
+        """Every utterance in exactly one batch; equal lengths in random order."""
+        drawn = rng.permutation(np.arange(len(self.lengths), dtype=np.int32))
+        # as np.lexsort((drawn, lengths)), which takes more time and memory
+        place = np.empty_like(drawn)
+        place[drawn] = np.arange(len(drawn), dtype=np.int32)
+        order = place[np.argsort(self.lengths[place], kind="stable")][::-1]
+        return Batches.of_sizes(order, np.concatenate([np.empty(0, np.int64), *self._sizes(self.lengths[order])]))
+
+    def row_lengths(self, shortest: np.ndarray, longest: np.ndarray) -> np.ndarray:
+        """Shape: (M,), (M,) -> (M,)"""
+        return longest if self.padding else shortest
+
+    def _sizes(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
+        """Rows of the batches, for each number of rows that fit.  Shape: lengths (N,), falling -> (equal batches,)"""
+        count, start, rising = len(lengths), 0, -lengths
+        while start < count:
+            fitting = self.max_samples // int(lengths[start])
+            rows = min(fitting, self.max_utterances)
+            if rows >= count - start:  # what is left at the end is taken as it is
+                yield np.array([count - start])
+                return
+            size = max(rows - rows % self.multiple, rows % self.multiple)
+            # the first utterance of which more would fit, or that has no more behind it than fit
+            shorter = int(np.searchsorted(rising, rising.dtype.type(-(self.max_samples // (fitting + 1)))))
+            end = min(shorter, count - rows)
+            same = -(-(end - start) // size)
+            yield np.full(same, size)
+            start += same * size
 
 
 def padded_batches(lengths: np.ndarray, max_samples: int) -> Iterator[list[int]]:

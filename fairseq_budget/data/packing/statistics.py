@@ -12,6 +12,7 @@ import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.data.packing import Packer, pack
+from fairseq_budget.data.packing.batches import Batches, extremes
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def filled(rule: str, lengths: np.ndarray, max_samples: int, padding: bool = Fal
     return samples_heard(packer, lengths, found) / (len(found) * max_samples) if found else 0.0
 
 
-def samples_heard(packer: Packer, lengths: np.ndarray, batches: list[np.ndarray]) -> int:
+def samples_heard(packer: Packer, lengths: np.ndarray, batches: Batches) -> int:
     """Samples that reach the loss.  Shape: lengths (N,) int, the packer's."""
-    return sum(int(np.minimum(lengths[batch], packer.row_length(lengths[batch])).sum()) for batch in batches)
+    rows = packer.row_lengths(*extremes(batches, lengths))
+    return int(np.minimum(lengths[batches.members], np.repeat(rows, batches.sizes)).sum(dtype=np.int64))
 
 
-def _meet_again(first: list[np.ndarray], second: list[np.ndarray], utterances: int) -> float:
+def _meet_again(first: Batches, second: Batches, utterances: int) -> float:
     place = np.full(utterances, -1)
     for number, batch in enumerate(second):
         place[batch] = number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from fairseq_budget.data.archives.index import member_of
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 
@@ -18,7 +19,7 @@ def find_transcripts(manifest: Manifest, text: Path | None = None) -> Iterator[s
     Args:
         manifest: of whole files: what is said in a part of one isn't known.
         text: a Kaldi `text` file, `NAME WORDS` a line; by default the files of LibriSpeech beside the audio.  NAME is that
-            of the audio file, without its ending.
+            of the audio file, or of the archive's member, without its ending.
 
     Raises:
         BudgetError: an utterance is no whole file or has no transcript, a transcript is empty, or a file can't be read;
@@ -32,7 +33,7 @@ def find_transcripts(manifest: Manifest, text: Path | None = None) -> Iterator[s
             raise BudgetError(
                 f"{manifest.where(index)}: a part of a file, whose words nobody knows: transcripts belong to whole files"
             )
-        stem = PurePosixPath(first.name).stem
+        stem = PurePosixPath(member_of(manifest.root / first.name) or first.name).stem
         folder = (manifest.root / first.name).parent
         if everywhere is None and folder not in known:
             known[folder] = _read_folder(folder)

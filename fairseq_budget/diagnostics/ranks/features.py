@@ -30,7 +30,7 @@ class Middles(Utterances):
 
     def __init__(self, source: Utterances, indices: np.ndarray, samples: int) -> None:
         """Shape: indices (N,)"""
-        self.source, self.indices, self.root = source, indices, source.root
+        self.source, self.indices, self.root, self.archives = source, indices, source.root, source.archives
         self.offsets = (source.frames[indices] - samples) // 2
         self.frames = np.full(len(indices), samples)
 

@@ -31,7 +31,7 @@ def forecast(
         ranks=distributed.get_data_parallel_world_size(),
         samples_per_batch=root.dataset.max_tokens,
         accumulation=root.optimization.update_freq[0],
-        crop=typical_crop(dataset.sizes[dataset.kept]),
+        crop=typical_crop(dataset.sizes_of(dataset.kept)),
         packing=dataset.filled,
         data_hours=dataset.manifest.hours,
     )

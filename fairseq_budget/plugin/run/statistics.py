@@ -39,7 +39,7 @@ def _waves(dataset: PretrainingDataset, indices: list[int], skip_bad_audio: bool
     """Shape: yields (T,)."""
     for index in indices:
         try:
-            yield dataset.read(index)[: dataset.sizes[index]]
+            yield dataset.read(index)[: dataset.num_tokens(index)]
         except BudgetError as error:  # training finds the same, and counts it
             if not skip_bad_audio:
                 raise

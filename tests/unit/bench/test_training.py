@@ -12,6 +12,8 @@ import torch
 from fairseq_budget.bench import loader
 from fairseq_budget.bench.bookkeeping import Bookkeeping, measure_bookkeeping
 from fairseq_budget.bench.loader import Waiting, measure_waiting
+from fairseq_budget.bench.reading import Reading, measure_reading
+from fairseq_budget.bench.starting import measure_start
 from fairseq_budget.bench.training import build_run
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
@@ -56,3 +58,23 @@ def test_a_run_is_the_recipes_and_its_own() -> None:
     assert first.task.run.state.budget.amounts == {"updates": 1e9}
     first.task.root.optimization.max_update = 7
     assert second.recipe.optimization.max_update == 0
+
+
+def test_reading_by_format_and_place(data: Path) -> None:
+    rows = list(measure_reading(data, lambda line: None))
+    assert [(row.format, row.place) for row in rows] == [
+        ("as it is", "where it is"),
+        *((name, place) for name in ("FLAC", "WAV", "Opus") for place in ("files", "tar")),
+    ]
+    for row in rows:
+        assert row.hours == pytest.approx(FILES * SAMPLES / 16_000 / 3600) and row.core_seconds > 0
+    assert Reading("WAV", "tar", hours=2.0, core_seconds=4.0).cores(device_rate=3600) == 2
+
+
+@pytest.mark.slow
+def test_a_large_corpus_starts_twice(data: Path) -> None:
+    first, again = measure_start(data, 200_000, "tera", "0.05", "mel", 1, lambda line: None)
+    assert first.utterances == again.utterances == 200_000
+    for start in (first, again):
+        assert 0 < start.core_seconds < start.seconds and start.loader_bytes > 0
+        assert start.own_bytes < 100, "megabytes more or less are some bytes of so few"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_budget.data import label_binary
+from fairseq_budget.data import copies, label_binary
+from fairseq_budget.data.copies import HEADER
 from fairseq_budget.data.label_binary import binary_path, open_labels
 from fairseq_budget.data.labels import write_labels
 from fairseq_budget.errors import BudgetError
@@ -75,7 +76,7 @@ def test_a_text_that_was_only_copied_is_hashed_once(km: Path, monkeypatch: pytes
     os.utime(km, ns=(0, 1_000))
     no_conversion(monkeypatch)
     assert rows(km) == [[3, 1, 4], [], [1, 5]]
-    monkeypatch.setattr(label_binary.hashlib, "file_digest", None)
+    monkeypatch.setattr(copies.hashlib, "file_digest", None)
     assert rows(km) == [[3, 1, 4], [], [1, 5]]
 
 
@@ -90,3 +91,18 @@ def test_labels_without_a_label(tmp_path: Path) -> None:
     path = tmp_path / "x.km"
     path.write_text("\n\n")
     assert rows(path) == [[], []]
+
+
+def test_labels_that_changed_on_the_disk_are_made_again_when_they_are_read(
+    km: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Opening a large copy doesn't read all of its numbers; reading some compares them with their checksum."""
+    binary = binary_path(km)
+    content = binary.read_bytes()
+    place = HEADER.itemsize + 2 * 3
+    binary.write_bytes(content[:place] + b"\7" + content[place + 1 :])
+    labels = open_labels(km)
+    assert labels[0].tolist() == [3, 1, 4] and not caplog.text
+    assert labels[2].tolist() == [1, 5]
+    assert "is damaged, and made again from the text" in caplog.text
+    assert binary.read_bytes() == content

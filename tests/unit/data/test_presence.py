@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairseq_budget.data import presence
+from fairseq_budget.data import manifest as manifest_module
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.presence import missing
 
@@ -23,7 +23,7 @@ def test_every_missing_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     manifest = Manifest(tmp_path, names, np.ones(len(names), dtype=np.int64))
     expected = [(1, "a/1.wav"), (4, "b/4.wav"), (5, "folder.wav"), (7, "broken.wav")]
     for block in (1, 3, 1000):
-        monkeypatch.setattr(presence, "BLOCK", block)
+        monkeypatch.setattr(manifest_module, "BLOCK", block)
         assert list(missing(manifest)) == expected
 
 

@@ -17,6 +17,25 @@ def test_neighbours_by_length_share_a_batch_that_takes_no_more(lengths: np.ndarr
         assert (len(batch) + 1) * batch[0] > limit, "another one would have fitted"
 
 
+@given(
+    st.lists(st.integers(400, 9_000), min_size=1, max_size=200).map(np.array),
+    st.integers(9_000, 200_000),
+    st.one_of(st.just(10**6), st.integers(1, 30)),
+)
+def test_batches_are_those_of_the_rule_in_words(lengths: np.ndarray, limit: int, most: int) -> None:
+    """As they were made one by one, which takes a minute for ten million."""
+    order = np.lexsort((np.random.default_rng(3).permutation(len(lengths)), lengths))[::-1]
+    expected, start = [], 0
+    while start < len(order):
+        rows = min(int(limit // lengths[order[start]]), most)
+        if rows < len(order) - start:
+            rows = max(rows - rows % 8, rows % 8)
+        expected.append(order[start : start + rows].tolist())
+        start += rows
+    found = Neighbours(lengths.astype(np.int32), limit, most, False, 8).batches(np.random.default_rng(3))
+    assert [batch.tolist() for batch in found] == expected
+
+
 def test_equal_lengths_change_places() -> None:
     packer = Neighbours(np.full(30, 7), 21, 21, False)
     first, second = (packer.batches(np.random.default_rng(seed)) for seed in (1, 2))

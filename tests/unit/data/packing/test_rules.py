@@ -18,7 +18,7 @@ rows_at_most = st.one_of(st.none(), st.integers(1, 12))
 
 
 def draw(rule: str, padding: bool, lengths: np.ndarray, limit: int, most: int | None, seed: int = 1) -> list[np.ndarray]:
-    return pack(rule, lengths, limit, most, padding).batches(np.random.default_rng(seed))
+    return list(pack(rule, lengths, limit, most, padding).batches(np.random.default_rng(seed)))
 
 
 @pytest.mark.parametrize("rule, padding", RULES)
