@@ -104,6 +104,8 @@ def pack(
     """Pack the audio of a folder into shards that `manifest` reads: OUT/shard-000000.tar, ...  Files are copied as they are.
 
     A packing that was cut off goes on when the same command is given again.  Train on `fairseq-budget manifest OUT/all.tsv`.
+
+    Example: fairseq-budget corpus pack /data/LibriSpeech shards --shard-mb 500
     """
     from fairseq_budget.corpora.pack import MANIFEST
     from fairseq_budget.corpora.pack import pack as make
