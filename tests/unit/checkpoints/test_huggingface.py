@@ -102,7 +102,7 @@ def test_a_wrong_conversion_is_noticed(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("objective", ["tera", "best_rq"])
 def test_what_cannot_be_exported(tmp_path: Path, objective: str) -> None:
-    with pytest.raises(BudgetError, match=f"model of {objective}, which neither transformers nor s3prl has"):
+    with pytest.raises(BudgetError, match=f"model of {objective}, which none of fairseq, transformers and s3prl has"):
         huggingface.export(save(tmp_path, objective), tmp_path / "hf")
     with pytest.raises(BudgetError, match=r"hubert\.pt` exists: name a place where nothing is"):
         huggingface.export(save(tmp_path, "hubert"), tmp_path / "hubert.pt")
