@@ -42,6 +42,12 @@ NAMES = {
 OF_THE_RUN = ("common", "dataset", "distributed_training", "optimization", "checkpoint", "optimizer")
 """Sections that are as the run had them; its learning rates follow the budget, which no schedule of fairseq's does."""
 
+NOT_IN_0_12_2 = (
+    *("multi_corpus_keys", "multi_corpus_sampling_weights", "post_save_script", "precompute_mask_config"),
+    *("rebuild_batches", "seed", "subsample"),
+)
+"""Settings of tasks that fairseq 0.12.2 refuses to know; those of its main branch have their defaults without them."""
+
 
 def export(checkpoint: Path, out: Path) -> float:
     """Write a checkpoint to the file `out`, all or nothing; returns the largest difference of features.
@@ -114,6 +120,7 @@ def configuration(pretrained: Pretrained, run: Mapping[str, Any]) -> dict[str, A
     settings: dict[str, Any] = OmegaConf.to_container(root, resolve=True, enum_to_str=True)  # type: ignore[assignment]
     if "quantize_targets" in settings["model"]:
         settings["model"]["quantize_targets"] = True  # fairseq's default is False, but no model of ours is without
+    settings["task"] = {name: value for name, value in settings["task"].items() if name not in NOT_IN_0_12_2}
     return settings
 
 
