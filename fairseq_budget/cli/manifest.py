@@ -45,7 +45,9 @@ def manifest(
         typer.Option(help="Regular expression; its first group in a file's name is the speaker (default: LibriSpeech's)."),
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Without a header, as stock fairseq reads it.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without the files beside them that tell where they come from.")
+    ] = False,
 ) -> None:
     """Write the manifests train.tsv and valid.tsv for the audio of SOURCE.  No audio is copied."""
     from fairseq_budget.data.selection import Selection, open_audio

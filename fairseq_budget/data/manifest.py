@@ -1,13 +1,12 @@
 """Manifests: which audio to train on, and how long each utterance is.
 
 The format is fairseq's, extended.  The first line is an absolute folder; `data/rows.py` has what a row may be: a whole
-file, a slice of one, or a chain of slices, also of several files.  Between the folder and the rows there may be lines
-`# name: value` that tell where the manifest comes from.  Nothing is copied; a subset is another manifest over the same
-files.
+file, a slice of one, or a chain of slices, also of several files.  Nothing is copied; a subset is another manifest over the
+same files.  Where a manifest comes from stands beside it (`data/provenance.py`); up to version 0.3.1, and in manifests that
+are still read, between the folder and the rows, in lines `# name: value`.
 
-How stock fairseq relates: it reads manifests of whole files without such a header, which are what ``Manifest.write``
-writes where no header is given (`fairseq-budget manifest --plain`).  At a header, a slice or a chain its readers stop with
-an error on the first such line (they want two columns); none of it can be mistaken for something else.
+How stock fairseq relates: it reads manifests of whole files, and we read its.  At a slice or a chain (segments) its readers
+stop with an error on the first such line (they want two columns); none of it can be mistaken for something else.
 
 N is a number of utterances, T a number of samples at 16 kHz throughout.
 """
@@ -26,6 +25,7 @@ import numpy as np
 
 from fairseq_budget.data import audio
 from fairseq_budget.data.audio import SAMPLE_RATE
+from fairseq_budget.data.provenance import read_provenance, write_provenance
 from fairseq_budget.data.rows import REMAKE, Part, Text, index_rows, leads_elsewhere, line_end, read_row, write_row
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
@@ -108,17 +108,17 @@ class Utterances:
     def write(self, path: str | Path, header: Mapping[str, Any] | None = None) -> None:
         """Write a manifest, all or nothing: an interrupted write leaves the old file as it was.
 
-        `header` becomes one line `# name: value` each.  Without one, whole files are written as stock fairseq has them.
-        Raises BudgetError where the file cannot be written.
+        `header` tells where it comes from, in a file beside it.  Raises BudgetError where a file cannot be written.
         """
-        path = Path(path)
-        lines = [f"{checked_name(str(self.root.absolute()))}\n"]
-        lines += [f"# {name}: {' '.join(str(value).split())}\n" for name, value in (header or {}).items()]
+        path, rows = Path(path), hashlib.sha256()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
-                file.writelines(write_row(self.parts(index)) for index in range(len(self)))
+            with atomic(path) as partial, partial.open("wb") as file:
+                file.write(f"{checked_name(str(self.root.absolute()))}\n".encode())
+                for row in (write_row(self.parts(index)).encode() for index in range(len(self))):
+                    rows.update(row)
+                    file.write(row)
+            write_provenance(path, rows.hexdigest(), header or {})
         except OSError as error:
             reason = error.strerror
             raise BudgetError(f"manifest `{path}` cannot be written ({reason}): choose another place") from error
@@ -136,15 +136,16 @@ class Manifest(Utterances):
         text = [row.encode("utf-8") for row in rows]
         if elsewhere := next((name for name, row in zip(names, text, strict=True) if leads_elsewhere(row)), None):
             raise BudgetError(f"{elsewhere!r} must lead to a file below `{root}`, without `..`, NUL or `/` at its beginning")
-        self.root, self.path, self.header = Path(root), None, {}
+        self.root, self.path = Path(root), None
         self.frames = np.array(frames, dtype=np.int64)
         self._starts = np.cumsum([0, *map(len, text)])[:-1]
         self._text: Text = b"".join(text)
 
     path: Path | None
     """The file it was read from."""
-    header: dict[str, str]
-    """What the file says about its making."""
+    first_line = 2
+    """Of the rows, in the file."""
+    _told: Mapping[str, str] = {}
     _has_all = True
     """Whether its rows are all that follow the first in the text, in their order."""
 
@@ -158,9 +159,9 @@ class Manifest(Utterances):
         manifest.path, manifest._text = Path(path), _map(Path(path))
         end = line_end(manifest._text, 0)
         manifest.root = _parse_root(path, manifest._text[:end])
-        manifest.header, start = _parse_header(manifest._text, end)
-        first_line = manifest._text[:start].count(_NEWLINE) + 1
-        manifest._starts, manifest.frames = index_rows(manifest._text, start, str(path), first_line)
+        manifest._told, start = _parse_header(manifest._text, end)
+        manifest.first_line = manifest._text[:start].count(_NEWLINE) + 1
+        manifest._starts, manifest.frames = index_rows(manifest._text, start, str(path), manifest.first_line)
         if not len(manifest.frames):
             raise BudgetError(f"manifest `{path}` lists no utterance: {REMAKE}")
         # the pages just read would count as this process's memory until something else needs it
@@ -178,6 +179,14 @@ class Manifest(Utterances):
             return f"utterance {index + 1} below `{self.root}`"
         before = np.frombuffer(self._text, dtype=np.uint8, count=int(self._starts[index]))
         return f"`{self.path}`, line {np.count_nonzero(before == ord(_NEWLINE)) + 1}"
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What the file, or the one beside it, says about its making.
+
+        Raises BudgetError if the one beside it is damaged.
+        """
+        return dict(self._told) or ({} if self.path is None else read_provenance(self.path, self.digest))
 
     @property
     def paths(self) -> list[str]:

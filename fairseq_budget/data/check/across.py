@@ -62,4 +62,4 @@ def check_speakers(manifests: dict[str, Manifest], rule: str, findings: Findings
 def place_of(manifests: dict[str, Manifest], split: str, row: int) -> str:
     """Where a row stands, and its (first) file."""
     manifest = manifests[split]
-    return f"{split}.tsv, line {len(manifest.header) + 2 + row}: {manifest.parts(row)[0].name}"
+    return f"{split}.tsv, line {manifest.first_line + row}: {manifest.parts(row)[0].name}"

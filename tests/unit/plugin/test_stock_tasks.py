@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from fairseq.data import data_utils
+import soundfile
+from fairseq.data import FileAudioDataset, data_utils
 from fairseq.models import MODEL_DATACLASS_REGISTRY
+from fairseq.tasks import setup_task
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
+from fairseq_budget.data.labels import SPECIAL_SYMBOLS, write_dictionary, write_labels
+from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.plugin.compat import batching
 from fairseq_budget.plugin.errors import UserError
+from tests.common import waves
 
 compiled = pytest.mark.skipif(
     not isinstance(sys.modules.get(batching.EXTENSION), batching._Batching), reason="fairseq's extensions are there"
@@ -61,6 +68,27 @@ def test_what_no_batch_holds_is_refused() -> None:
         batches([3, 50], max_tokens=40)
     with pytest.raises(UserError, match="batches of fixed shapes need fairseq's extensions"):
         data_utils.batch_by_size([0], lambda index: 1, fixed_shapes=[(1, 2)])
+
+
+def test_its_datasets_read_our_manifests_and_labels(tmp_path: Path) -> None:
+    """As they are written, with what is told of them beside them."""
+    names = ["a.wav", "b.wav"]
+    for name, wave in zip(names, waves(2, 16_000), strict=True):
+        soundfile.write(tmp_path / name, wave.numpy(), 16_000)
+    Manifest(tmp_path, names, np.array([16_000, 16_000])).write(tmp_path / "train.tsv", {"made by": "us"})
+    labels = [np.arange(50) % 7, np.arange(49) % 5]
+    write_labels(tmp_path / "train.km", labels)
+    write_dictionary(tmp_path / "dict.km.txt", 7)
+    assert (tmp_path / "train.tsv.json").is_file()
+    settings = {"_name": "hubert_pretraining", "data": str(tmp_path), "labels": ["km"], "label_rate": 50.0}
+    task = setup_task(OmegaConf.create(settings | {"random_crop": False, "pad_audio": True}))
+    task.load_dataset("train")
+    for index, expected in enumerate(labels):
+        example = task.datasets["train"][index]
+        assert len(example["source"]) == 16_000
+        assert (example["label_list"][0].numpy() - len(SPECIAL_SYMBOLS)).tolist() == expected.tolist()
+    audio = FileAudioDataset(str(tmp_path / "train.tsv"), 16_000)
+    assert [audio.num_tokens(index) for index in range(len(audio))] == [16_000, 16_000]
 
 
 def test_ctc_on_hubert_knows_that_no_decoder_follows() -> None:
