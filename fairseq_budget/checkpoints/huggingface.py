@@ -1,6 +1,6 @@
-"""To Hugging Face's transformers: a folder for ``HubertModel.from_pretrained`` or ``Wav2Vec2Model.from_pretrained``.
+"""To Hugging Face's transformers: a folder for ``HubertModel`` or ``Wav2Vec2ForPreTraining``, and all that begin from them.
 
-The encoder is exported, the head of the objective is not: transformers has none for HuBERT's.
+wav2vec 2.0 comes with its quantizer and projections; of HuBERT the encoder alone, for transformers has no head for it.
 
 Letters: B utterances, S samples, F frames, D model width.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,21 @@ from transformers import (
     PreTrainedModel,
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
-    Wav2Vec2Model,
+    Wav2Vec2ForPreTraining,
 )
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.checkpoints.export import read_source
+from fairseq_budget.checkpoints.export import check_features, read_source
 from fairseq_budget.checkpoints.pretrained import Pretrained
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.modules.encoder import SpeechEncoder
+from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config as OurWav2Vec2Config
 
 CLASSES: dict[str, tuple[type[PretrainedConfig], type[PreTrainedModel]]] = {
     "hubert": (HubertConfig, HubertModel),
-    "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+    "wav2vec2": (Wav2Vec2Config, Wav2Vec2ForPreTraining),
 }
-
-TOLERANCE = 1e-4
-"""A model whose features differ by more of their largest value is wrong: single precision leaves about 1e-6."""
 
 _NAMES = (
     (r"(feature_extractor\.conv_layers\.\d+)\.0\.", r"\1.conv."),
@@ -59,24 +58,37 @@ _NAMES = (
 _ENCODER = ("feature_extractor.", "layer_norm.", "post_extract_proj.", "mask_emb", "encoder.")
 """How the names of an encoder's parameters begin; the others are the objective's head."""
 
+_HEAD = {
+    "quantizer.vars": "quantizer.codevectors",
+    "quantizer.weight_proj.weight": "quantizer.weight_proj.weight",
+    "quantizer.weight_proj.bias": "quantizer.weight_proj.bias",
+    "project_q.weight": "project_q.weight",
+    "project_q.bias": "project_q.bias",
+    "final_proj.weight": "project_hid.weight",
+    "final_proj.bias": "project_hid.bias",
+}
+"""From fairseq's names of wav2vec 2.0's head to those of transformers' model."""
 
-def export(checkpoint: Path, out: Path) -> float:
-    """Write a checkpoint's encoder to the folder `out`; returns the largest difference of features (see `difference`).
 
-    The folder has ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``, and appears whole or not at all.
+def export(checkpoint: Path, out: Path, texts: Mapping[str, str] | None = None) -> float:
+    """Write a checkpoint to the folder `out`; returns the largest difference of features (see `difference`).
+
+    The folder has ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``, and `texts` by the names of their
+    files; it appears whole or not at all.
 
     Raises BudgetError for what cannot be exported (see `read_source`), and if the features should not come out equal.
     """
     pretrained = read_source(checkpoint, out)
     model = convert(pretrained)
     found = difference(pretrained.model, model)
-    if found > TOLERANCE:
-        raise BudgetError(f"features of the exported model differ by {found:.1e} of the largest: `{out}` wasn't written")
+    check_features(found, out)
     partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         partial.mkdir(parents=True)
         model.save_pretrained(partial)
         preprocessor(pretrained).save_pretrained(partial)
+        for name, text in (texts or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
         partial.rename(out)
     except OSError as error:
         raise BudgetError(f"`{out}` cannot be written ({error.strerror}): choose another place") from error
@@ -86,16 +98,36 @@ def export(checkpoint: Path, out: Path) -> float:
 
 
 def convert(pretrained: Pretrained) -> PreTrainedModel:
-    """The same encoder as a model of transformers, in eval mode."""
+    """The same model as one of transformers, in eval mode."""
+    config, ours = pretrained.config, pretrained.model.state_dict()
     config_class, model_class = CLASSES[pretrained.objective]
-    model = model_class(config_class(**architecture(pretrained.config, pretrained.model.model_shape.frontend.layers)))
-    weights = {_name(name): value for name, value in pretrained.model.state_dict().items() if name.startswith(_ENCODER)}
+    settings = architecture(config, pretrained.model.model_shape.frontend.layers)
+    weights = {_name(name): value for name, value in ours.items() if name.startswith(_ENCODER)}
     if pretrained.model.post_extract_proj is None:  # transformers always has a projection
-        width = pretrained.config.encoder_embed_dim
+        width = config.encoder_embed_dim
         weights["feature_projection.projection.weight"] = torch.eye(width)
         weights["feature_projection.projection.bias"] = torch.zeros(width)
+    if isinstance(config, OurWav2Vec2Config):
+        settings |= head(config)
+        weights = {f"wav2vec2.{name}": value for name, value in weights.items()}
+        weights |= {theirs: ours[name] for name, theirs in _HEAD.items()}
+    model = model_class(config_class(**settings))
     model.load_state_dict(weights, strict=True)
     return model.eval()
+
+
+def head(config: OurWav2Vec2Config) -> dict[str, Any]:
+    """wav2vec 2.0's head in the names of transformers' configuration; it has no penalty on features."""
+    return {
+        "num_codevectors_per_group": config.latent_vars,
+        "num_codevector_groups": config.latent_groups,
+        "codevector_dim": config.latent_dim or config.final_dim,
+        "proj_codevector_dim": config.final_dim,
+        "contrastive_logits_temperature": config.logit_temp,
+        "num_negatives": config.num_negatives,
+        "diversity_loss_weight": config.diversity_weight,
+        "feat_quantizer_dropout": config.dropout_features,
+    }
 
 
 def preprocessor(pretrained: Pretrained) -> Wav2Vec2FeatureExtractor:
@@ -119,7 +151,7 @@ def difference(ours: SpeechEncoder, theirs: PreTrainedModel, source: Tensor | No
     if source is None:
         source = 0.1 * torch.randn(1, SAMPLE_RATE, generator=torch.Generator().manual_seed(0))
     states = ours.extract(source)[0]
-    answer = theirs(source, output_hidden_states=True)
+    answer = theirs.base_model(source, output_hidden_states=True)
     pairs = [*zip(states, answer.hidden_states, strict=True), (states[-1], answer.last_hidden_state)]
     return max(float((mine - other).abs().max() / mine.abs().max()) for mine, other in pairs)
 

@@ -11,14 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.checkpoints.export import read_source
+from fairseq_budget.checkpoints.export import read_source, write
 from fairseq_budget.checkpoints.pretrained import Pretrained
-from fairseq_budget.data.labels import SPECIAL_SYMBOLS
-from fairseq_budget.errors import BudgetError
-from fairseq_budget.files import atomic
+from fairseq_budget.data.labels import symbols
 from fairseq_budget.objectives.hubert.defaults import HubertConfig
 
 UPSTREAMS = {"hubert": "hubert_local", "wav2vec2": "wav2vec2_local"}
@@ -31,12 +27,7 @@ def export(checkpoint: Path, out: Path) -> str:
     Raises BudgetError for what cannot be exported (see `read_source`).
     """
     pretrained = read_source(checkpoint, out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(out) as partial:
-            torch.save(content(pretrained), partial)
-    except OSError as error:
-        raise BudgetError(f"`{out}` cannot be written ({error.strerror}): choose another place") from error
+    write(content(pretrained), out)
     return UPSTREAMS[pretrained.objective]
 
 
@@ -51,8 +42,7 @@ def content(pretrained: Pretrained) -> dict[str, Any]:
     }
     if isinstance(config, HubertConfig):
         state["task_cfg"]["label_rate"] = config.label_rate
-        labels = map(str, range(config.num_classes - len(SPECIAL_SYMBOLS)))
-        state["dictionaries_symbols"] = [[*SPECIAL_SYMBOLS, *labels]]
+        state["dictionaries_symbols"] = [symbols(config.num_classes)]
     else:
         settings["quantize_targets"] = True  # fairseq's default is False, but no model of ours is without
     return state

@@ -172,4 +172,4 @@ def _place(report: Report, finding: Finding) -> dict[str, Any]:
     if finding.split is None or finding.row is None:
         return {"line": None, "file": None}
     manifest = report.manifests[finding.split]
-    return {"line": len(manifest.header) + 2 + finding.row, "file": str(manifest.audio_path(finding.row))}
+    return {"line": manifest.first_line + finding.row, "file": str(manifest.audio_path(finding.row))}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,7 +46,9 @@ def manifest(
         typer.Option(help="Regular expression; its first group in a file's name is the speaker (default: LibriSpeech's)."),
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Without a header, as stock fairseq reads it.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without the files beside them that tell where they come from.")
+    ] = False,
 ) -> None:
     """Write the manifests train.tsv and valid.tsv for the audio of SOURCE.  No audio is copied.
 
@@ -70,10 +73,14 @@ def manifest(
     valid_audio = open_audio(valid_root, skip_bad) if valid_root else None
     headers = [None if plain else selection.header("manifest", origin) for origin in (audio, valid_audio or audio)]
     for size, *parts in selection.make(audio, valid_audio):
-        folder = out if size is None else out.with_name(f"{out.name}_{subsets[size]}")
-        for name, part, header in zip(("train", "valid"), parts, headers, strict=True):
-            part.write(path := folder / f"{name}.tsv", header)
-            typer.echo(f"{name}: {len(part)} utterances, {part.hours:.3f} h, {path}{_describe(part)}")
+        _write(out if size is None else out.with_name(f"{out.name}_{subsets[size]}"), parts, headers)
+
+
+def _write(folder: Path, parts: Iterable[Utterances], headers: Iterable[dict[str, Any] | None]) -> None:
+    for name, part, header in zip(("train", "valid"), parts, headers, strict=True):
+        path = folder / f"{name}.tsv"
+        part.write(path, header)
+        typer.echo(f"{name}: {len(part)} utterances, {part.hours:.3f} h, {path}{_describe(part)}")
 
 
 def _parse_hours(text: str | None) -> dict[float, str]:

@@ -131,6 +131,11 @@ def write_labels(path: Path, utterances: Iterable[np.ndarray]) -> None:
             writer.add(labels)
 
 
+def symbols(num_classes: int) -> list[str]:
+    """Of fairseq's dictionary with so many symbols: its own special ones, then the clusters' numbers."""
+    return [*SPECIAL_SYMBOLS, *map(str, range(num_classes - len(SPECIAL_SYMBOLS)))]
+
+
 def write_dictionary(path: Path, num_labels: int) -> None:
     """Write fairseq's dictionary of the labels 0 to ``num_labels`` - 1, each with a count of 1."""
     with atomic(path) as partial:

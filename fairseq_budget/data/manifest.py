@@ -1,13 +1,13 @@
 """Manifests: which audio to train on, and how long each utterance is.
 
 The format is fairseq's, extended.  The first line is an absolute folder; `data/rows.py` has what a row may be: a whole
-file, a slice of one, or a chain of slices, also of several files.  Between the folder and the rows there may be lines
-`# name: value` that tell where the manifest comes from.  Nothing is copied; a subset is another manifest over the same
-files.  Instead of a file there may be a stretch of an archive, `PATH:OFFSET:BYTES` (`data/archives`).
+file, a slice of one, or a chain of slices, also of several files.  Nothing is copied; a subset is another manifest over the
+same files.  Instead of a file there may be a stretch of an archive, `PATH:OFFSET:BYTES` (`data/archives`).  Where a manifest
+comes from stands beside it (`data/provenance.py`); up to version 0.3.1, and in manifests that are still read, between the
+folder and the rows, in lines `# name: value`.
 
-How stock fairseq relates: it reads manifests of whole files without such a header, which are what ``Manifest.write``
-writes where no header is given (`fairseq-budget manifest --plain`).  At a header, a slice or a chain its readers stop with
-an error on the first such line (they want two columns); none of it can be mistaken for something else.
+How stock fairseq relates: it reads manifests of whole files, and we read its.  At a slice or a chain (segments) its readers
+stop with an error on the first such line (they want two columns); none of it can be mistaken for something else.
 
 N is a number of utterances, T a number of samples at 16 kHz throughout.
 """
@@ -29,6 +29,7 @@ from fairseq_budget.data.archives.index import shown
 from fairseq_budget.data.archives.seals import Seal, check_seals, read_seals, write_seals
 from fairseq_budget.data.archives.stretch import file_of
 from fairseq_budget.data.audio import SAMPLE_RATE
+from fairseq_budget.data.provenance import read_provenance, write_provenance
 from fairseq_budget.data.row_index import RowIndex, open_rows, reopen_rows
 from fairseq_budget.data.rows import REMAKE, Part, Text, leads_elsewhere, line_end, read_row, row_names, write_row
 from fairseq_budget.errors import BudgetError
@@ -124,17 +125,17 @@ class Utterances:
     def write(self, path: str | Path, header: Mapping[str, Any] | None = None) -> None:
         """Write a manifest, all or nothing: an interrupted write leaves the old file as it was.
 
-        `header` becomes one line `# name: value` each.  Without one, whole files are written as stock fairseq has them.
-        Raises BudgetError where the file cannot be written.
+        `header` tells where it comes from, in a file beside it.  Raises BudgetError where a file cannot be written.
         """
-        path = Path(path)
-        lines = [f"{checked_name(str(self.root.absolute()))}\n"]
-        lines += [f"# {name}: {' '.join(str(value).split())}\n" for name, value in (header or {}).items()]
+        path, rows = Path(path), hashlib.sha256()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
-                file.writelines(write_row(self.parts(index)) for index in range(len(self)))
+            with atomic(path) as partial, partial.open("wb") as file:
+                file.write(f"{checked_name(str(self.root.absolute()))}\n".encode())
+                for row in (write_row(self.parts(index)).encode() for index in range(len(self))):
+                    rows.update(row)
+                    file.write(row)
+            write_provenance(path, rows.hexdigest(), header or {})
             needed = {file_of(name) for _, name in self.names()} if self.archives else set()
             write_seals(path, {name: known for name, known in self.archives.items() if name in needed})
         except OSError as error:
@@ -156,15 +157,16 @@ class Manifest(Utterances):
         text = [row.encode("utf-8") for row in rows]
         if elsewhere := next((name for name, row in zip(names, text, strict=True) if leads_elsewhere(row)), None):
             raise BudgetError(f"{elsewhere!r} must lead to a file below `{root}`, without `..`, NUL or `/` at its beginning")
-        self.root, self.path, self.header, self.archives = Path(root), None, {}, dict(archives or {})
+        self.root, self.path, self.archives = Path(root), None, dict(archives or {})
         self.frames = np.array(frames, dtype=np.int64)
         self._starts = np.cumsum([0, *map(len, text)])[:-1]
         self._text: Text = b"".join(text)
 
     path: Path | None
     """The file it was read from."""
-    header: dict[str, str]
-    """What the file says about its making."""
+    first_line = 2
+    """Of the rows, in the file."""
+    _told: Mapping[str, str] = {}
     _has_all = True
     """Whether its rows are all that follow the first in the text, in their order."""
     _digest: str | None = None
@@ -183,9 +185,9 @@ class Manifest(Utterances):
         end = line_end(manifest._text, 0)
         manifest.root = _parse_root(path, manifest._text[:end])
         manifest.archives = check_seals(Path(path), manifest.root, read_seals(Path(path)))
-        manifest.header, start = _parse_header(manifest._text, end)
-        first_line = manifest._text[:start].count(_NEWLINE) + 1
-        manifest._take(open_rows(Path(path), manifest._text, start, first_line))
+        manifest._told, start = _parse_header(manifest._text, end)
+        manifest.first_line = manifest._text[:start].count(_NEWLINE) + 1
+        manifest._take(open_rows(Path(path), manifest._text, start, manifest.first_line))
         if not len(manifest.frames):
             raise BudgetError(f"manifest `{path}` lists no utterance: {REMAKE}")
         manifest._let_go()
@@ -222,6 +224,14 @@ class Manifest(Utterances):
             return f"utterance {index + 1} below `{self.root}`"
         before = np.frombuffer(self._text, dtype=np.uint8, count=int(self._starts[index]))
         return f"`{self.path}`, line {np.count_nonzero(before == ord(_NEWLINE)) + 1}"
+
+    @property
+    def header(self) -> dict[str, str]:
+        """What the file, or the one beside it, says about its making.
+
+        Raises BudgetError if the one beside it is damaged.
+        """
+        return dict(self._told) or ({} if self.path is None else read_provenance(self.path, self.digest))
 
     @property
     def paths(self) -> list[str]:

@@ -77,7 +77,7 @@ class Selection:
         return speakers(manifest, self.speaker_rule)
 
     def header(self, command: str, source: Manifest) -> dict[str, Any]:
-        """What a manifest's header tells of its making: the tool, the source and its checksum, the settings."""
+        """What is told of a manifest's making: the tool, the source and its checksum, the settings."""
         return {
             "made by": f"fairseq-budget {__version__}, {command}",
             "source": source.path.absolute() if source.path else source.root,

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fairseq_budget.data.manifest import Manifest
+from fairseq_budget.data.provenance import provenance_path
 from fairseq_budget.data.speakers import speakers
 from fairseq_budget.data.subsets import nested
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.files import copy_whole
 from fairseq_budget.studies import STUDIES
 from fairseq_budget.studies.place import Place, part
 from fairseq_budget.studies.study import PAPER, Cell
@@ -53,6 +55,8 @@ def write_manifests(source: Path, place: Place, scale: str) -> None:
     place.data.mkdir(parents=True, exist_ok=True)
     for split in (*SPLITS, *(split for split in TESTS if (source / f"{split}.tsv").is_file())):
         _copy(source / f"{split}.tsv", place.data / f"{split}.tsv")
+        if (told := provenance_path(source / f"{split}.tsv")).is_file():
+            copy_whole(told, provenance_path(place.data / f"{split}.tsv"))
     smaller = [share for share in shares(scale) if not (place.data / f"{part(share)}.tsv").is_file()]
     if smaller:
         train = Manifest.read(place.data / "train.tsv")

@@ -65,4 +65,4 @@ def place_of(manifests: dict[str, Manifest], split: str, row: int) -> str:
     manifest = manifests[split]
     name = manifest.parts(row)[0].name
     member = member_of(manifest.root / name)
-    return f"{split}.tsv, line {len(manifest.header) + 2 + row}: {name}" + (f" ({member})" if member else "")
+    return f"{split}.tsv, line {manifest.first_line + row}: {name}" + (f" ({member})" if member else "")

@@ -4,7 +4,17 @@ where it isn't needed."""
 from __future__ import annotations
 
 from fairseq_budget.fixes import apply_fixes
-from fairseq_budget.plugin.compat import gradients, ranks, reading, repeated, saving, seeding, settings
+from fairseq_budget.plugin.compat import (
+    batching,
+    fine_tuning,
+    gradients,
+    ranks,
+    reading,
+    repeated,
+    saving,
+    seeding,
+    settings,
+)
 
 FIXES = (
     reading.allow_checkpoint_classes,
@@ -17,6 +27,8 @@ FIXES = (
     ranks.gather_without_cuda,
     ranks.place_cpu_ranks,
     ranks.hand_signals_to_spawned_ranks,
+    batching.batch_without_extensions,
+    fine_tuning.let_hubert_be_fine_tuned,
     gradients.ask_the_task,
     seeding.seed_the_cpu_at_once,
     repeated.begin_each_run_afresh,

@@ -8,11 +8,21 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import AutoFeatureExtractor, AutoModel, HubertModel, PreTrainedModel, Wav2Vec2Model
+from torch import Tensor
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
+    HubertModel,
+    PreTrainedModel,
+    Wav2Vec2ForPreTraining,
+    Wav2Vec2Model,
+)
 
 from fairseq_budget.checkpoints import huggingface
 from fairseq_budget.checkpoints.pretrained import load_pretrained
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.modules.masking import draw_mask
+from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from fairseq_budget.recipes import model_settings
 from tests.common import assert_close, waves
 from tests.unit.checkpoints.conftest import LARGE, save
@@ -92,6 +102,43 @@ def test_a_padded_batch_differs_with_a_group_norm_only(tmp_path: Path, changes: 
     assert equal or difference > 1e-2
 
 
+@pytest.mark.parametrize(
+    "changes", [{}, {"latent_dim": 48, "latent_vars": 20, "latent_groups": 3}], ids=["base", "wide codes"]
+)
+@pytest.mark.parametrize("is_training", [False, True])
+def test_pretraining_of_wav2vec2_continues(tmp_path: Path, changes: dict[str, Any], is_training: bool) -> None:
+    """Where the definitions agree: the contrastive loss of the likeliest codewords, and in training, where codewords are
+    drawn for other frames there, the diversity loss, which knows the probabilities."""
+    nothing = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop"), 0.0)
+    checkpoint = save(tmp_path, "wav2vec2", num_negatives=7, logit_temp=0.2, **nothing, **changes)
+    huggingface.export(checkpoint, tmp_path / "hf")
+    ours = load_pretrained(checkpoint).model.train(is_training)
+    theirs = Wav2Vec2ForPreTraining.from_pretrained(tmp_path / "hf").train(is_training)
+    source = waves(2, 12_000)
+    mask = draw_mask([ours.model_shape.frames(12_000)] * 2, 0.65, 10)
+    distractors = draw_distractors(2, int(mask[0].sum()), 7)
+    loss = ours(source, mask=mask, distractors=distractors)
+    answer = theirs(source, mask_time_indices=mask, sampled_negative_indices=among_all_frames(distractors, mask))
+    if is_training:
+        weighted = theirs.config.diversity_loss_weight * answer.diversity_loss
+        assert_close(weighted, loss.terms["loss_diversity"], 1e-5)
+    else:
+        assert_close(answer.contrastive_loss, loss.terms["loss_contrastive"], 1e-5)
+
+
+def among_all_frames(distractors: Tensor, mask: Tensor) -> Tensor:
+    """Indices into the masked frames of an utterance, as transformers has them: for each frame, into those of the batch.
+
+    Shape: distractors (B, M, N), mask (B, F) -> (B, F, N)
+    """
+    batch, frames = mask.shape
+    found = torch.zeros(batch, frames, distractors.size(-1), dtype=torch.long)
+    for row in range(batch):
+        places = mask[row].nonzero().squeeze(1)
+        found[row, places] = places[distractors[row]] + row * frames
+    return found
+
+
 def test_a_wrong_conversion_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = huggingface.architecture
     monkeypatch.setattr(huggingface, "architecture", lambda *given: architecture(*given) | {"do_stable_layer_norm": True})
@@ -102,7 +149,7 @@ def test_a_wrong_conversion_is_noticed(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("objective", ["tera", "best_rq"])
 def test_what_cannot_be_exported(tmp_path: Path, objective: str) -> None:
-    with pytest.raises(BudgetError, match=f"model of {objective}, which neither transformers nor s3prl has"):
+    with pytest.raises(BudgetError, match=f"model of {objective}, which none of fairseq, transformers and s3prl has"):
         huggingface.export(save(tmp_path, objective), tmp_path / "hf")
     with pytest.raises(BudgetError, match=r"hubert\.pt` exists: name a place where nothing is"):
         huggingface.export(save(tmp_path, "hubert"), tmp_path / "hubert.pt")

@@ -129,15 +129,47 @@ def test_rows_beyond_one_stretch_of_scanning(tmp_path: Path, monkeypatch: pytest
         Manifest.read(tmp_path / "train.tsv")
 
 
-def test_a_header_tells_where_it_comes_from(tmp_path: Path) -> None:
+def test_where_it_comes_from_stands_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "train.tsv"
-    names = ["#a.flac", "b.flac"]
-    Manifest(tmp_path, names, np.array([5, 70])).write(path, {"made by": "a tool", "seed": 3, "note": "two\nlines"})
-    assert path.read_text().splitlines()[:4] == [str(tmp_path), "# made by: a tool", "# seed: 3", "# note: two lines"]
+    Manifest(tmp_path, ["a.flac", "b.flac"], np.array([5, 70])).write(
+        path, {"made by": "a tool", "seed": 3, "note": "two\nlines"}
+    )
+    assert path.read_text() == f"{tmp_path}\na.flac\t5\nb.flac\t70\n", "as stock fairseq has it"
     manifest = Manifest.read(path)
     assert manifest.header == {"made by": "a tool", "seed": "3", "note": "two lines"}
+    assert pickle.loads(pickle.dumps(manifest)).header == manifest.header
+    manifest.subset([1]).write(tmp_path / "again.tsv")
+    assert Manifest.read(tmp_path / "again.tsv").header == {}
+    beside = tmp_path / "train.tsv.json"
+    beside.write_text(beside.read_text().replace("a tool", "nobody"))
+    with pytest.raises(
+        BudgetError, match=rf"`{beside}`, which tells where `{path}` comes from, can't be read .*: delete it"
+    ):
+        _ = Manifest.read(path).header
+    manifest.write(path)
+    assert not beside.exists()
+    assert Manifest.read(path).header == {}
+
+
+def test_of_other_rows_nothing_is_told(tmp_path: Path) -> None:
+    """A tool that knows nothing of the file beside it may write the manifest again."""
+    path = tmp_path / "train.tsv"
+    manifest_of(tmp_path, [10, 20]).write(path, {"made by": "us"})
+    moved = path.read_text().replace(str(tmp_path), str(tmp_path.parent))
+    path.write_text(moved)
+    assert Manifest.read(path).header == {"made by": "us"}, "the folder may move"
+    path.write_text(moved.replace("10", "11"))
+    assert Manifest.read(path).header == {}
+
+
+def test_a_header_inside_is_still_read(tmp_path: Path) -> None:
+    names = ["#a.flac", "b.flac"]
+    path = written(tmp_path, f"{tmp_path}\n# made by: a tool\n# seed: 3\n#a.flac\t5\nb.flac\t70\n")
+    manifest = Manifest.read(path)
+    assert manifest.header == {"made by": "a tool", "seed": "3"}
     assert manifest.paths == names, "a name may begin with the header's mark"
-    assert manifest.where(1) == f"`{path}`, line 6"
+    assert manifest.where(1) == f"`{path}`, line 5"
+    assert manifest.first_line == 4
     assert Manifest.read(written(tmp_path, f"{tmp_path}\nb.flac\t1\n")).header == {}
 
 
@@ -146,7 +178,7 @@ def test_a_subset_knows_its_lines(tmp_path: Path) -> None:
     part = Manifest.read(tmp_path / "train.tsv").subset([2, 0])
     assert part.paths == ["2.flac", "0.flac"]
     assert part.frames.tolist() == [30, 10]
-    assert part.where(0) == f"`{tmp_path}/train.tsv`, line 5"
+    assert part.where(0) == f"`{tmp_path}/train.tsv`, line 4"
     assert manifest_of(tmp_path, [10]).where(0) == f"utterance 1 below `{tmp_path}`"
 
 
