@@ -13,6 +13,7 @@ from fairseq_budget.records.downstream import DownstreamRecord, Incomplete
 from fairseq_budget.records.names import UNTRAINED
 from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import completeness, scores
+from s3prl_upstreams.host import stored
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import Metric, Task, task_of
 from s3prl_upstreams.upstreams.batches import ONE_BY_ONE
@@ -60,9 +61,10 @@ def add_test(args: Namespace, config: dict[str, Any]) -> None:
 
 
 def mark(config: dict[str, Any]) -> dict[str, Any]:
-    """`incomplete`, if files of the corpus were left out; else nothing."""
+    """`incomplete`, if files of the corpus were left out; `hidden_states`, if a store has rounded them; else nothing."""
     found = config.get(completeness.MARK)
-    return {} if found is None else {completeness.MARK: Incomplete(**found)}
+    incomplete = {} if found is None else {completeness.MARK: Incomplete(**found)}
+    return incomplete | ({stored.MARK: config[stored.MARK]} if stored.MARK in config else {})
 
 
 def corpus(task: Task, config: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class DownstreamRecord(Record):
     """By how much of its largest value a padded batch changed the upstream's features, where that is noticeable."""
     one_by_one: bool = False
     """The upstream ran on one utterance at a time."""
+    hidden_states: str | None = None
+    """The precision that a store rounded them to before the head was given them; None where it rounded nothing."""
     error: str | None = None
     """Why there is no score."""
     sweep: Sweep | None = None

@@ -10,8 +10,12 @@ from typing import Any
 from s3prl_upstreams.store import demand
 from s3prl_upstreams.store.decision import MODES, Options
 from s3prl_upstreams.store.demand import Demand
+from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.tasks import task_of
+
+MARK = "hidden_states"
+"""The key of a configuration, and of a record, that says that a store has rounded what a head was given."""
 
 
 def take_options(words: Sequence[str]) -> tuple[Options, list[str]]:
@@ -33,7 +37,10 @@ def with_options(runner: type, options: Options) -> type:
         runner.__init__(self, args, config)  # type: ignore[misc]
         if _can_have_one(args, config, options):
             model, expert = self.upstream.model, self.downstream.model
-            self.upstream.model = with_store(model, lambda: _demand(expert, args, config), options, args.device)
+            model = with_store(model, lambda: _demand(expert, args, config), options, args.device)
+            self.upstream.model = model
+            if isinstance(model, StoredUpstream) and model.half:
+                config[MARK] = "fp16"  # which goes into checkpoints and the record
 
     return type(runner.__name__, (runner,), {"__init__": begin})
 

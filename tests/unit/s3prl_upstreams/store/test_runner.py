@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fairseq_budget.errors import ConfigError
+from s3prl_upstreams import record
 from s3prl_upstreams.host.stored import take_options, with_options
 from s3prl_upstreams.store import folder
 from s3prl_upstreams.store.decision import Options
@@ -68,4 +69,5 @@ def test_an_evaluation_has_one_if_it_is_wanted(plan: Plan, tmp_path: Path, caplo
             plan(), Options("fp16", folder=str(tmp_path / "store")), tmp_path / "out", mode="evaluate", evaluate_split="dev"
         )
     assert isinstance(made.upstream.model, StoredUpstream) and "(fp16, " in caplog.text
-    assert "6 utterances are heard 1 times" in caplog.text
+    assert "6 utterances are heard 1.0 times" in caplog.text
+    assert record.mark(made.config) == {"hidden_states": "fp16"}, "a score made so says so"
