@@ -32,6 +32,8 @@ from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 SETTINGS = "settings.json"
 FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override", "hidden_states", "one_by_one")
 """What a folder isn't continued with other values of."""
+_PREPROCESSOR = "preprocessor_config.json"
+"""Of a folder of Hugging Face's: how waves are prepared."""
 
 
 def sweep(tasks: Sequence[Settings], console: Console, free_memory: int | None = None) -> list[rows.Row]:
@@ -116,6 +118,8 @@ def _told(name: str, checkpoint: str | None, error: Exception) -> str:
         remedy = "is the network there, if it has to be fetched? Does it need a checkpoint?"
     elif not Path(checkpoint).exists():
         remedy = "is the network there, to fetch it?"
+    elif Path(checkpoint).is_dir() and not Path(checkpoint, _PREPROCESSOR).exists():
+        remedy = f"it has no {_PREPROCESSOR}, and s3prl would fetch another model's: add it"
     else:
         remedy = "is it of this kind? `budget_local` reads fairseq's own HuBERT and wav2vec 2.0, `hf_hubert_custom` a folder"
     return f"the upstream `{name}` can't be made{f' from `{checkpoint}`' if checkpoint else ''} ({reason}): {remedy}"

@@ -117,6 +117,25 @@ def test_filter_banks_are_a_row_of_the_same_table(corpora: Callable[[str], Path]
 
 
 @pytest.mark.slow
+def test_a_folder_of_hugging_faces_on_ones_own_speakers(
+    corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers")
+    speakers = corpora("sid") / "voxceleb1" / "dev" / "wav"
+    check(run(["fairseq-budget", "export", str(checkpoint), "hf", "--to", "hf"], tmp_path))
+    words = ["fairseq-budget", "superb", "hf", "--task", "speakers", str(speakers), "--device", "cpu", "--lr", "1e-1"]
+    words += ["--steps", "2", "--workers", "0", "-o", "config.downstream_expert.datarc.train_batch_size=2"]
+    padded = check(run([*words, "--out", "padded"], tmp_path, **environment(tmp_path)))
+    row = record(tmp_path / "padded", "speakers")
+    assert row["upstream"] == "hf_hubert_custom" and row["padding"] > 0.1 and "‡ padded batches change" in padded.stdout
+    assert (row["corpus"]["classes"], row["corpus"]["parted_by"], row["corpus"]["root"]) == (3, "folder", str(speakers))
+    assert f"3 folders of `{speakers}`" in padded.stdout
+    alone = check(run([*words, "--out", "alone", "--one-by-one"], tmp_path, **environment(tmp_path)))
+    row = record(tmp_path / "alone", "speakers")
+    assert row["one_by_one"] and "padding" not in row and "‡" not in alone.stdout and row["error"] is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.trains])
 def test_a_task_is_swept_and_a_cell_equals_s3prls_own_run(
     corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path, name: str

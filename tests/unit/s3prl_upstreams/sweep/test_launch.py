@@ -55,6 +55,24 @@ def test_a_checkpoint_of_another_size_is_refused_before_anything_is_made(plan: P
     assert not asked.folder.exists()
 
 
+def test_an_upstream_of_somebody_elses_that_fails_is_one_line(plan: Plan, tiny: Path, tmp_path: Path) -> None:
+    """s3prl's own HuBERT wants another form than fairseq's."""
+    asked = replace(plan(), upstream="hubert_local")
+    with pytest.raises(BudgetError, match=r"`hubert_local` can't be made from `.*` \(ValueError: .*: is it of this kind"):
+        launch.sweep([asked], Console(file=io.StringIO()))
+    with pytest.raises(
+        BudgetError, match=r"`hubert_local` can't be made \(.*: is the network there, if it has to be fetched"
+    ):
+        launch.sweep([replace(asked, checkpoint=None)], Console(file=io.StringIO()))
+    error = OSError("Can't load feature extractor\nfor 'another/model'")
+    told = launch._told("hf_hubert_custom", str(tmp_path), error)
+    assert (
+        told.endswith("it has no preprocessor_config.json, and s3prl would fetch another model's: add it")
+        and "\n" not in told
+    )
+    assert launch._told("hf_hubert_custom", "owner/model", error).endswith("is the network there, to fetch it?")
+
+
 def test_incomplete_corpora_of_several_tasks_are_told_at_once(
     plan: Plan, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
