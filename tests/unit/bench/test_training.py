@@ -67,7 +67,8 @@ def test_reading_by_format_and_place(data: Path) -> None:
         *((name, place) for name in ("FLAC", "WAV", "Opus") for place in ("files", "tar")),
     ]
     for row in rows:
-        assert row.hours == pytest.approx(FILES * SAMPLES / 16_000 / 3600) and row.core_seconds > 0
+        assert row.hours == pytest.approx(FILES * SAMPLES / 16_000 / 3600, rel=0.05), "a bucket's rows are cropped"
+        assert row.core_seconds > 0
     assert Reading("WAV", "tar", hours=2.0, core_seconds=4.0).cores(device_rate=3600) == 2
 
 
