@@ -63,6 +63,3 @@ def test_it_trains_from_the_exported_file(objective: str, corpus: Path, tmp_path
     assert "done training" in ended.stdout + ended.stderr
     state = safe_load(tmp_path / "run/checkpoints/checkpoint_last.pt")
     assert plain(state["optimizer_history"])[-1]["num_updates"] == 4
-    loaded = plain(state["cfg"])["model"]["w2v_args"]["model"]
-    wanted = {**made["model"], "encoder_layerdrop": made["model"]["layerdrop"]}
-    assert loaded == {**loaded, **{name: wanted[name] for name in loaded.keys() & wanted.keys() if name != "_name"}}
