@@ -89,11 +89,14 @@ class TransformerEncoder(nn.Module):
         self.layers_run = 0
         """How many layers the last pass ran, for the ledger of what was really executed."""
 
-    def forward(self, x: Tensor, valid: Tensor | None, states: list[Tensor] | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, valid: Tensor | None, states: list[Tensor] | None = None, depth: int | None = None
+    ) -> Tensor:
         """Shape: x (B, F, D), valid (B, F) true where a frame exists, or None when all do -> (B, F, D).
 
         Given a list as `states`, every layer runs (no LayerDrop) and the list receives the input of the first layer and the
-        output of each; the last one is what the encoder returns.
+        output of each; the last one is what the encoder returns.  Given a `depth`, only so many layers run, and no norm
+        follows them.
         """
         keep = None
         if valid is not None:
@@ -104,7 +107,7 @@ class TransformerEncoder(nn.Module):
             x = self.layer_norm(x)
         x = dropout(x, self.dropout, self.training)
         self.layers_run = 0
-        for layer in self.layers:
+        for layer in self.layers[:depth]:
             if states is not None:
                 states.append(x)
             elif self.training and self.layerdrop > 0 and torch.rand(()).item() < self.layerdrop:
@@ -112,7 +115,7 @@ class TransformerEncoder(nn.Module):
                 continue
             x = self._run(layer, x, keep)
             self.layers_run += 1
-        if self.norm_first:
+        if self.norm_first and depth is None:
             x = self.layer_norm(x)
         if states is not None:
             states.append(x)

@@ -11,6 +11,7 @@ from fairseq.tasks import register_task
 
 from fairseq_budget.objectives import FINE_TUNING, MODEL_PREFIX, OBJECTIVES, Objective, model_class
 from fairseq_budget.plugin.config import LabelledConfig, PretrainingConfig
+from fairseq_budget.plugin.extraction import HubertFeatures, Wav2Vec2Features
 from fairseq_budget.plugin.models import ModelAdapter
 from fairseq_budget.plugin.tasks import BudgetTask
 
@@ -20,7 +21,8 @@ def _register_model(objective: Objective) -> Any:
     kind = model_class(objective.name)
     config: Any = dataclass(type(f"Budget{objective.config.__name__}", (FairseqDataclass, objective.config), {}))
     described = {"__doc__": f"{objective.title} of any size."}
-    adapter = type(f"Budget{kind.__name__}Model", (kind, ModelAdapter), described)
+    features = Wav2Vec2Features if "wav2vec2" in objective.stock_names else HubertFeatures
+    adapter = type(f"Budget{kind.__name__}Model", (kind, features, ModelAdapter), described)
     return register_model(f"{MODEL_PREFIX}{objective.name}", dataclass=config)(adapter)
 
 

@@ -12,6 +12,7 @@ from fairseq_budget.checkpoints import digest
 from fairseq_budget.objectives import Objective
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.errors import user_errors
+from fairseq_budget.plugin.extraction import LoadedTask
 from fairseq_budget.plugin.run.data import open_split
 from fairseq_budget.plugin.run.epochs import Epochs
 from fairseq_budget.plugin.run.labels import Labels, run_labels
@@ -44,8 +45,8 @@ class BudgetTask(Steps, FairseqTask):
         return run_labels(cfg, self.run.origin, self.root.get("checkpoint"))
 
     @classmethod
-    def setup_task(cls, cfg: Any, **kwargs: Any) -> BudgetTask:
-        return cls(cfg)
+    def setup_task(cls, cfg: Any, from_checkpoint: bool = False, **kwargs: Any) -> FairseqTask:
+        return LoadedTask(cfg) if from_checkpoint else cls(cfg)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         with user_errors():

@@ -68,7 +68,7 @@ def test_a_second_round_has_labels_of_its_layer(trained: Training, tmp_path: Pat
     check(second.run(*MEL, "task.budget.updates=2", f"task.label_dir={tmp_path / 'labels'}"))
 
 
-@pytest.mark.parametrize("toolkit", ["hf", "s3prl"])
+@pytest.mark.parametrize("toolkit", ["fairseq", "hf", "s3prl"])
 def test_an_export_is_refused_in_a_line(trained: Training, tmp_path: Path, toolkit: str) -> None:
     result = run(["fairseq-budget", "export", str(trained.checkpoint), "out", "--to", toolkit], tmp_path)
     assert result.returncode == 2

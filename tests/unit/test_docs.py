@@ -89,7 +89,7 @@ def overrides_of(words: list[str]) -> tuple[str, list[str]]:
 
 
 def test_recipes_compose_with_the_settings_that_pages_give() -> None:
-    used = list(commands("fairseq-hydra-train"))
+    used = [words for words in commands("fairseq-hydra-train") if not any(word.startswith("fairseq/") for word in words)]
     assert len(used) > 10
     GlobalHydra.instance().clear()
     hydra_init("hubert")

@@ -14,6 +14,7 @@ from fairseq_budget.plugin.compat import (
     saving,
     seeding,
     settings,
+    waveforms,
 )
 
 FIXES = (
@@ -36,6 +37,7 @@ FIXES = (
     repeated.load_data_in_joblibs_processes,
     repeated.end_reading_at_exit,
     repeated.close_event_files_at_exit,
+    waveforms.read_what_needs_no_conversion,
     settings.name_wrong_settings,
     settings.look_at_settings_first,
 )

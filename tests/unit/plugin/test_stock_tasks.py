@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 from fairseq.data import FileAudioDataset, data_utils
+from fairseq.data.audio import audio_utils
 from fairseq.models import MODEL_DATACLASS_REGISTRY
 from fairseq.tasks import setup_task
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from fairseq_budget.bench.torch_audio import import_torchaudio
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS, write_dictionary, write_labels
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.plugin.compat import batching
@@ -89,6 +91,20 @@ def test_its_datasets_read_our_manifests_and_labels(tmp_path: Path) -> None:
         assert (example["label_list"][0].numpy() - len(SPECIAL_SYMBOLS)).tolist() == expected.tolist()
     audio = FileAudioDataset(str(tmp_path / "train.tsv"), 16_000)
     assert [audio.num_tokens(index) for index in range(len(audio))] == [16_000, 16_000]
+
+
+def test_its_scripts_read_files_that_need_no_conversion(tmp_path: Path) -> None:
+    wave = waves(1, 8_000)[0].numpy()
+    soundfile.write(tmp_path / "mono.wav", wave, 16_000, subtype="FLOAT")
+    found = audio_utils.get_features_or_waveform(str(tmp_path / "mono.wav"), need_waveform=True, use_sample_rate=16_000)
+    assert np.array_equal(found, wave)
+
+
+@pytest.mark.skipif(hasattr(import_torchaudio(), "sox_effects"), reason="this torchaudio converts")
+def test_what_has_to_be_converted_is_said(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "slow.wav", waves(1, 8_000)[0].numpy(), 8_000)
+    with pytest.raises(UserError, match="audio of 1 channels at 8000 Hz has to be converted, .*torchaudio before 2.9"):
+        audio_utils.get_features_or_waveform(str(tmp_path / "slow.wav"), need_waveform=True, use_sample_rate=16_000)
 
 
 def test_ctc_on_hubert_knows_that_no_decoder_follows() -> None:
