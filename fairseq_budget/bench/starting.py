@@ -72,8 +72,8 @@ def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[fl
     seconds, computed = time.perf_counter() - begun, time.process_time() - computed
     next(updates)  # by now the loaders have read something
     ctypes.CDLL(None).malloc_trim(0)  # memory that is free, whether or not it was given back
-    loaders = [_own_bytes(child.pid) for child in multiprocessing.active_children()]
-    return seconds, computed, _own_bytes("self"), int(np.mean(loaders)) if loaders else 0
+    loaders = [_bytes_of(child.pid, "Private_Dirty") for child in multiprocessing.active_children()]
+    return seconds, computed, _bytes_of("self", "Anonymous"), int(np.mean(loaders)) if loaders else 0
 
 
 def _list(data: Path, folder: Path, utterances: int) -> None:
@@ -87,7 +87,7 @@ def _list(data: Path, folder: Path, utterances: int) -> None:
             file.writelines(rows[: max(utterances, len(rows)) - written])
 
 
-def _own_bytes(process: int | str | None) -> int:
-    """Memory that no file backs and no other process shares."""
+def _bytes_of(process: int | str | None, kind: str) -> int:
+    """Memory of a process: `Anonymous`, which no file backs, or `Private_Dirty`, of which no other process has a share."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) * 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) * 1024
