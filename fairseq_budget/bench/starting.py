@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -63,6 +64,7 @@ def measure_start(
 
 def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[float, float, int, int]:
     """Seconds to the end of the first update, seconds of the processor; own bytes of this process, and of each loader."""
+    os.chdir(folder)  # where a run leaves its progress
     # loaders begin as they do in a run that a shell started
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     run = build_run(objective, size, (f"task.data={folder}", *overrides), "cpu")
