@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -63,6 +64,7 @@ def measure_start(
 
 def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[float, float, int, int]:
     """Seconds to the end of the first update, seconds of the processor; own bytes of this process, and of each loader."""
+    os.chdir(folder)  # where a run leaves its progress
     # loaders begin as they do in a run that a shell started
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     run = build_run(objective, size, (f"task.data={folder}", *overrides), "cpu")
@@ -72,8 +74,8 @@ def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[fl
     seconds, computed = time.perf_counter() - begun, time.process_time() - computed
     next(updates)  # by now the loaders have read something
     ctypes.CDLL(None).malloc_trim(0)  # memory that is free, whether or not it was given back
-    loaders = [_own_bytes(child.pid) for child in multiprocessing.active_children()]
-    return seconds, computed, _own_bytes("self"), int(np.mean(loaders)) if loaders else 0
+    loaders = [_bytes_of(child.pid, "Private_Dirty") for child in multiprocessing.active_children()]
+    return seconds, computed, _bytes_of("self", "Anonymous"), int(np.mean(loaders)) if loaders else 0
 
 
 def _list(data: Path, folder: Path, utterances: int) -> None:
@@ -87,7 +89,7 @@ def _list(data: Path, folder: Path, utterances: int) -> None:
             file.writelines(rows[: max(utterances, len(rows)) - written])
 
 
-def _own_bytes(process: int | str | None) -> int:
-    """Memory that no file backs and no other process shares."""
+def _bytes_of(process: int | str | None, kind: str) -> int:
+    """Memory of a process: `Anonymous`, which no file backs, or `Private_Dirty`, of which no other process has a share."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) * 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) * 1024
