@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams.tasks import Selection, Task
+from s3prl_upstreams.tasks import ModelSelection, Task
 
 FILE = "scores.jsonl"
 
@@ -59,7 +59,7 @@ def _parse(path: Path, number: int, line: str) -> Score:
     return score
 
 
-def best(scores: list[Score], selection: Selection) -> Score | None:
+def best(scores: list[Score], selection: ModelSelection) -> Score | None:
     """The evaluation whose checkpoint s3prl keeps as the best; None if none was better than the floor."""
     found = [score for score in scores if score.split == selection.split and score.metric == selection.metric]
     chosen: Score | None = None

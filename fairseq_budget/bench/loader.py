@@ -21,7 +21,7 @@ WARM_UP = 2
 
 
 @dataclass(frozen=True)
-class Waiting:
+class LoaderWaiting:
     """Of some updates with so many loader processes: seconds waited for batches, and seconds in all."""
 
     workers: int
@@ -43,7 +43,7 @@ def measure_waiting(
     updates: int,
     workers: int,
     frontend: str = DEFAULT,
-) -> Waiting:
+) -> LoaderWaiting:
     """Train on `data` for some updates with so many loader processes.
 
     Raises:
@@ -63,7 +63,7 @@ def measure_waiting(
             f"`{data}` gives {max(len(steps), 0)} batches beside the {WARM_UP} to warm up, but `--updates` is {updates}: "
             "lower it or `--batch-seconds`"
         )
-    return Waiting(workers, updates, sum(waited for waited, _ in steps), sum(sum(step) for step in steps))
+    return LoaderWaiting(workers, updates, sum(waited for waited, _ in steps), sum(sum(step) for step in steps))
 
 
 def updates_of(run: TimedRun, device: torch.device) -> Iterator[tuple[float, float]]:

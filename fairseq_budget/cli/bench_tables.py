@@ -20,7 +20,7 @@ from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
 from fairseq_budget.bench.compare import Comparison, ComparisonRow, Ratio
 from fairseq_budget.bench.grid import GridCell
 from fairseq_budget.bench.implementations import OURS
-from fairseq_budget.bench.loader import Waiting
+from fairseq_budget.bench.loader import LoaderWaiting
 from fairseq_budget.bench.profile import OperationKind, Profile
 from fairseq_budget.bench.reading import Reading
 from fairseq_budget.bench.starting import Start
@@ -196,7 +196,7 @@ def _gap(difference: int, total: int) -> str:
     return f"{100 * difference / total:+.3f}%"
 
 
-def print_waiting(console: Console, rows: Sequence[Waiting]) -> None:
+def print_waiting(console: Console, rows: Sequence[LoaderWaiting]) -> None:
     """A row for each number of loader processes."""
     table = _table("loader processes", "an update", "waiting for data", "share", left=0)
     for row in rows:

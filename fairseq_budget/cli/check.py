@@ -51,12 +51,12 @@ def check(
 
     from fairseq_budget.data.check.audio import Limits
     from fairseq_budget.data.check.findings import ERROR
-    from fairseq_budget.data.check.folder import Settings, check_folder, write_clean
+    from fairseq_budget.data.check.folder import CheckSettings, check_folder, write_clean
     from fairseq_budget.data.check.labels import LabelFolder
     from fairseq_budget.data.speakers import LIBRISPEECH_RULE
 
     folder, names = LabelFolder(label_dir or data_dir, labels or "km"), splits.split(",")
-    settings = Settings(
+    settings = CheckSettings(
         splits=names,
         limits=Limits(min_seconds, max_seconds, silence_db, clipped_percent),
         labels=folder if labels or label_dir or folder.exists(names) else None,

@@ -110,7 +110,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _columns(row: dict[str, Any]) -> Iterator[str]:
     yield row["task"]
-    yield _cell(row)
+    yield _trial(row)
     yield numbers.NOTHING if row.get("step") is None else numbers.count(row["step"])
     by = row.get("selected_by") or {"metric": row["metric"], "value": row["dev"]}
     yield numbers.NOTHING if by["value"] is None else f"{by['metric']} {by['value']:.4g}"
@@ -122,8 +122,8 @@ def _columns(row: dict[str, Any]) -> Iterator[str]:
     yield numbers.duration(spent.get("device_seconds", float("nan")))
 
 
-def _cell(row: dict[str, Any]) -> str:
-    """A cell's name: its learning rate, QbE's layer, ER's fold."""
+def _trial(row: dict[str, Any]) -> str:
+    """A trial's name: its learning rate, QbE's layer, ER's fold."""
     if row.get("lr") is None:
         return numbers.NOTHING if row.get("layer") is None else f"layer {row['layer']}"
     return " ".join([f"lr {row['lr']:g}", *([row["variant"]] if row.get("variant") else [])])
@@ -133,9 +133,9 @@ def _remarks(row: dict[str, Any]) -> Iterator[str]:
     """What a reader of the table has to know about a task."""
     if row.get("error"):
         yield f"{row['task']}: {row['error']}"
-    for cell in row.get("cells", ()):
-        if cell.get("error") and not cell["chosen"]:
-            yield f"{row['task']}, {_cell(cell)}: {cell['error']}"
+    for trial in row.get("cells", ()):
+        if trial.get("error") and not trial["chosen"]:
+            yield f"{row['task']}, {_trial(trial)}: {trial['error']}"
     if row.get("incomplete"):
         yield f"{row['task']}: {Incomplete(**row['incomplete'])}"
     if row.get("corpus"):

@@ -36,14 +36,14 @@ Steps = Annotated[
     int | None, typer.Option(help="Shorten every task to so many updates; not official, and its record says so.")
 ]
 Halving = Annotated[
-    bool, typer.Option("--halving", help="Give up the worse half of the cells at 1/8, 1/4 and 1/2 of the updates.")
+    bool, typer.Option("--halving", help="Give up the worse half of the trials at 1/8, 1/4 and 1/2 of the updates.")
 ]
 Override = Annotated[
     list[str] | None,
     typer.Option("--override", "-o", help="s3prl's override of recipes, config.a.b=1; of one task's, ks:config.a.b=1."),
 ]
 Workers = Annotated[int | None, typer.Option(help="Processes that read audio, instead of the recipes' numbers (6 to 24).")]
-Seed = Annotated[int, typer.Option(help="Seed of every cell.")]
+Seed = Annotated[int, typer.Option(help="Seed of every trial.")]
 AllowIncomplete = Annotated[
     bool,
     typer.Option("--allow-incomplete", help="Go on where files of a corpus are missing; its scores say so everywhere."),

@@ -16,7 +16,7 @@ from fairseq_budget.arithmetic.units import human_flops
 
 if TYPE_CHECKING:
     from s3prl_upstreams.sweep.price import TaskPrice
-    from s3prl_upstreams.sweep.settings import Settings
+    from s3prl_upstreams.sweep.settings import SweepSettings
 
 Plan = Annotated[bool, typer.Option("--plan", help="Print what the tasks cost, from their corpora and recipes, and end.")]
 Speed = Annotated[
@@ -25,7 +25,7 @@ Speed = Annotated[
 ]
 
 
-def show(todo: Sequence[Settings], tera_flops: float | None, as_json: bool) -> None:
+def show(todo: Sequence[SweepSettings], tera_flops: float | None, as_json: bool) -> None:
     """Print the prices of tasks."""
     from s3prl_upstreams.sweep.price import price
     from s3prl_upstreams.sweep.worker import prepare_process

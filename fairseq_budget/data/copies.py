@@ -32,7 +32,7 @@ _CHUNK = 2**22
 
 
 @dataclass(frozen=True)
-class Kind:
+class CopyKind:
     """A kind of copy, by its magic word, and its layout by what the header counts: `size`, bytes of the whole file, and
     `sealed`, the byte from which on `own_sha256` covers it."""
 

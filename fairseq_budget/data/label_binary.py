@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fairseq_budget.data.copies import HEADER, Kind, mapped
+from fairseq_budget.data.copies import HEADER, CopyKind, mapped
 from fairseq_budget.data.progress import tracked
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
@@ -47,7 +47,7 @@ def _checksums(utterances: int, labels: int) -> int:
     return _places(labels) + 8 * (utterances + 1)
 
 
-COPY = Kind(
+COPY = CopyKind(
     b"FBLABEL3",
     ".bin",
     size=lambda counts: _checksums(int(counts[0]), int(counts[1])) + 4 * int(counts[0]),
@@ -55,7 +55,7 @@ COPY = Kind(
 )
 
 
-class Labels:
+class BinaryLabels:
     """The content of a binary file, mapped: ``values`` (N * F,) uint16, ``starts`` (N + 1,) int64; and the text's hash."""
 
     def __init__(self, text: Path, header: np.void) -> None:
@@ -86,7 +86,7 @@ class Labels:
         return found if zlib.crc32(found) == self._checksums[index] else None
 
 
-def open_labels(text: Path) -> Labels:
+def open_labels(text: Path) -> BinaryLabels:
     """The labels of a text file, out of its binary copy; the copy is made where it is missing or of another text.
 
     Raises:
@@ -100,7 +100,7 @@ def open_labels(text: Path) -> Labels:
         header = COPY.header(text)
     if header is None:
         raise BudgetError(f"`{binary_path(text)}` cannot be read back: is the disk full?")
-    return Labels(text, header)
+    return BinaryLabels(text, header)
 
 
 def binary_path(text: Path) -> Path:

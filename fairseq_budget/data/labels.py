@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.data.label_binary import Labels, open_labels, writing
+from fairseq_budget.data.label_binary import BinaryLabels, open_labels, writing
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 
@@ -71,7 +71,7 @@ class LabelFile:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._labels: Labels = open_labels(self.path)
+        self._labels: BinaryLabels = open_labels(self.path)
         if self._labels.sha256 != self.sha256:
             raise BudgetError(f"`{self.path}` was changed while it was in use: start again")
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fairseq_budget.data.copies import HEADER, Kind, mapped
+from fairseq_budget.data.copies import HEADER, CopyKind, mapped
 from fairseq_budget.data.rows import Text, index_rows, indexed
 from fairseq_budget.files import atomic
 
@@ -24,7 +24,7 @@ LEAST_BYTES = 8 << 20
 """Smaller manifests are read in a moment, and have no file beside them."""
 _DIGEST = 32
 
-COPY = Kind(
+COPY = CopyKind(
     b"FBROWS01",
     ".idx",
     size=lambda counts: HEADER.itemsize + _DIGEST + 16 * int(counts[0]),

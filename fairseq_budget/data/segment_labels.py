@@ -14,7 +14,7 @@ WINDOW = 400
 """Samples that a label or a frame of the encoder looks at: 25 ms, for MFCC as for the published convolutions."""
 
 
-class Labels(Protocol):
+class RowLabels(Protocol):
     """Labels by row, such as ``labels.LabelFile``."""
 
     def __getitem__(self, index: int) -> np.ndarray: ...
@@ -26,7 +26,7 @@ class SegmentLabels:
     Shape: [index] -> (frames,) int64
     """
 
-    def __init__(self, labels: Labels, cuts: Cuts, label_rate: float) -> None:
+    def __init__(self, labels: RowLabels, cuts: Cuts, label_rate: float) -> None:
         self.labels, self.cuts, self.label_rate = labels, cuts, label_rate
 
     def __len__(self) -> int:

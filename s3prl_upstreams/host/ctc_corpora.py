@@ -30,7 +30,7 @@ class Tokenizer(Protocol):
     def encode(self, text: str) -> list[int]: ...
 
 
-class Buckets(Dataset):
+class CtcBuckets(Dataset):
     """Items in order, given singly or, where `bucket_size` is above 1, with their next neighbours.
 
     Items at the end, which have too few neighbours behind them, give the last full bucket.
@@ -49,7 +49,7 @@ class Buckets(Dataset):
         return self.items[start : start + self.bucket_size]
 
 
-class LibriPhoneDataset(Buckets):
+class LibriPhoneDataset(CtcBuckets):
     """PR: LibriSpeech's folders `split` under `path`, their words as phonemes; a word's first entry in `lexicon` counts.
 
     Longest phoneme sequences first, as s3prl has them.
@@ -67,7 +67,7 @@ class LibriPhoneDataset(Buckets):
         super().__init__(_longest_first(items), bucket_size)
 
 
-class SnipsDataset(Buckets):
+class SnipsDataset(CtcBuckets):
     """SF: the recordings in `path`/SPLIT by the speakers of that split, with words and slots from all.iob.snips.txt.
 
     Longest label sequences first, as s3prl has them.
@@ -84,7 +84,7 @@ class SnipsDataset(Buckets):
         super().__init__(_longest_first([(str(file), tokenizer.encode(labels[file.stem])) for file in spoken]), bucket_size)
 
 
-class CommonVoiceDataset(Buckets):
+class CommonVoiceDataset(CtcBuckets):
     """Mandarin ASR: the files `split` are tables, with a header, of path (in `path`) and sentence, in their order."""
 
     def __init__(self, split: list[str], tokenizer: Tokenizer, bucket_size: int, path: str, **_: Any) -> None:

@@ -1,10 +1,10 @@
 """``python -m s3prl_upstreams.sweep task=ks upstream=budget_local checkpoint=PATH out=DIR``: one task, started by Hydra.
 
-With ``--multirun`` and Hydra's launchers (joblib, submitit) tasks or cells spread over devices and nodes; a job is
+With ``--multirun`` and Hydra's launchers (joblib, submitit) tasks or trials spread over devices and nodes; a job is
 
 - a task, whose learning rates share their passes: ``--multirun task=ks,asr,sd``
-- or a cell: ``--multirun task=ks 'lr=[1e-1],[1e-2],[1e-3]' test=false``, after which the same settings with all the
-  learning rates and without ``test=false`` choose among the cells and test.
+- or a trial: ``--multirun task=ks 'lr=[1e-1],[1e-2],[1e-3]' test=false``, after which the same settings with all the
+  learning rates and without ``test=false`` choose among the trials and test.
 """
 
 from __future__ import annotations

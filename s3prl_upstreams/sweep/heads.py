@@ -1,4 +1,4 @@
-"""s3prl's featurizer and expert as they are, one pair for each cell, on one set of data.
+"""s3prl's featurizer and expert as they are, one pair for each trial, on one set of data.
 
 Built once by s3prl's own runner, then copied: a run with the same seed and another learning rate begins with the same
 parameters.  A copy has parameters and buffers of its own; datasets, dictionaries and settings are the first one's.
@@ -42,7 +42,7 @@ class _Nowhere:
         """Nothing."""
 
 
-class Head:
+class DownstreamHead:
     """A featurizer and an expert with the experiment folder that the expert writes to.
 
     `failed` says why it cannot go on, after an error.  A head that a `checkpoint` is tested with adds its scores to
@@ -78,14 +78,14 @@ class Head:
         self.featurizer.train(mode)
         self.expert.train(mode)
 
-    def twin(self, folder: Path) -> Head:
+    def twin(self, folder: Path) -> DownstreamHead:
         """A head with the same parameters for now, whose expert writes to `folder`."""
         expert = copy.deepcopy(self.expert, {id(value): value for value in self.attributes().values()})
         for name, value in self.attributes().items():
             if isinstance(value, str | Path) and Path(value).is_relative_to(self.folder):
                 setattr(expert, name, type(value)(folder / Path(value).relative_to(self.folder)))
         folder.mkdir(parents=True, exist_ok=True)
-        return Head(copy.deepcopy(self.featurizer), expert, folder)
+        return DownstreamHead(copy.deepcopy(self.featurizer), expert, folder)
 
     def attributes(self) -> dict[str, Any]:
         """The expert's attributes that aren't a module's own bookkeeping: data, settings, paths."""
@@ -101,7 +101,7 @@ class Head:
         self.featurizer.load_state_dict(states["Featurizer"])
         self.expert.load_state_dict(states["Downstream"])
 
-    def of_checkpoint(self, path: Path, folder: Path) -> Head:
+    def of_checkpoint(self, path: Path, folder: Path) -> DownstreamHead:
         """A twin with the parameters in a checkpoint, for testing it."""
         head = self.twin(folder)
         head.load(load_checkpoint(path))
@@ -109,7 +109,7 @@ class Head:
         return head
 
 
-def in_turn(heads: Iterable[Head], action: Callable[[Head], object]) -> None:
+def in_turn(heads: Iterable[DownstreamHead], action: Callable[[DownstreamHead], object]) -> None:
     """Do something with each head that hasn't failed, every time from the same place of the random streams.
 
     Leaves the streams where all of them end.  An error is that head's alone, unless the device's memory was too small.
@@ -130,12 +130,12 @@ def in_turn(heads: Iterable[Head], action: Callable[[Head], object]) -> None:
         reached = randomness.take()
         end = end or reached
         if not reached.same_as(end):
-            head.failed = "it drew other random numbers than its neighbours: this task's cells cannot share their batches"
+            head.failed = "it drew other random numbers than its neighbours: this task's trials cannot share their batches"
     if end is not None:
         randomness.put(end)
 
 
-def build(args: Namespace, config: Config) -> tuple[nn.Module, Head]:
+def build(args: Namespace, config: Config) -> tuple[nn.Module, DownstreamHead]:
     """Upstream and first head, by s3prl's own runner, seeded as its launcher seeds them.
 
     `config` is changed as experts change it (SD notes its frame shift in it).
@@ -143,10 +143,10 @@ def build(args: Namespace, config: Config) -> tuple[nn.Module, Head]:
     randomness.seed(args.seed)
     built = runner.fitted().Runner(args, config)
     built.upstream.model.eval()
-    return built.upstream.model, Head(built.featurizer.model, built.downstream.model, Path(args.expdir))
+    return built.upstream.model, DownstreamHead(built.featurizer.model, built.downstream.model, Path(args.expdir))
 
 
-def loader(heads: Iterable[Head], split: str, epoch: int | None = None) -> DataLoader:
+def loader(heads: Iterable[DownstreamHead], split: str, epoch: int | None = None) -> DataLoader:
     """The batches of a split, from the first of `heads`; s3prl's order of asking for them.
 
     Raises BudgetError for a split without batches, over which s3prl's runner would loop for ever.

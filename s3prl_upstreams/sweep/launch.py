@@ -24,7 +24,7 @@ from fairseq_budget.files import atomic
 from fairseq_budget.locks import alone
 from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.sweep import possible, rows
-from s3prl_upstreams.sweep.settings import Settings, from_json, to_json
+from s3prl_upstreams.sweep.settings import SweepSettings, from_json, to_json
 from s3prl_upstreams.sweep.worker import OUTPUT
 from s3prl_upstreams.upstreams.batches import padding_effect
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
@@ -36,7 +36,7 @@ _PREPROCESSOR = "preprocessor_config.json"
 """Of a folder of Hugging Face's: how waves are prepared."""
 
 
-def sweep(tasks: Sequence[Settings], console: Console, free_memory: int | None = None) -> list[rows.Row]:
+def sweep(tasks: Sequence[SweepSettings], console: Console, free_memory: int | None = None) -> list[rows.Row]:
     """Do every task that isn't done; returns their rows, those of failed tasks with an `error`.
 
     What keeps tasks from running is told in one table before the first starts; the others run.  `free_memory` is what the
@@ -62,8 +62,8 @@ def sweep(tasks: Sequence[Settings], console: Console, free_memory: int | None =
 
 
 def _possible(
-    todo: Sequence[Settings], console: Console, free_memory: int | None = None
-) -> tuple[list[Settings], dict[str, rows.Row]]:
+    todo: Sequence[SweepSettings], console: Console, free_memory: int | None = None
+) -> tuple[list[SweepSettings], dict[str, rows.Row]]:
     """What can run, with what is missing of each corpus; and the rows of what can't, by task, which are told at once.
 
     Raises:
@@ -125,7 +125,7 @@ def _told(name: str, checkpoint: str | None, error: Exception) -> str:
     return f"the upstream `{name}` can't be made{f' from `{checkpoint}`' if checkpoint else ''} ({reason}): {remedy}"
 
 
-def refuse_other_settings(settings: Settings, keys: Sequence[str] = FIXED) -> None:
+def refuse_other_settings(settings: SweepSettings, keys: Sequence[str] = FIXED) -> None:
     """BudgetError if the task's folder was begun with other settings, which would be mixed with these."""
     path = settings.folder / SETTINGS
     if not path.exists():
@@ -139,16 +139,16 @@ def refuse_other_settings(settings: Settings, keys: Sequence[str] = FIXED) -> No
             )
 
 
-def lock_of(settings: Settings) -> Path:
-    """The lock of a task's cells; two processes may train different ones."""
+def lock_of(settings: SweepSettings) -> Path:
+    """The lock of a task's trials; two processes may train different ones."""
     return settings.folder / f".lock-{'-'.join(f'{rate:g}' for rate in settings.rates)}"
 
 
-def _run(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str | None:
+def _run(settings: SweepSettings, progress: Progress, bar: TaskID, name: str) -> str | None:
     """Run a worker to its end; returns why it failed, if it did.
 
     Raises:
-        BudgetError: another process works on these cells, or did so meanwhile with other settings.
+        BudgetError: another process works on these trials, or did so meanwhile with other settings.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     with alone(lock_of(settings)):
@@ -156,7 +156,7 @@ def _run(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str 
         return _work(settings, progress, bar, name)
 
 
-def _work(settings: Settings, progress: Progress, bar: TaskID, name: str) -> str | None:
+def _work(settings: SweepSettings, progress: Progress, bar: TaskID, name: str) -> str | None:
     with atomic(settings.folder / SETTINGS) as partial:
         partial.write_text(to_json(settings) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "s3prl_upstreams.sweep.worker", to_json(settings)]

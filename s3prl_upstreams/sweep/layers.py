@@ -20,9 +20,9 @@ from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.sweep import heads, rows
 from s3prl_upstreams.sweep.run import BLANK
 from s3prl_upstreams.sweep.selection import ranked
-from s3prl_upstreams.sweep.settings import Config, Settings, s3prl_settings
+from s3prl_upstreams.sweep.settings import Config, SweepSettings, s3prl_settings
 from s3prl_upstreams.sweep.shared import Report, SharedPass
-from s3prl_upstreams.sweep.spent import Spent, total
+from s3prl_upstreams.sweep.spent import TrialSpent, total
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Layer:
 
     number: int
     folder: Path
-    spent: Spent = field(default_factory=Spent)
+    spent: TrialSpent = field(default_factory=TrialSpent)
     error: str | None = None
 
     def value(self, split: str, metric: str) -> float | None:
@@ -40,7 +40,7 @@ class Layer:
         return found[-1] if found else None
 
 
-def sweep_layers(settings: Settings, report: Report) -> None:
+def sweep_layers(settings: SweepSettings, report: Report) -> None:
     """Evaluate what isn't evaluated, choose, test, and write the records.
 
     Raises BudgetError if no layer has a score on dev.
@@ -79,7 +79,7 @@ def _evaluate(shared: SharedPass, layer: Layer, split: str, args: Namespace, con
     layer.error = head.failed
 
 
-def _write(settings: Settings, layers: list[Layer], best: Layer, common: dict[str, Any]) -> None:
+def _write(settings: SweepSettings, layers: list[Layer], best: Layer, common: dict[str, Any]) -> None:
     """The rows of every layer, and of the task."""
     metric = settings.superb.main
     lines = []

@@ -19,7 +19,7 @@ from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.errors import BudgetError, ConfigError, MissingPackage
 from fairseq_budget.extras import install
 from fairseq_budget.recipes import recipes_dir
-from s3prl_upstreams.sweep.settings import Settings, check, leaves
+from s3prl_upstreams.sweep.settings import SweepSettings, check, leaves
 
 _GB = 1e9
 _BATCH_SIZES = ("batch_size", "train_batch_size", "train_batchsize")
@@ -43,8 +43,8 @@ class Obstacle:
 
 
 def sort_out(
-    todo: Sequence[Settings], bytes_per_second: float, free_memory: int | None
-) -> tuple[list[Settings], list[Obstacle]]:
+    todo: Sequence[SweepSettings], bytes_per_second: float, free_memory: int | None
+) -> tuple[list[SweepSettings], list[Obstacle]]:
     """The settings of tasks that can run, with what is told of their corpora, and everything that keeps others from it.
 
     `bytes_per_second` is what the upstream's hidden states take, `free_memory` how many bytes the device has for them (None:
@@ -95,7 +95,7 @@ def _kind(error: BudgetError) -> str:
     return "corpus"
 
 
-def _packages(settings: Settings) -> Settings:
+def _packages(settings: SweepSettings) -> SweepSettings:
     name = f"s3prl.downstream.{settings.superb.downstream}.expert"
     try:
         importlib.import_module(name)
@@ -105,7 +105,7 @@ def _packages(settings: Settings) -> Settings:
     return settings
 
 
-def _memory(settings: Settings, bytes_per_second: float, free: int | None) -> Settings:
+def _memory(settings: SweepSettings, bytes_per_second: float, free: int | None) -> SweepSettings:
     """By what a batch takes at least: the hidden states of as many utterances of the corpus's usual length."""
     task = settings.superb
     batch = _batch_size(settings)
@@ -118,7 +118,7 @@ def _memory(settings: Settings, bytes_per_second: float, free: int | None) -> Se
     return settings
 
 
-def _batch_size(settings: Settings) -> int:
+def _batch_size(settings: SweepSettings) -> int:
     """Utterances of a training batch."""
     given = re.findall(r"\.(?:train_)?batch_?size=(\d+)", settings.override or "")
     if given:

@@ -23,9 +23,9 @@ from s3prl_upstreams.store.decision import BYTES_PER_SECOND, FLOPS_PER_SECOND, D
 from s3prl_upstreams.store.demand import Demand
 from s3prl_upstreams.store.use import NOT_STORABLE, is_storable, price_of
 from s3prl_upstreams.sweep import heads
-from s3prl_upstreams.sweep.heads import Head
-from s3prl_upstreams.sweep.settings import Config, Settings, s3prl_settings
-from s3prl_upstreams.sweep.spent import Spent, count_head, upstream_flops
+from s3prl_upstreams.sweep.heads import DownstreamHead
+from s3prl_upstreams.sweep.settings import Config, SweepSettings, s3prl_settings
+from s3prl_upstreams.sweep.spent import TrialSpent, count_head, upstream_flops
 
 MEASURED_ON = 2
 """Batches that heads are run on."""
@@ -55,7 +55,7 @@ class TaskPrice:
         return asdict(self)
 
 
-def price(settings: Settings, flops_per_second: float | None = None) -> TaskPrice:
+def price(settings: SweepSettings, flops_per_second: float | None = None) -> TaskPrice:
     """Count a task; without a speed, that of its kind of device is :data:`FLOPS_PER_SECOND`.
 
     Raises ConfigError or BudgetError for a task that can't be run.
@@ -94,7 +94,7 @@ def _reading(store_bytes: float, heard: Demand) -> float:
     return store_bytes * heard.passes / BYTES_PER_SECOND
 
 
-def _demand(settings: Settings, head: Head, config: Config) -> Demand:
+def _demand(settings: SweepSettings, head: DownstreamHead, config: Config) -> Demand:
     """All that a task hears; variants hear the same recordings, each in other parts."""
     task = settings.superb
     if not task.trains:
@@ -105,10 +105,10 @@ def _demand(settings: Settings, head: Head, config: Config) -> Demand:
     return Demand(tuple(split.times(len(settings.variants)) for split in splits))
 
 
-def _head_flops(head: Head, heard: Demand, settings: Settings) -> float:
+def _head_flops(head: DownstreamHead, heard: Demand, settings: SweepSettings) -> float:
     """FLOPs of all heads: three passes where they learn, one where they're evaluated; only the chosen one is tested."""
     train, *evaluated = heard.splits
-    spent, samples = Spent(), 0
+    spent, samples = TrialSpent(), 0
     count_head(head.expert, spent)
     head.train()
     for waves, *others in demand.some_batches(head.expert.get_dataloader(train.name), MEASURED_ON):

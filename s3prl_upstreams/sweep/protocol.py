@@ -1,7 +1,7 @@
-"""From trained cells to a task's published number.
+"""From trained trials to a task's published number.
 
 Most tasks: the learning rate and the step are those that did best on the development split, and that one checkpoint is
-tested.  ASV has no development split: the checkpoints of every cell are tested, and the lowest error counts, as s3prl's
+tested.  ASV has no development split: the checkpoints of every trial are tested, and the lowest error counts, as s3prl's
 authors have it.  ER: the learning rate is the one with the best mean over the folds, the score the mean of its tests.  QbE
 learns nothing: see `layers.py`.
 """
@@ -14,18 +14,18 @@ from statistics import fmean
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import record
 from s3prl_upstreams.sweep import rows
-from s3prl_upstreams.sweep.run import Run
+from s3prl_upstreams.sweep.run import SweepRun
 from s3prl_upstreams.sweep.selection import ranked
-from s3prl_upstreams.sweep.settings import Settings
+from s3prl_upstreams.sweep.settings import SweepSettings
 from s3prl_upstreams.sweep.shared import Report
 
 
-def sweep_task(settings: Settings, report: Report) -> None:
+def sweep_task(settings: SweepSettings, report: Report) -> None:
     """Train what isn't trained, choose, test, and write the records.
 
-    Raises BudgetError if no cell has a score to be chosen by.
+    Raises BudgetError if no trial has a score to be chosen by.
     """
-    runs = [Run(settings, variant, report) for variant in settings.variants]
+    runs = [SweepRun(settings, variant, report) for variant in settings.variants]
     try:
         for run in runs:
             run.train()
@@ -38,7 +38,7 @@ def sweep_task(settings: Settings, report: Report) -> None:
             run.release()
 
 
-def _choose_and_test(settings: Settings, runs: Sequence[Run]) -> float:
+def _choose_and_test(settings: SweepSettings, runs: Sequence[SweepRun]) -> float:
     candidates = [rate for rate in settings.rates if all(run.outcomes()[rate].finished for run in runs)]
     if settings.superb.selection is None:
         for run in runs:
@@ -52,7 +52,7 @@ def _choose_and_test(settings: Settings, runs: Sequence[Run]) -> float:
     return chosen
 
 
-def _choose(settings: Settings, runs: Sequence[Run], candidates: Sequence[float]) -> float:
+def _choose(settings: SweepSettings, runs: Sequence[SweepRun], candidates: Sequence[float]) -> float:
     values = [_value(settings, runs, rate) for rate in candidates]
     better = settings.superb.selection or settings.superb.main
     order = ranked(values, better.higher_is_better)
@@ -64,10 +64,10 @@ def _choose(settings: Settings, runs: Sequence[Run], candidates: Sequence[float]
     return candidates[order[0]]
 
 
-def _value(settings: Settings, runs: Sequence[Run], rate: float) -> float | None:
+def _value(settings: SweepSettings, runs: Sequence[SweepRun], rate: float) -> float | None:
     """What a learning rate is chosen by, averaged over variants."""
     if settings.superb.selection is None:
-        found = [record.measured(run.task, run.cell_folder(rate))["test"] for run in runs]
+        found = [record.measured(run.task, run.trial_folder(rate))["test"] for run in runs]
     else:
         best = [run.best_on_dev(rate) for run in runs]
         found = [score.value if score else None for score in best]

@@ -1,8 +1,8 @@
 """The states of every random generator that s3prl's datasets and heads draw from.
 
-Why cells can share their batches: s3prl seeds a run once, and how many numbers a head, its dropout and SpecAugment draw
+Why trials can share their batches: s3prl seeds a run once, and how many numbers a head, its dropout and SpecAugment draw
 depends on the shapes of a batch alone.  So separate runs with the same seed and different learning rates are at the same
-place of the same stream before every batch.  Cells that share a pass are put there one after the other, and the place that
+place of the same stream before every batch.  Trials that share a pass are put there one after the other, and the place that
 they reach is checked to be one.
 """
 

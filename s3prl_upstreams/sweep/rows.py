@@ -1,8 +1,8 @@
-"""Records: one row for each cell, in its experiment folder, and one for the task, which is the chosen cell's.
+"""Records: one row for each trial, in its experiment folder, and one for the task, which is the chosen trial's.
 
-The schema is that of :mod:`s3prl_upstreams.record`, and besides: `chosen`; `error` of a cell that failed; `dropped_at`, the
-step at which halving gave a cell up; `selected_by`, what it was compared by; `sweep`, how it was made; `spent`.  In the
-task's row, `cells` has one line for each cell and `spent` is the sum of theirs: shared passes are divided among the cells
+The schema is that of :mod:`s3prl_upstreams.record`, and besides: `chosen`; `error` of a trial that failed; `dropped_at`, the
+step at which halving gave a trial up; `selected_by`, what it was compared by; `sweep`, how it was made; `spent`.  In the
+task's row, `cells` has one line for each trial and `spent` is the sum of theirs: shared passes are divided among the trials
 that took part, so nothing is counted twice.
 """
 
@@ -18,32 +18,32 @@ from fairseq_budget.records.base import FILE
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.provenance import versions
 from s3prl_upstreams import record
-from s3prl_upstreams.sweep.run import Run
-from s3prl_upstreams.sweep.settings import Config, Settings, changes
-from s3prl_upstreams.sweep.spent import Spent, total
+from s3prl_upstreams.sweep.run import SweepRun
+from s3prl_upstreams.sweep.settings import Config, SweepSettings, changes
+from s3prl_upstreams.sweep.spent import TrialSpent, total
 
 Row = dict[str, Any]
 
 
-def write(settings: Settings, runs: Sequence[Run], chosen: float | None) -> None:
-    """Write every cell's row, and the task's when a cell was chosen and tested."""
+def write(settings: SweepSettings, runs: Sequence[SweepRun], chosen: float | None) -> None:
+    """Write every trial's row, and the task's when a trial was chosen and tested."""
     shared = common(settings, *runs[0].plan)
-    cells: list[Row] = []
+    trials: list[Row] = []
     for run in runs:
         for rate in run.outcomes():
-            row = {**shared, **_cell(run, rate), "chosen": rate == chosen}
-            save(run.cell_folder(rate), row)
-            cells.append(row)
+            row = {**shared, **_trial(run, rate), "chosen": rate == chosen}
+            save(run.trial_folder(rate), row)
+            trials.append(row)
     if chosen is not None:
-        save(settings.folder, _task(settings, cells))
+        save(settings.folder, _task(settings, trials))
 
 
-def write_error(settings: Settings, message: str) -> None:
+def write_error(settings: SweepSettings, message: str) -> None:
     """Write the task's row when nothing could be chosen."""
     save(settings.folder, failed(settings, message))
 
 
-def failed(settings: Settings, message: str) -> Row:
+def failed(settings: SweepSettings, message: str) -> Row:
     """The row of a task without a score, with what went wrong."""
     nothing = {"dev": None, "test": None, "step": None, "lr": None, "scores": {}}
     return {**_labels(settings), **nothing, "error": message}
@@ -54,20 +54,20 @@ def save(folder: Path, row: Row) -> None:
     DownstreamRecord.of(**row).write(folder / FILE)
 
 
-def read(settings: Settings) -> Row | None:
+def read(settings: SweepSettings) -> Row | None:
     """The task's row; None if there is none yet."""
     path = settings.folder / FILE
     return DownstreamRecord.read(path).model_dump(exclude_unset=True) if path.exists() else None
 
 
-def is_final(settings: Settings, row: Row | None) -> bool:
-    """Whether a task's row answers these settings: chosen among the same cells, without error."""
+def is_final(settings: SweepSettings, row: Row | None) -> bool:
+    """Whether a task's row answers these settings: chosen among the same trials, without error."""
     if row is None or row.get("error"):
         return False
     return not settings.superb.trains or set(row["sweep"]["rates"]) == set(settings.rates)
 
 
-def _labels(settings: Settings) -> Row:
+def _labels(settings: SweepSettings) -> Row:
     task = settings.superb
     return {
         "task": task.name,
@@ -81,7 +81,7 @@ def _labels(settings: Settings) -> Row:
     }
 
 
-def common(settings: Settings, args: Namespace, config: Config) -> Row:
+def common(settings: SweepSettings, args: Namespace, config: Config) -> Row:
     """What all rows of a task have; `args` and `config` are s3prl's."""
     changed = changes(settings, config)
     return {
@@ -103,13 +103,13 @@ def common(settings: Settings, args: Namespace, config: Config) -> Row:
     }
 
 
-def _cell(run: Run, rate: float) -> Row:
+def _trial(run: SweepRun, rate: float) -> Row:
     outcome, best = run.outcomes()[rate], run.best_on_dev(rate)
-    spent = outcome.spent + run.test_spent.get(rate, Spent(0))
+    spent = outcome.spent + run.test_spent.get(rate, TrialSpent(0))
     chosen = run.task.selection
     return {
         **({"variant": run.variant} if run.variant else {}),
-        **record.measured(run.task, run.cell_folder(rate)),
+        **record.measured(run.task, run.trial_folder(rate)),
         "lr": rate,
         "selected_by": {"metric": chosen.metric, "value": best.value} if chosen and best else None,
         "error": outcome.failed or run.test_errors.get(rate),
@@ -119,10 +119,10 @@ def _cell(run: Run, rate: float) -> Row:
     }
 
 
-def _task(settings: Settings, cells: Sequence[Row]) -> Row:
-    """The chosen cell's row; of variants, the mean of theirs."""
-    chosen = [row for row in cells if row["chosen"]]
-    spent = total(Spent(**row["spent"]) for row in cells)
+def _task(settings: SweepSettings, trials: Sequence[Row]) -> Row:
+    """The chosen trial's row; of variants, the mean of theirs."""
+    chosen = [row for row in trials if row["chosen"]]
+    spent = total(TrialSpent(**row["spent"]) for row in trials)
     line = ("variant", "lr", "dev", "test", "step", "selected_by", "error", "dropped_at", "spent", "chosen")
     row = {**chosen[0], **_mean(chosen)} if len(chosen) > 1 else dict(chosen[0])
     row.pop("variant", None)
@@ -130,7 +130,7 @@ def _task(settings: Settings, cells: Sequence[Row]) -> Row:
         "error": next((row["error"] for row in chosen if row["error"]), None),
         "wall_seconds": round(spent.device_seconds, 1),
         "spent": spent.as_dict(),
-        "cells": [{key: row[key] for key in line if key in row} for row in cells],
+        "cells": [{key: row[key] for key in line if key in row} for row in trials],
     }
 
 

@@ -1,4 +1,4 @@
-"""One task, or one of its variants (a fold of ER): its cells are trained in passes, and those that count are tested."""
+"""One task, or one of its variants (a fold of ER): its trials are trained in passes, and those that count are tested."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from s3prl_upstreams.scores import Score
 from s3prl_upstreams.store import demand
 from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.sweep import heads, selection
-from s3prl_upstreams.sweep.cells import Cell
-from s3prl_upstreams.sweep.heads import Head, load_checkpoint
-from s3prl_upstreams.sweep.settings import Config, Settings, for_cell, s3prl_settings
+from s3prl_upstreams.sweep.heads import DownstreamHead, load_checkpoint
+from s3prl_upstreams.sweep.settings import Config, SweepSettings, for_trial, s3prl_settings
 from s3prl_upstreams.sweep.shared import Report, SharedPass
-from s3prl_upstreams.sweep.spent import Spent, count_head
+from s3prl_upstreams.sweep.spent import TrialSpent, count_head
 from s3prl_upstreams.sweep.training import SNAPSHOT, Training
+from s3prl_upstreams.sweep.trials import Trial
 
 BLANK = "blank"
 """Folder of the head that doesn't learn; removed at the end."""
@@ -40,11 +40,11 @@ class Built:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell: an error, the step at which it was given up, or neither; and what its training cost."""
+    """What became of a trial: an error, the step at which it was given up, or neither; and what its training cost."""
 
     failed: str | None
     dropped: int | None
-    spent: Spent
+    spent: TrialSpent
 
     @property
     def finished(self) -> bool:
@@ -52,20 +52,20 @@ class Outcome:
         return self.failed is None and self.dropped is None
 
 
-class Run:
+class SweepRun:
     """A task, or a variant of one.  ``test_errors`` and ``test_spent`` are by learning rate, once tested."""
 
-    def __init__(self, settings: Settings, variant: str, report: Report) -> None:
+    def __init__(self, settings: SweepSettings, variant: str, report: Report) -> None:
         self.settings, self.variant = settings, variant
         self.report = _named(report, variant) if variant else report
         self.task = settings.superb
         self.folder = settings.folder / variant
         self.test_errors: dict[float, str] = {}
-        self.test_spent: dict[float, Spent] = {}
+        self.test_spent: dict[float, TrialSpent] = {}
 
-    def cell_folder(self, rate: float) -> Path:
-        """s3prl's experiment folder of a cell."""
-        return self.settings.cell_folder(rate, self.variant)
+    def trial_folder(self, rate: float) -> Path:
+        """s3prl's experiment folder of a trial."""
+        return self.settings.trial_folder(rate, self.variant)
 
     @cached_property
     def plan(self) -> tuple[Namespace, Config]:
@@ -89,10 +89,10 @@ class Run:
         shutil.rmtree(self.folder / BLANK, ignore_errors=True)
 
     def train(self) -> None:
-        """Train every cell to its end; cells that share a pass go on sharing it."""
+        """Train every trial to its end; trials that share a pass go on sharing it."""
         for rates in self._passes():
-            cells = [self._cell(rate) for rate in rates]
-            Training(self.built.shared, cells, self.task.selection, self.settings.halving).run()
+            trials = [self._trial(rate) for rate in rates]
+            Training(self.built.shared, trials, self.task.selection, self.settings.halving).run()
 
     def _snapshots(self) -> list[dict[str, Any]]:
         return [load_checkpoint(path) for path in sorted(self.folder.glob(f"lr_*/{SNAPSHOT}"))]
@@ -104,39 +104,39 @@ class Run:
         stray = sorted({rate for group in begun for rate in group} - {*rates})
         if stray:
             raise ConfigError(
-                f"`{self.folder}` has unfinished cells that share a pass with these: "
+                f"`{self.folder}` has unfinished trials that share a pass with these: "
                 f"add {', '.join(f'{rate:g}' for rate in stray)} to `--lr`, or choose another `--out`"
             )
         new = tuple(rate for rate in rates if not any(rate in state["rates"] for state in states))
         return [*begun, *([new] if new else [])]
 
-    def _cell(self, rate: float) -> Cell:
-        folder, built = self.cell_folder(rate), self.built
+    def _trial(self, rate: float) -> Trial:
+        folder, built = self.trial_folder(rate), self.built
         first = built.shared.first
         shutil.copytree(first.folder, folder, dirs_exist_ok=True)  # what the constructor wrote
-        return Cell(rate, first.twin(folder), *for_cell(built.args, built.config, folder, rate))
+        return Trial(rate, first.twin(folder), *for_trial(built.args, built.config, folder, rate))
 
     def outcomes(self) -> dict[float, Outcome]:
-        """Of every cell whose pass is finished."""
+        """Of every trial whose pass is finished."""
         finished = [state for state in self._snapshots() if state["finished"]]
         found = {
-            rate: Outcome(outcome["failed"], outcome["dropped"], Spent(**with_current_names(outcome["spent"])))
+            rate: Outcome(outcome["failed"], outcome["dropped"], TrialSpent(**with_current_names(outcome["spent"])))
             for state in finished
             for rate, outcome in zip(state["rates"], state["cells"], strict=True)
         }
         return {rate: found[rate] for rate in self.settings.rates if rate in found}
 
     def best_on_dev(self, rate: float) -> Score | None:
-        """The evaluation that decides for a cell; None without a development split, or a score."""
+        """The evaluation that decides for a trial; None without a development split, or a score."""
         chosen = self.task.selection
-        return selection.best(scores.read(self.cell_folder(rate)), chosen) if chosen else None
+        return selection.best(scores.read(self.trial_folder(rate)), chosen) if chosen else None
 
     def test(self, rates: Sequence[float]) -> None:
-        """Score, in one pass over the test split, the checkpoints of these cells that the task's protocol wants scored."""
+        """Score, in one pass over the test split, the checkpoints of these trials that the task's protocol wants scored."""
         shared, spent, rate_of = self.built.shared, {}, {}
         for rate in rates:
-            self.test_spent[rate] = Spent()
-            paths = scores.checkpoints_to_test(self.task, self.cell_folder(rate))
+            self.test_spent[rate] = TrialSpent()
+            paths = scores.checkpoints_to_test(self.task, self.trial_folder(rate))
             for path in paths:
                 head = shared.first.of_checkpoint(path, path.parent if len(paths) == 1 else path.parent / path.stem)
                 count_head(head.expert, self.test_spent[rate])
@@ -146,7 +146,7 @@ class Run:
         heads.in_turn(spent, self._score)
         self.test_errors |= {rate_of[head]: head.failed for head in spent if head.failed}
 
-    def _score(self, head: Head) -> None:
+    def _score(self, head: DownstreamHead) -> None:
         """What s3prl leaves to scripts."""
         args = copy.copy(self.built.args)
         args.expdir, args.evaluate_split = str(head.folder), self.task.test_split

@@ -1,4 +1,4 @@
-"""Which step of a cell, which cell of a task, and which cells are given up early."""
+"""Which step of a trial, which trial of a task, and which trials are given up early."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 from s3prl_upstreams import scores
 from s3prl_upstreams.scores import Score
-from s3prl_upstreams.sweep.cells import Cell
-from s3prl_upstreams.tasks import Selection
+from s3prl_upstreams.sweep.trials import Trial
+from s3prl_upstreams.tasks import ModelSelection
 
 
-def rungs(total_steps: int, eval_step: int, cells: int) -> dict[int, int]:
-    """Successive halving (Jamieson and Talwalkar 2016): after which step how many cells stay.
+def rungs(total_steps: int, eval_step: int, trials: int) -> dict[int, int]:
+    """Successive halving (Jamieson and Talwalkar 2016): after which step how many trials stay.
 
     Each halving keeps the better half, rounded up, until one is left; the last is at half of the steps, the one before at a
     quarter, and so on, each at the next evaluation.  Where two fall on one evaluation the later counts.
     """
-    keep, kept = [], cells
+    keep, kept = [], trials
     while kept > 1:
         kept = math.ceil(kept / 2)
         keep.append(kept)
@@ -28,8 +28,8 @@ def rungs(total_steps: int, eval_step: int, cells: int) -> dict[int, int]:
     return found
 
 
-def best(found: Sequence[Score], selection: Selection, until: int | None = None) -> Score | None:
-    """The evaluation that counts for a cell, of those up to a step: the one that s3prl keeps as the best.
+def best(found: Sequence[Score], selection: ModelSelection, until: int | None = None) -> Score | None:
+    """The evaluation that counts for a trial, of those up to a step: the one that s3prl keeps as the best.
 
     Where none was better than s3prl's floor (an accuracy of 0, say), the last one; None if there was none that is a number.
     """
@@ -47,10 +47,10 @@ def ranked(values: Sequence[float | None], higher_is_better: bool) -> list[int]:
     return sorted(known, key=lambda place: sign * (values[place] or 0.0)) + unknown
 
 
-def drop_losers(cells: Sequence[Cell], selection: Selection, step: int, keep: int) -> None:
-    """Give up all but the `keep` best of the cells that still learn, by the best evaluation so far."""
-    learning = [cell for cell in cells if cell.active]
-    found = [best(scores.read(cell.folder), selection, until=step) for cell in learning]
+def drop_losers(trials: Sequence[Trial], selection: ModelSelection, step: int, keep: int) -> None:
+    """Give up all but the `keep` best of the trials that still learn, by the best evaluation so far."""
+    learning = [trial for trial in trials if trial.active]
+    found = [best(scores.read(trial.folder), selection, until=step) for trial in learning]
     order = ranked([score.value if score else None for score in found], selection.higher_is_better)
     for place in order[keep:]:
         learning[place].dropped = step

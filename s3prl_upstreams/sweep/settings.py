@@ -1,4 +1,4 @@
-"""What is asked for: one task of a sweep, its folders, and what s3prl is told for each of its cells."""
+"""What is asked for: one task of a sweep, its folders, and what s3prl is told for each of its trials."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Settings:
+class SweepSettings:
     """One task of a sweep.
 
     `out` is the task's folder, `rates` the learning rates, `steps` what ``runner.total_steps`` is shortened to (None: the
-    recipe's), `halving` whether the worse half of the cells is given up at 1/8, 1/4 and 1/2 of the steps, `test` whether the
-    best cell is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
+    recipe's), `halving` whether the worse half of the trials ends at 1/8, 1/4 and 1/2 of the steps, `test` whether the
+    best trial is tested (False: trained only), `override` more of s3prl's ``-o``, `workers` how many processes read audio
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
     corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
     upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
@@ -96,8 +96,8 @@ class Settings:
         """Names of the runs whose scores are averaged (the folds of ER); one without a name where there is one run."""
         return tuple(self.superb.variants) or ("",)
 
-    def cell_folder(self, rate: float, variant: str = "") -> Path:
-        """s3prl's experiment folder of a cell."""
+    def trial_folder(self, rate: float, variant: str = "") -> Path:
+        """s3prl's experiment folder of a trial."""
         return self.folder / variant / f"lr_{rate:g}"
 
 
@@ -108,7 +108,7 @@ def tasks(
     overrides: Sequence[str] = (),
     upstream: str | None = None,
     **common: Any,
-) -> list[Settings]:
+) -> list[SweepSettings]:
     """Settings of several tasks for one upstream (None: the one that reads the checkpoint).
 
     `overrides` are s3prl's ``-o``, each for all tasks or, as ``TASK:...``, for one.
@@ -119,7 +119,7 @@ def tasks(
         checkpoint, digest = source.identify(upstream, checkpoint)
     folder = out.resolve()
     return [
-        Settings(
+        SweepSettings(
             get_task(name).name,
             str(folder / name),
             upstream,
@@ -143,18 +143,18 @@ def _overrides_of(task: str, overrides: Sequence[str]) -> str | None:
     return ",,".join(found) or None
 
 
-def to_json(settings: Settings) -> str:
+def to_json(settings: SweepSettings) -> str:
     """Settings for another process, or another time."""
     return json.dumps(asdict(settings), indent=1)
 
 
-def from_json(text: str) -> Settings:
+def from_json(text: str) -> SweepSettings:
     """The settings that :func:`to_json` wrote."""
     values = json.loads(text)
-    return Settings(**{**values, "rates": tuple(values["rates"])})
+    return SweepSettings(**{**values, "rates": tuple(values["rates"])})
 
 
-def check(settings: Settings) -> Settings:
+def check(settings: SweepSettings) -> SweepSettings:
     """Refuse what cannot work before anything is trained; ConfigError or BudgetError says what to change.
 
     Returns the settings with what is told of the corpus: what is missing, if that is allowed, and whose it is (the same for
@@ -163,7 +163,7 @@ def check(settings: Settings) -> Settings:
     task = settings.superb
     settings.store.check()
     if settings.halving and task.selection is None:
-        raise ConfigError(f"`--halving` ranks cells on a development split, which `{task.name}` doesn't have: leave it out")
+        raise ConfigError(f"`--halving` ranks trials on a development split, which `{task.name}` doesn't have: leave it out")
     for name, least in (("steps", 1), ("workers", 0)):
         number = getattr(settings, name)
         if number is not None and number < least:
@@ -180,7 +180,7 @@ def check(settings: Settings) -> Settings:
     return replace(settings, incomplete=config.get(completeness.MARK), corpus=corpus)
 
 
-def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
+def s3prl_settings(settings: SweepSettings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
     """What s3prl's launcher would have made of a command line for this task with the experiment folder `folder`.
 
     Its own parser makes it, so that checkpoints say what s3prl needs to evaluate them; the learning rate is still the
@@ -203,26 +203,26 @@ def s3prl_settings(settings: Settings, folder: Path, variant: str = "") -> tuple
     except ValueError as error:
         raise ConfigError(f"`-o {settings.override}` must be options such as `config.a.b=1`, joined by `,,`") from error
     args.init_ckpt = None
-    _refuse_what_cells_cannot_share(settings, args, config, recipe)
+    _refuse_what_trials_cannot_share(settings, args, config, recipe)
     if settings.workers is not None:
         _set_everywhere(config, "num_workers", settings.workers)
     if settings.one_by_one:
         config[ONE_BY_ONE] = True
     checks.prepare(args, config, settings.allow_incomplete)
-    # cells are compared on the development split; the test split is for the best of them, once
+    # trials are compared on the development split; the test split is for the best of them, once
     config["runner"]["eval_dataloaders"] = [task.selection.split] if task.selection else []
     return args, config
 
 
-def for_cell(args: Namespace, config: Config, folder: Path, rate: float) -> tuple[Namespace, Config]:
-    """A cell's own copy."""
+def for_trial(args: Namespace, config: Config, folder: Path, rate: float) -> tuple[Namespace, Config]:
+    """A trial's own copy."""
     own_args, own_config = copy.deepcopy(args), copy.deepcopy(config)
     own_args.expdir = str(folder)
     own_config["optimizer"]["lr"] = rate
     return own_args, own_config
 
 
-def changes(settings: Settings, config: Config) -> dict[str, Any]:
+def changes(settings: SweepSettings, config: Config) -> dict[str, Any]:
     """What `config` has different from the official recipe, by dotted key; paths, processes and the learning rate left out.
 
     Empty: the run is the official one.
@@ -277,14 +277,14 @@ def _shortened(recipe: Path, steps: int | None) -> list[str]:
     return [f"config.runner.{key}={value}" for key, value in values.items()]
 
 
-def _refuse_what_cells_cannot_share(settings: Settings, args: Namespace, config: Config, recipe: Path) -> None:
+def _refuse_what_trials_cannot_share(settings: SweepSettings, args: Namespace, config: Config, recipe: Path) -> None:
     if "config.optimizer.lr" in (settings.override or ""):
         raise ConfigError(
             "`-o config.optimizer.lr=...`: learning rates are what a sweep goes through, give them with `--lr`"
         )
     if args.upstream_trainable:
         raise ConfigError(
-            "cells share the passes of a frozen upstream; to fine-tune it (`-f`), use "
+            "trials share the passes of a frozen upstream; to fine-tune it (`-f`), use "
             f"`python -m s3prl_upstreams.run_downstream -f -c {recipe} ...`"
         )
     if config.get("runner", {}).get("fp16"):

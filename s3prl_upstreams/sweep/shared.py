@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from s3prl_upstreams.sweep import randomness
-from s3prl_upstreams.sweep.heads import Features, Head, in_turn, loader
-from s3prl_upstreams.sweep.spent import Spent, charge, upstream_flops
+from s3prl_upstreams.sweep.heads import DownstreamHead, Features, in_turn, loader
+from s3prl_upstreams.sweep.spent import TrialSpent, charge, upstream_flops
 
 Report = Callable[[str, int, int], None]
 """(split, batches done, batches in all)"""
@@ -25,7 +25,7 @@ Report = Callable[[str, int, int], None]
 class SharedPass:
     """A frozen upstream, a head `first` that doesn't learn and whose expert has the data, and the clock of the passes."""
 
-    def __init__(self, upstream: nn.Module, first: Head, device: str, seed: int, report: Report) -> None:
+    def __init__(self, upstream: nn.Module, first: DownstreamHead, device: str, seed: int, report: Report) -> None:
         self.upstream, self.first, self.device, self.seed, self.report = upstream, first, device, seed, report
         self.restart_clock()
 
@@ -39,13 +39,15 @@ class SharedPass:
         with torch.no_grad():
             return wavs, self.upstream(wavs)
 
-    def charge(self, wavs: list[Tensor], spent: Sequence[Spent]) -> None:
+    def charge(self, wavs: list[Tensor], spent: Sequence[TrialSpent]) -> None:
         """Divide the pass over `wavs`, and the time since the last call, among those who took part."""
         now = time.monotonic()
         charge(spent, upstream_flops(self.upstream, map(len, wavs)), now - self._last)
         self._last = now
 
-    def evaluate(self, split: str, heads: Mapping[Head, Spent], step: int = 0, ratio: float = 1.0) -> dict[Head, list[str]]:
+    def evaluate(
+        self, split: str, heads: Mapping[DownstreamHead, TrialSpent], step: int = 0, ratio: float = 1.0
+    ) -> dict[DownstreamHead, list[str]]:
         """Evaluate `heads` on a split and charge them; returns the names of the checkpoints that each one's expert wants.
 
         `step` is the step of a run, 0 for a checkpoint; `ratio` is the recipe's ``evaluate_ratio``.
@@ -57,7 +59,7 @@ class SharedPass:
             head.train(False)
         batches = loader([self.first, *heads], split)
         limit = round(len(batches) * ratio)
-        records: dict[Head, Any] = {head: defaultdict(list) for head in heads}
+        records: dict[DownstreamHead, Any] = {head: defaultdict(list) for head in heads}
         ids: list[int] = []
         for index, (waves, *others) in enumerate(batches):
             if index > limit:
@@ -68,9 +70,9 @@ class SharedPass:
             self.charge(wavs, list(heads.values()))
             ids.append(index)
             self.report(split, index + 1, min(limit + 1, len(batches)))
-        wanted: dict[Head, list[str]] = {head: [] for head in heads}
+        wanted: dict[DownstreamHead, list[str]] = {head: [] for head in heads}
 
-        def log(head: Head) -> None:
+        def log(head: DownstreamHead) -> None:
             batch_numbers = {"batch_ids": ids, "total_batch_num": len(batches)}
             wanted[head] = head.log(split, records[head], step, **batch_numbers)
 
@@ -82,9 +84,9 @@ class SharedPass:
 
 
 def _evaluation(
-    split: str, wavs: list[Tensor], features: Features, others: list[Any], records: dict[Head, Any], index: int
-) -> Callable[[Head], None]:
-    def forward(head: Head) -> None:
+    split: str, wavs: list[Tensor], features: Features, others: list[Any], records: dict[DownstreamHead, Any], index: int
+) -> Callable[[DownstreamHead], None]:
+    def forward(head: DownstreamHead) -> None:
         head.expert(split, head.featurizer(wavs, features), *others, records=records[head], batch_id=index)
 
     return forward

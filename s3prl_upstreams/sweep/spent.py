@@ -6,7 +6,7 @@ people's upstreams nothing is known (None).  A head's FLOPs are counted from the
 are given, times three where it learns.  The convention is the pre-training's: a multiply-accumulate counts 2, only matrix
 products count.
 
-With a store of hidden states only what a pass computes is charged.  A shared pass is charged once: each cell that took part
+With a store of hidden states only what a pass computes is charged.  A shared pass is charged once: each trial that took part
 is charged an equal share, so that rows may be added up.
 """
 
@@ -26,16 +26,16 @@ from s3prl_upstreams.upstreams.batches import OneByOne
 
 
 @dataclass
-class Spent:
-    """Of one cell; `upstream_flops` is None where the upstream's shape isn't known."""
+class TrialSpent:
+    """Of one trial; `upstream_flops` is None where the upstream's shape isn't known."""
 
     upstream_flops: int | None = 0
     head_flops: int = 0
     device_seconds: float = 0.0
 
-    def __add__(self, other: Spent) -> Spent:
+    def __add__(self, other: TrialSpent) -> TrialSpent:
         known = None not in (self.upstream_flops, other.upstream_flops)
-        return Spent(
+        return TrialSpent(
             (self.upstream_flops or 0) + (other.upstream_flops or 0) if known else None,
             self.head_flops + other.head_flops,
             self.device_seconds + other.device_seconds,
@@ -46,12 +46,12 @@ class Spent:
         return {**asdict(self), "device_seconds": round(self.device_seconds, 2)}
 
 
-def total(amounts: Iterable[Spent]) -> Spent:
+def total(amounts: Iterable[TrialSpent]) -> TrialSpent:
     """The sum."""
-    return sum(amounts, Spent())
+    return sum(amounts, TrialSpent())
 
 
-def charge(amounts: Sequence[Spent], upstream_flops: int | None, seconds: float) -> None:
+def charge(amounts: Sequence[TrialSpent], upstream_flops: int | None, seconds: float) -> None:
     """Divide the cost of a shared pass among those who took part; the first bears what doesn't divide evenly."""
     for place, amount in enumerate(amounts):
         amount.device_seconds += seconds / len(amounts)
@@ -73,7 +73,7 @@ def upstream_flops(upstream: nn.Module, samples: Iterable[int]) -> int | None:
     return 0 if type(upstream).__module__.startswith("s3prl.upstream.baseline") else None
 
 
-def count_head(expert: nn.Module, spent: Spent) -> None:
+def count_head(expert: nn.Module, spent: TrialSpent) -> None:
     """From now on, add what `expert` computes to `spent`."""
 
     def add(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:

@@ -1,7 +1,7 @@
 """The steps of a task, in the order of s3prl's runner, with snapshots from which the same run goes on.
 
-A snapshot is written whenever s3prl would save its states: each cell's ``states-STEP.ckpt``, and then ``pass.pt`` in the
-first cell's folder, which says where the loader and the random streams were.  An interrupted run goes back to it, reads
+A snapshot is written whenever s3prl would save its states: each trial's ``states-STEP.ckpt``, and then ``pass.pt`` in the
+first trial's folder, which says where the loader and the random streams were.  An interrupted run goes back to it, reads
 again (without the upstream) the batches of the epoch that were used, and ends with what one without interruption ends with.
 """
 
@@ -19,12 +19,12 @@ from torch import Tensor
 from fairseq_budget.arithmetic.currencies import with_current_names
 from fairseq_budget.files import atomic
 from s3prl_upstreams.sweep import randomness
-from s3prl_upstreams.sweep.cells import Cell, states_file
-from s3prl_upstreams.sweep.heads import Head, in_turn, load_checkpoint, loader
+from s3prl_upstreams.sweep.heads import DownstreamHead, in_turn, load_checkpoint, loader
 from s3prl_upstreams.sweep.randomness import Streams
 from s3prl_upstreams.sweep.selection import drop_losers, rungs
 from s3prl_upstreams.sweep.shared import SharedPass
-from s3prl_upstreams.tasks import Selection
+from s3prl_upstreams.sweep.trials import Trial, states_file
+from s3prl_upstreams.tasks import ModelSelection
 
 SNAPSHOT = "pass.pt"
 
@@ -41,16 +41,16 @@ class Position:
 
 
 class Training:
-    """The cells of one pass on the batches of ``shared.first``; without `selection` there can be no `halving`."""
+    """The trials of one pass on the batches of ``shared.first``; without `selection` there can be no `halving`."""
 
     def __init__(
-        self, shared: SharedPass, cells: Sequence[Cell], selection: Selection | None, halving: bool = False
+        self, shared: SharedPass, trials: Sequence[Trial], selection: ModelSelection | None, halving: bool = False
     ) -> None:
-        self.shared, self.cells, self.selection = shared, cells, selection
-        self.runner: dict[str, Any] = cells[0].config["runner"]
+        self.shared, self.trials, self.selection = shared, trials, selection
+        self.runner: dict[str, Any] = trials[0].config["runner"]
         self.total = int(self.runner["total_steps"])
         self.split = self.runner.get("train_dataloader", "train")
-        self.rungs = rungs(self.total, self.runner["eval_step"], len(cells)) if halving else {}
+        self.rungs = rungs(self.total, self.runner["eval_step"], len(trials)) if halving else {}
         self.position = Position()
         self.backward_steps = 0
         self.batch_ids: list[int] = []
@@ -58,23 +58,23 @@ class Training:
     @property
     def snapshot(self) -> Path:
         """The file that an interrupted run goes on from."""
-        return self.cells[0].folder / SNAPSHOT
+        return self.trials[0].folder / SNAPSHOT
 
     def run(self) -> None:
         """Train to the end, from the snapshot if there is one."""
         if self.snapshot.exists():
             self._restore(load_checkpoint(self.snapshot))
-        for cell in self.cells:
-            cell.head.train()
+        for trial in self.trials:
+            trial.head.train()
         self.shared.restart_clock()
         while self.position.step < self.total and self._learning():
             self._epoch()
         self._save_position()  # a run whose last step isn't one of s3prl's saves is finished all the same
-        for cell in self.cells:
-            cell.head.close()
+        for trial in self.trials:
+            trial.head.close()
 
-    def _learning(self) -> dict[Head, Cell]:
-        return {cell.head: cell for cell in self.cells if cell.active}
+    def _learning(self) -> dict[DownstreamHead, Trial]:
+        return {trial.head: trial for trial in self.trials if trial.active}
 
     def _epoch(self) -> None:
         """One pass through the data, or the rest of one that was interrupted."""
@@ -96,15 +96,15 @@ class Training:
         position.epoch, position.batch = position.epoch + 1, 0
 
     def _batch(self, waves: Any, others: list[Any], index: int, batches: int) -> None:
-        cells = self._learning()
+        trials = self._learning()
         try:
             wavs, features = self.shared.features(waves)
             versions = _versions(features)
-            in_turn(cells, lambda head: cells[head].learn(self.split, wavs, features, others))
+            in_turn(trials, lambda head: trials[head].learn(self.split, wavs, features, others))
         except torch.OutOfMemoryError as error:  # as s3prl: this batch is left out
             print(f"no memory for a batch at step {self.position.step + 1}: {error}")
-            for cell in cells.values():
-                cell.optimizer.zero_grad()
+            for trial in trials.values():
+                trial.optimizer.zero_grad()
             torch.cuda.empty_cache()
             return
         if _versions(features) != versions:
@@ -113,8 +113,8 @@ class Training:
         self.backward_steps += 1
         updates = self.backward_steps % self.runner["gradient_accumulate_steps"] == 0
         if updates:
-            in_turn(cells, lambda head: cells[head].update())
-        self.shared.charge(wavs, [cell.spent for cell in cells.values()])
+            in_turn(trials, lambda head: trials[head].update())
+        self.shared.charge(wavs, [trial.spent for trial in trials.values()])
         if updates:
             self._after_update(batches)
 
@@ -128,61 +128,61 @@ class Training:
             for split in self.runner["eval_dataloaders"]:
                 self._evaluate(split)
             if self.selection and step in self.rungs:
-                drop_losers(self.cells, self.selection, step, self.rungs[step])
+                drop_losers(self.trials, self.selection, step, self.rungs[step])
         if step % self.runner["save_step"] == 0:
             self._save()
         self.shared.report("train", step, self.total)
 
     def _log(self, batches: int) -> None:
-        cells = self._learning()
+        trials = self._learning()
         numbers = {"batch_ids": self.batch_ids, "total_batch_num": batches}
-        in_turn(cells, lambda head: head.log(self.split, cells[head].records, self.position.step, **numbers))
+        in_turn(trials, lambda head: head.log(self.split, trials[head].records, self.position.step, **numbers))
         self.batch_ids = []
-        for cell in self.cells:
-            cell.records = defaultdict(list)
+        for trial in self.trials:
+            trial.records = defaultdict(list)
 
     def _evaluate(self, split: str) -> None:
-        cells, step = self._learning(), self.position.step
+        trials, step = self._learning(), self.position.step
         ratio = float(self.runner.get("evaluate_ratio", 1))
-        wanted = self.shared.evaluate(split, {head: cell.spent for head, cell in cells.items()}, step, ratio)
+        wanted = self.shared.evaluate(split, {head: trial.spent for head, trial in trials.items()}, step, ratio)
         for head, names in wanted.items():
-            cells[head].save(names, step, self.position.epoch)
+            trials[head].save(names, step, self.position.epoch)
 
     def _save(self) -> None:
-        """A snapshot: every cell's states, then the position that makes them count, then away with old states."""
-        for cell in self._learning().values():
-            cell.save([states_file(cell.folder, self.position.step).name], self.position.step, self.position.epoch)
+        """A snapshot: every trial's states, then the position that makes them count, then away with old states."""
+        for trial in self._learning().values():
+            trial.save([states_file(trial.folder, self.position.step).name], self.position.step, self.position.epoch)
         self._save_position()
-        for cell in self._learning().values():
-            cell.keep_latest(int(self.runner["max_keep"]))
+        for trial in self._learning().values():
+            trial.keep_latest(int(self.runner["max_keep"]))
 
     def _save_position(self) -> None:
         position = self.position
         state = {
-            "rates": [cell.rate for cell in self.cells],
+            "rates": [trial.rate for trial in self.trials],
             "finished": position.step >= self.total or not self._learning(),
             "step": position.step,
             "epoch": position.epoch,
             "batch": position.batch,
             "epoch_began": position.epoch_began.state_dict() if position.epoch_began else None,
             "now": randomness.take().state_dict(),
-            "cells": [_outcome(cell) for cell in self.cells],
+            "cells": [_outcome(trial) for trial in self.trials],
         }
         with atomic(self.snapshot) as partial:
             torch.save(state, partial)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        for cell, outcome in zip(self.cells, state["cells"], strict=True):
-            cell.head.failed, cell.dropped = outcome["failed"], outcome["dropped"]
-            vars(cell.spent).update(with_current_names(outcome["spent"]))  # hooks hold on to the object
-            if cell.active and not state["finished"]:
-                cell.restore(state["step"])
+        for trial, outcome in zip(self.trials, state["cells"], strict=True):
+            trial.head.failed, trial.dropped = outcome["failed"], outcome["dropped"]
+            vars(trial.spent).update(with_current_names(outcome["spent"]))  # hooks hold on to the object
+            if trial.active and not state["finished"]:
+                trial.restore(state["step"])
         streams = [randomness.from_state(state[key]) if state[key] else None for key in ("epoch_began", "now")]
         self.position = Position(state["step"], state["epoch"], state["batch"], *streams)
 
 
-def _outcome(cell: Cell) -> dict[str, Any]:
-    return {"failed": cell.head.failed, "dropped": cell.dropped, "spent": asdict(cell.spent)}
+def _outcome(trial: Trial) -> dict[str, Any]:
+    return {"failed": trial.head.failed, "dropped": trial.dropped, "spent": asdict(trial.spent)}
 
 
 def _versions(features: Any) -> list[int]:

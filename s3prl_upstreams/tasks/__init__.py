@@ -12,9 +12,9 @@ from pkgutil import iter_modules
 from typing import Any
 
 from fairseq_budget.errors import unknown_name
-from s3prl_upstreams.tasks.base import Metric, Selection, Task
+from s3prl_upstreams.tasks.base import Metric, ModelSelection, Task
 
-__all__ = ["TASKS", "Metric", "Selection", "Task", "get_task", "task_of"]
+__all__ = ["TASKS", "Metric", "ModelSelection", "Task", "get_task", "task_of"]
 
 ORDER = ("pr", "asr", "asr_zh", "ks", "ks35", "ic", "sf", "sid", "asv", "sd", "er", "qbe", "keywords", "speakers")
 """In which tasks are listed: content, semantics, speaker, others; further tasks follow by name."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from s3prl_upstreams.tasks import librispeech
-from s3prl_upstreams.tasks.base import Config, Metric, Selection, Task
+from s3prl_upstreams.tasks.base import Config, Metric, ModelSelection, Task
 from s3prl_upstreams.tasks.listing import Listing, column, keep_rows
 
 
@@ -55,7 +55,7 @@ TASK = Task(
     "asr",
     "asr.yaml",
     (Metric("wer", "ASR_WER", False, factor=1.0),),
-    Selection("dev-clean", "wer", False, 100.0, "dev-clean-best.ckpt"),
+    ModelSelection("dev-clean", "wer", False, 100.0, "dev-clean-best.ckpt"),
     ("LIBRISPEECH", "SUPERB"),
     dev_split="dev-clean",
     test_split="test-clean",

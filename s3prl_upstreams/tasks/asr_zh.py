@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from s3prl_upstreams.tasks import ctc
-from s3prl_upstreams.tasks.base import Config, Metric, Selection, Task
+from s3prl_upstreams.tasks.base import Config, Metric, ModelSelection, Task
 from s3prl_upstreams.tasks.listing import Listing, lines, write
 
 
@@ -32,7 +32,7 @@ TASK = Task(
     "ctc",
     "asr_zh.yaml",
     (Metric("cer", "ASR_zh_CER", False),),
-    Selection("dev", "cer", False, float(1 << 31), "dev-best.ckpt"),
+    ModelSelection("dev", "cer", False, float(1 << 31), "dev-best.ckpt"),
     ("SUPERB",),
     paths={
         "corpus.path": Path.is_dir,

@@ -57,7 +57,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Selection:
+class ModelSelection:
     """What s3prl keeps its best checkpoint by: the `metric` (a key of ``scores.jsonl``) of evaluations on `split`.
 
     The first of equally good steps counts.  A step must be better than `floor`, else s3prl saves no best checkpoint.
@@ -95,7 +95,7 @@ class Task:
     downstream: str
     recipe: str
     metrics: tuple[Metric, ...]
-    selection: Selection | None
+    selection: ModelSelection | None
     corpora: tuple[str, ...]
     dev_split: str | None = "dev"
     test_split: str = "test"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from s3prl_upstreams.tasks import ctc, librispeech
-from s3prl_upstreams.tasks.base import Config, Metric, Selection, Task
+from s3prl_upstreams.tasks.base import Config, Metric, ModelSelection, Task
 from s3prl_upstreams.tasks.listing import Listing
 
 
@@ -23,7 +23,7 @@ TASK = Task(
     "ctc",
     "pr.yaml",
     (Metric("per", "PR_PER", False),),
-    Selection("dev", "per", False, float(1 << 31), "dev-best.ckpt"),
+    ModelSelection("dev", "per", False, float(1 << 31), "dev-best.ckpt"),
     ("LIBRISPEECH", "SUPERB"),
     paths={"corpus.path": Path.is_dir, "corpus.lexicon": Path.is_file, "text.vocab_file": Path.is_file},
     lists=_lists,

@@ -11,7 +11,7 @@ from typing import Any
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.tasks import der
-from s3prl_upstreams.tasks.base import Config, Metric, Selection, Task
+from s3prl_upstreams.tasks.base import Config, Metric, ModelSelection, Task
 from s3prl_upstreams.tasks.listing import Listing, keep_lines, lines, write
 
 _SPLITS = ("train", "dev", "test")
@@ -94,7 +94,7 @@ TASK = Task(
     "diarization",
     "sd.yaml",
     (Metric("DER", "SD_DER", False),),
-    Selection("dev", "acc", True, 0.0, "best-states-dev.ckpt"),
+    ModelSelection("dev", "acc", True, 0.0, "best-states-dev.ckpt"),
     ("SUPERB",),
     paths={"loaderrc.train_dir": Path.is_dir, "loaderrc.dev_dir": Path.is_dir, "loaderrc.test_dir": Path.is_dir},
     checks=(_can_be_scored, _lists_name_files),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from s3prl_upstreams.tasks import ctc
-from s3prl_upstreams.tasks.base import Config, Metric, Selection, Task
+from s3prl_upstreams.tasks.base import Config, Metric, ModelSelection, Task
 from s3prl_upstreams.tasks.listing import Listing, lines
 
 TEXTS = "all.iob.snips.txt"
@@ -33,7 +33,7 @@ TASK = Task(
     "ctc",
     "sf.yaml",
     (Metric("slot_type_f1", "SF_F1", True), Metric("slot_value_cer", "SF_CER", False)),
-    Selection("dev", "slot_type_f1", True, 0.0, "dev-best.ckpt"),
+    ModelSelection("dev", "slot_type_f1", True, 0.0, "dev-best.ckpt"),
     ("SNIPS", "SUPERB"),
     paths={"corpus.path": Path.is_dir, "text.vocab_file": Path.is_file, "text.slots_file": Path.is_file},
     lists=_lists,

@@ -86,8 +86,8 @@ def table(out: Path, task: str) -> list[Any]:
     """What doesn't depend on the time that something took."""
     row = record(out, task)
     keys = ("variant", "lr", "layer", "dev", "test", "step", "error", "dropped_at", "chosen")
-    cells = [{key: cell.get(key) for key in keys} for cell in row["cells"]]
-    return [{key: row.get(key) for key in (*keys, "scores", "steps")}, *cells]
+    trials = [{key: trial.get(key) for key in keys} for trial in row["cells"]]
+    return [{key: row.get(key) for key in (*keys, "scores", "steps")}, *trials]
 
 
 def test_a_sweep_prints_a_table_and_is_done_once(corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path) -> None:
@@ -143,12 +143,12 @@ def test_a_task_is_swept_and_a_cell_equals_s3prls_own_run(
     task, env = get_task(name), environment(corpora(name))
     check(run(command(checkpoint, tmp_path / "out", name), tmp_path, **env))
     row = record(tmp_path / "out", name)
-    assert row["error"] is None and all(cell["error"] is None for cell in row["cells"])
+    assert row["error"] is None and all(trial["error"] is None for trial in row["cells"])
     assert len(row["cells"]) == len(RATES) * max(1, len(task.variants))
 
     variant = next(iter(task.variants), "")
-    cell = tmp_path / "out" / name / variant / f"lr_{row['lr']:g}"
-    states = compat_load(cell / "states-4.ckpt")
+    trial = tmp_path / "out" / name / variant / f"lr_{row['lr']:g}"
+    states = compat_load(trial / "states-4.ckpt")
     overrides = states["Args"].override + f",,config.optimizer.lr={row['lr']}"
     dev = [task.selection.split] if task.selection else []
     overrides += f",,config.runner.eval_dataloaders={dev}"
@@ -161,10 +161,10 @@ def test_a_task_is_swept_and_a_cell_equals_s3prls_own_run(
         expected = compat_load(alone / "states-4.ckpt")[part]
         assert all(torch.equal(value, states[part][key]) for key, value in expected.items()), part
 
-    (tested,) = scores.checkpoints_to_test(task, cell)[-1:]
+    (tested,) = scores.checkpoints_to_test(task, trial)[-1:]
     check(run([*launcher, "-m", "evaluate", "-e", str(alone / tested.name), "-t", task.test_split], tmp_path, **env))
     key = task.main.key
-    assert on_test(alone, key, tested.name) == on_test(cell, key, tested.name) != []
+    assert on_test(alone, key, tested.name) == on_test(trial, key, tested.name) != []
 
 
 def compat_load(path: Path) -> dict[str, Any]:
@@ -183,8 +183,8 @@ def test_layers_of_query_by_example(corpora: Callable[[str], Path], checkpoint: 
     env = environment(corpora("qbe"))
     check(run(command(checkpoint, tmp_path / "out", "qbe"), tmp_path, **env))
     row = record(tmp_path / "out", "qbe")
-    assert [cell["layer"] for cell in row["cells"]] == [0, 1, 2]
-    assert row["dev"] == max(cell["dev"] for cell in row["cells"]) and row["error"] is None
+    assert [trial["layer"] for trial in row["cells"]] == [0, 1, 2]
+    assert row["dev"] == max(trial["dev"] for trial in row["cells"]) and row["error"] is None
     recipe = recipes_dir() / "superb" / "qbe.yaml"
     launcher = ["python", "-m", "s3prl_upstreams.run_downstream", "--device", "cpu", "-m", "evaluate"]
     model = ["-d", "quesst14_dtw", "-c", str(recipe), "-u", "budget_local", "-k", str(checkpoint)]
@@ -207,12 +207,12 @@ def test_a_sweep_killed_three_times_ends_like_one_without_interruption(
     )
     broken += ["--cache-dir", str(tmp_path / "store")]  # which nobody has filled
     check(run(whole, tmp_path, **environment(corpora("ks"))))
-    for task, cell, size in (("ks", "lr_0.1", 1), ("ks", "lr_0.1", 6), ("asr", "lr_0.001", 4)):
+    for task, trial, size in (("ks", "lr_0.1", 1), ("ks", "lr_0.1", 6), ("asr", "lr_0.001", 4)):
         # output isn't a pipe: nobody but the kill ends the processes
         with subprocess.Popen(
             broken, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         ) as process:
-            lines = tmp_path / "broken" / task / cell / scores.FILE
+            lines = tmp_path / "broken" / task / trial / scores.FILE
             while process.poll() is None and (not lines.exists() or len(lines.read_text().splitlines()) < size):
                 time.sleep(0.01)
             assert process.poll() is None, "it ended before it was killed"
@@ -240,12 +240,12 @@ def test_a_task_that_fails_does_not_stop_the_others(
 
 
 @pytest.mark.slow
-def test_hydra_spreads_cells_and_the_command_chooses_among_them(
+def test_hydra_spreads_trials_and_the_command_chooses_among_them(
     corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path
 ) -> None:
     env, small = environment(corpora("ks")), toys("ks")[1]
     settings = [f"checkpoint={checkpoint}", "device=cpu", "steps=4", f"override=['{small}']"]
-    jobs = ["--multirun", "task=ks", "lr=[1e-1],[1e-3]", "test=false", f"out={tmp_path / 'cells'}"]
+    jobs = ["--multirun", "task=ks", "lr=[1e-1],[1e-3]", "test=false", f"out={tmp_path / 'trials'}"]
     check(run(["python", "-m", "s3prl_upstreams.sweep", *jobs, *settings], tmp_path, **env))
     assert not (tmp_path / "cells" / "ks" / "record.json").exists()
     for name in ("cells", "together"):

@@ -17,7 +17,7 @@ ERROR, WARNING = "error", "warning"
 
 
 @dataclass(frozen=True)
-class Kind:
+class FindingKind:
     """A kind of problem: an error spoils training, a warning is worth knowing; and what to do about it."""
 
     level: str
@@ -30,32 +30,32 @@ _RELABEL = "make the labels again with `fairseq-budget labels`"
 _LEAVE_OUT = "copy the file again, or leave the row out (`--fix`)"
 
 KINDS = {
-    "manifest": Kind(ERROR, "the manifest can't be used", _REMAKE),
-    "missing": Kind(ERROR, "the file isn't there", "mend the path, or leave the row out (`--fix`)"),
-    "unreadable": Kind(ERROR, "the file can't be read as audio", _LEAVE_OUT),
-    "nan": Kind(ERROR, "NaN or infinite samples", "repair the file, or leave the row out (`--fix`)"),
-    "length": Kind(ERROR, "not as long as the manifest says", _REMAKE),
-    "silence": Kind(ERROR, "silence", "leave the row out (`--fix`)"),
-    "duplicate": Kind(ERROR, "the same audio twice in a split", "leave the later row out (`--fix`)"),
-    "leak": Kind(ERROR, "the same audio in two splits", "leave it out of the training split (`--fix`)"),
-    "clipping": Kind(WARNING, "clipped", "record it again at a lower level, or leave it out (`--strict --fix`)"),
-    "short": Kind(WARNING, "shorter than what is trained on", "nothing: training leaves it out (`task.min_sample_size`)"),
-    "long": Kind(WARNING, "longer than the longest crop", "nothing to do: another part of it is heard in each epoch"),
-    "rate": Kind(WARNING, "not 16 kHz", "resample it once, or let it be resampled each time that it's read"),
-    "channels": Kind(WARNING, "more than one channel", "nothing to do, if their average is what is meant"),
-    "speakers": Kind(WARNING, "the same speakers in two splits", "nothing to do, if validation may know its speakers"),
-    "dictionary": Kind(ERROR, "the dictionary of labels can't be used", _RELABEL),
-    "label_file": Kind(ERROR, "the label file doesn't fit the manifest", _RELABEL),
-    "label_text": Kind(ERROR, "a line that isn't labels", _RELABEL + ", or leave the row out (`--fix`)"),
-    "label_empty": Kind(ERROR, "a row without labels", _RELABEL + ", or leave the row out (`--fix`)"),
-    "label_unknown": Kind(ERROR, "labels that aren't in the dictionary", "make labels and dictionary together"),
-    "label_length": Kind(ERROR, "labels not as long as the audio", _RELABEL + ", or leave the row out (`--fix`)"),
-    "label_rate": Kind(ERROR, "another label rate than the record's", "correct the rate, or " + _RELABEL),
-    "label_record": Kind(ERROR, "the record of the labels can't be used", _RELABEL),
-    "label_origin": Kind(WARNING, "labels of unknown origin", "set `task.label_rate`, for there's no record beside them"),
-    "codebook": Kind(ERROR, "labels that aren't from one codebook", _RELABEL + " for all splits together"),
-    "dead": Kind(WARNING, "labels that are never used", "fewer clusters, or a larger share to fit them on"),
-    "dominant": Kind(WARNING, "one label has most of the frames", "listen: silence, hum or a fault in the features?"),
+    "manifest": FindingKind(ERROR, "the manifest can't be used", _REMAKE),
+    "missing": FindingKind(ERROR, "the file isn't there", "mend the path, or leave the row out (`--fix`)"),
+    "unreadable": FindingKind(ERROR, "the file can't be read as audio", _LEAVE_OUT),
+    "nan": FindingKind(ERROR, "NaN or infinite samples", "repair the file, or leave the row out (`--fix`)"),
+    "length": FindingKind(ERROR, "not as long as the manifest says", _REMAKE),
+    "silence": FindingKind(ERROR, "silence", "leave the row out (`--fix`)"),
+    "duplicate": FindingKind(ERROR, "the same audio twice in a split", "leave the later row out (`--fix`)"),
+    "leak": FindingKind(ERROR, "the same audio in two splits", "leave it out of the training split (`--fix`)"),
+    "clipping": FindingKind(WARNING, "clipped", "record it again at a lower level, or leave it out (`--strict --fix`)"),
+    "short": FindingKind(WARNING, "shorter than what is trained on", "nothing: it is left out (`task.min_sample_size`)"),
+    "long": FindingKind(WARNING, "longer than the longest crop", "nothing to do: another part of it is heard in each epoch"),
+    "rate": FindingKind(WARNING, "not 16 kHz", "resample it once, or let it be resampled each time that it's read"),
+    "channels": FindingKind(WARNING, "more than one channel", "nothing to do, if their average is what is meant"),
+    "speakers": FindingKind(WARNING, "the same speakers in two splits", "nothing to do, if validation may know them"),
+    "dictionary": FindingKind(ERROR, "the dictionary of labels can't be used", _RELABEL),
+    "label_file": FindingKind(ERROR, "the label file doesn't fit the manifest", _RELABEL),
+    "label_text": FindingKind(ERROR, "a line that isn't labels", _RELABEL + ", or leave the row out (`--fix`)"),
+    "label_empty": FindingKind(ERROR, "a row without labels", _RELABEL + ", or leave the row out (`--fix`)"),
+    "label_unknown": FindingKind(ERROR, "labels that aren't in the dictionary", "make labels and dictionary together"),
+    "label_length": FindingKind(ERROR, "labels not as long as the audio", _RELABEL + ", or leave the row out (`--fix`)"),
+    "label_rate": FindingKind(ERROR, "another label rate than the record's", "correct the rate, or " + _RELABEL),
+    "label_record": FindingKind(ERROR, "the record of the labels can't be used", _RELABEL),
+    "label_origin": FindingKind(WARNING, "labels of unknown origin", "set `task.label_rate`: there's no record beside them"),
+    "codebook": FindingKind(ERROR, "labels that aren't from one codebook", _RELABEL + " for all splits together"),
+    "dead": FindingKind(WARNING, "labels that are never used", "fewer clusters, or a larger share to fit them on"),
+    "dominant": FindingKind(WARNING, "one label has most of the frames", "listen: silence, hum or a fault in the features?"),
 }
 
 

@@ -22,7 +22,7 @@ from fairseq_budget.files import atomic, sha256
 
 
 @dataclass(frozen=True)
-class Settings:
+class CheckSettings:
     """What is checked, and how: the first split is the one to train on; `workers` are processes."""
 
     splits: Sequence[str] = ("train", "valid")
@@ -44,7 +44,7 @@ class Report:
     labels: dict[str, LabelCounts]
 
 
-def check_folder(folder: Path, settings: Settings) -> Report:
+def check_folder(folder: Path, settings: CheckSettings) -> Report:
     """Check `folder`/SPLIT.tsv of each split, the audio that they list, and labels.
 
     Raises:

@@ -11,7 +11,7 @@ import torch
 
 from fairseq_budget.bench import loader
 from fairseq_budget.bench.bookkeeping import Bookkeeping, measure_bookkeeping
-from fairseq_budget.bench.loader import Waiting, measure_waiting
+from fairseq_budget.bench.loader import LoaderWaiting, measure_waiting
 from fairseq_budget.bench.reading import Reading, measure_reading
 from fairseq_budget.bench.starting import measure_start
 from fairseq_budget.bench.training import build_run
@@ -39,7 +39,7 @@ def test_waiting_is_part_of_the_time(data: Path, monkeypatch: pytest.MonkeyPatch
     waiting = measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=2, workers=0)
     assert (waiting.workers, waiting.updates) == (0, 2)
     assert 0 < waiting.waited_seconds < waiting.seconds
-    assert Waiting(1, 2, 3.0, 12.0).share == 0.25
+    assert LoaderWaiting(1, 2, 3.0, 12.0).share == 0.25
     with pytest.raises(BudgetError, match="gives 3 batches beside the 1 to warm up, but `--updates` is 4"):
         measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=4, workers=0)
 

@@ -36,12 +36,12 @@ def test_the_table_has_a_line_for_every_task(capsys: pytest.CaptureFixture[str])
 
 
 def test_what_went_wrong_stands_under_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    cells = [{"lr": 0.1, "error": "ValueError: no trials", "chosen": False, "variant": "fold2"}]
+    trials = [{"lr": 0.1, "error": "ValueError: no trials", "chosen": False, "variant": "fold2"}]
     partial = {"incomplete": {"missing": 12, "of": 345, "such_as": ["a.wav"]}}
     changed = {"runner.total_steps": 30, "runner.eval_step": 6}
     failed = {"task": "asr", "metric": "wer", "dev": None, "test": None, "step": None, "lr": None, "scores": {}}
     unknown = row(spent={"upstream_flops": None, "head_flops": 1, "device_seconds": 1.0})
-    remarkable = row(cells=cells, sweep={"changed": changed}, **partial)
+    remarkable = row(cells=trials, sweep={"changed": changed}, **partial)
     superb._print([remarkable, {**failed, "error": "NameError: Nothing"}, unknown, row(task="sid", padding=0.334)])
     text = capsys.readouterr().out
     assert "sid: ‡ padded batches change this upstream's features, by 33.4% of the largest value" in text

@@ -203,7 +203,7 @@ def test_json_names_every_problem(corpus: Path) -> None:
 
 def test_only_the_first_of_many_are_shown(corpus: Path) -> None:
     printed = run(corpus, "--min-seconds", 4, "--show", 2)[1]
-    assert "(6): nothing: training leaves it out" in printed
+    assert "(6): nothing: it is left out" in printed
     assert "    and 4 more (`--json` names all)" in printed
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.host import compat, ctc_corpora
-from s3prl_upstreams.host.ctc_corpora import Buckets, CommonVoiceDataset, LibriPhoneDataset, SnipsDataset
+from s3prl_upstreams.host.ctc_corpora import CommonVoiceDataset, CtcBuckets, LibriPhoneDataset, SnipsDataset
 
 
 class Letters:
@@ -58,11 +58,11 @@ def test_words_and_files_that_are_missing(librispeech: Path) -> None:
 
 def test_buckets() -> None:
     items = [(str(i), [i]) for i in range(5)]
-    assert Buckets(items, 1)[4] == ("4", [4])
-    data = Buckets(items, 2)
+    assert CtcBuckets(items, 1)[4] == ("4", [4])
+    data = CtcBuckets(items, 2)
     assert len(data) == 5
     assert data[0] == items[:2] and data[3] == data[4] == items[3:]
-    assert Buckets(items, 8)[4] == items
+    assert CtcBuckets(items, 8)[4] == items
 
 
 def test_snips_takes_the_speakers_of_a_split(tmp_path: Path) -> None:

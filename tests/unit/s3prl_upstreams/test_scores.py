@@ -10,10 +10,10 @@ import pytest
 
 from s3prl_upstreams import scores
 from s3prl_upstreams.scores import Score
-from s3prl_upstreams.tasks import Selection, get_task
+from s3prl_upstreams.tasks import ModelSelection, get_task
 
-ACCURACY = Selection("dev", "acc", True, 0.0, "dev-best.ckpt")
-ERRORS = Selection("dev-clean", "wer", False, 100.0, "dev-clean-best.ckpt")
+ACCURACY = ModelSelection("dev", "acc", True, 0.0, "dev-best.ckpt")
+ERRORS = ModelSelection("dev-clean", "wer", False, 100.0, "dev-clean-best.ckpt")
 
 
 class Tensorboard:
@@ -77,7 +77,7 @@ def test_nothing_measured(tmp_path: Path) -> None:
     ],
 )
 def test_the_first_of_the_best_steps_counts_if_it_is_better_than_the_floor(
-    selection: Selection, values: list[float], step: int | None
+    selection: ModelSelection, values: list[float], step: int | None
 ) -> None:
     found = [Score(selection.split, selection.metric, value, i) for i, value in enumerate(values, start=1)]
     found.append(Score(selection.split, "loss", -1.0, 9))

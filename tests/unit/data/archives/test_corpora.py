@@ -14,7 +14,7 @@ import soundfile
 from fairseq.data.audio.audio_utils import parse_path, read_from_stored_zip
 
 from fairseq_budget.data.archives.seals import seals_path
-from fairseq_budget.data.check.folder import Settings, check_folder
+from fairseq_budget.data.check.folder import CheckSettings, check_folder
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.presence import missing
 from fairseq_budget.data.scan import scan
@@ -149,7 +149,7 @@ def test_check_names_members(files: Path, shards: Path, tmp_path: Path) -> None:
     packed.write(tmp_path / "train.tsv")
     text = (tmp_path / "train.tsv").read_text().replace(f"\t{packed.frames[0]}\n", f"\t{packed.frames[0] + 5}\n", 1)
     (tmp_path / "train.tsv").write_text(text)
-    findings = check_folder(tmp_path, Settings(("train",))).findings
+    findings = check_folder(tmp_path, CheckSettings(("train",))).findings
     (problem,) = findings.of("length")
     assert problem.row == 0 and "the manifest says 32,042" in problem.detail
     with pytest.raises(

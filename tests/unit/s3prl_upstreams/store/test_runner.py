@@ -18,12 +18,12 @@ from s3prl_upstreams.store.decision import Options
 from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.sweep import randomness
 from s3prl_upstreams.sweep.heads import load_checkpoint
-from s3prl_upstreams.sweep.settings import Settings, for_cell, s3prl_settings
+from s3prl_upstreams.sweep.settings import SweepSettings, for_cell, s3prl_settings
 from tests.unit.s3prl_upstreams.sweep.conftest import corpora, plan
 
 __all__ = ["corpora", "plan"]
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
 def test_options_are_taken_out_of_the_command_line() -> None:
@@ -34,7 +34,7 @@ def test_options_are_taken_out_of_the_command_line() -> None:
         take_options(["--cache-gib", "0"])
 
 
-def run(settings: Settings, options: Options, place: Path, **changes: Any) -> Any:
+def run(settings: SweepSettings, options: Options, place: Path, **changes: Any) -> Any:
     args, config = for_cell(*s3prl_settings(settings, place), place, 1e-3)
     vars(args).update(changes)
     runner = with_options(importlib.import_module("s3prl.downstream.runner").Runner, options)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from s3prl_upstreams.sweep import settings, worker
-from s3prl_upstreams.sweep.settings import Settings
+from s3prl_upstreams.sweep.settings import SweepSettings
 
 RATES = (1e-1, 1e-3)
 KS = {"datarc.num_workers": 0, "datarc.batch_size": 4}
@@ -64,13 +64,13 @@ def sentences(root: Path, lists: Path) -> None:
 
 
 @pytest.fixture
-def plan(corpora: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+def plan(corpora: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SweepSettings]:
     """plan(task, folder, **changes): settings of a short sweep of two learning rates."""
     monkeypatch.setenv("SUPERB", str(corpora))
     for variable in ("SPEECH_COMMANDS", "LIBRISPEECH"):
         monkeypatch.delenv(variable, raising=False)
 
-    def make(task: str = "ks", folder: str = "sweep", **changes: Any) -> Settings:
+    def make(task: str = "ks", folder: str = "sweep", **changes: Any) -> SweepSettings:
         given = {"rates": RATES, "steps": 6, "device": "cpu", "overrides": [override(task)], "upstream": "budget_local"}
         checkpoint = None if changes.get("upstream") == "fbank" else str(tiny)
         return settings.tasks([task], tmp_path / folder, checkpoint, **{**given, **changes})[0]

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fairseq_budget.errors import BudgetError
-from s3prl_upstreams.sweep.heads import Head, in_turn, loader
+from s3prl_upstreams.sweep.heads import DownstreamHead, in_turn, loader
 
 
 class Expert(nn.Module):
@@ -32,11 +32,11 @@ class Expert(nn.Module):
 
 
 @pytest.fixture
-def head(tmp_path: Path) -> Head:
-    return Head(nn.Linear(1, 1), Expert(tmp_path / "first"), tmp_path / "first")
+def head(tmp_path: Path) -> DownstreamHead:
+    return DownstreamHead(nn.Linear(1, 1), Expert(tmp_path / "first"), tmp_path / "first")
 
 
-def test_a_twin_has_parameters_of_its_own_and_shares_the_data(head: Head, tmp_path: Path) -> None:
+def test_a_twin_has_parameters_of_its_own_and_shares_the_data(head: DownstreamHead, tmp_path: Path) -> None:
     twin = head.twin(tmp_path / "second")
     assert torch.equal(twin.expert.linear.weight, head.expert.linear.weight)
     with torch.no_grad():
@@ -47,14 +47,14 @@ def test_a_twin_has_parameters_of_its_own_and_shares_the_data(head: Head, tmp_pa
     assert twin.expert.train_dataset is head.expert.train_dataset
 
 
-def test_a_twin_writes_to_its_own_folder(head: Head, tmp_path: Path) -> None:
+def test_a_twin_writes_to_its_own_folder(head: DownstreamHead, tmp_path: Path) -> None:
     expert = head.twin(tmp_path / "second").expert
     assert expert.expdir == tmp_path / "second" and (tmp_path / "second").is_dir()
     assert expert.log == str(tmp_path / "second" / "deep" / "log.log")
     assert expert.corpus == "/somewhere/else" and head.expert.expdir == tmp_path / "first"
 
 
-def test_heads_see_the_data_that_the_first_one_loads_last(head: Head, tmp_path: Path) -> None:
+def test_heads_see_the_data_that_the_first_one_loads_last(head: DownstreamHead, tmp_path: Path) -> None:
     """QbE's expert loads each split when it is asked for, and looks things up in it."""
     twins = [head.twin(tmp_path / name) for name in ("second", "third")]
     for _ in range(2):
@@ -64,16 +64,16 @@ def test_heads_see_the_data_that_the_first_one_loads_last(head: Head, tmp_path: 
 
 
 def test_a_split_without_batches_is_refused(tmp_path: Path) -> None:
-    empty = Head(nn.Linear(1, 1), Expert(tmp_path, items=0), tmp_path)
+    empty = DownstreamHead(nn.Linear(1, 1), Expert(tmp_path, items=0), tmp_path)
     with pytest.raises(BudgetError, match="the split `train` has no batch"):
         loader([empty], "train")
 
 
-def test_an_error_is_one_heads_alone(head: Head, tmp_path: Path) -> None:
+def test_an_error_is_one_heads_alone(head: DownstreamHead, tmp_path: Path) -> None:
     other = head.twin(tmp_path / "second")
     done = []
 
-    def action(each: Head) -> None:
+    def action(each: DownstreamHead) -> None:
         if each is head:
             raise ZeroDivisionError("no slots")
         done.append(each)
@@ -84,8 +84,8 @@ def test_an_error_is_one_heads_alone(head: Head, tmp_path: Path) -> None:
     assert head.failed == "ZeroDivisionError: no slots"
 
 
-def test_running_out_of_device_memory_is_nobodys_fault(head: Head) -> None:
-    def action(_: Head) -> None:
+def test_running_out_of_device_memory_is_nobodys_fault(head: DownstreamHead) -> None:
+    def action(_: DownstreamHead) -> None:
         raise torch.OutOfMemoryError("none left")
 
     with pytest.raises(torch.OutOfMemoryError, match="none left"):
@@ -93,7 +93,7 @@ def test_running_out_of_device_memory_is_nobodys_fault(head: Head) -> None:
     assert head.failed is None
 
 
-def test_heads_that_draw_differently_cannot_share(head: Head, tmp_path: Path) -> None:
+def test_heads_that_draw_differently_cannot_share(head: DownstreamHead, tmp_path: Path) -> None:
     draws = {head: 1, head.twin(tmp_path / "a"): 2, head.twin(tmp_path / "b"): 1}
     in_turn(draws, lambda each: torch.rand(draws[each]))
     assert [each.failed is None for each in draws] == [True, False, True]

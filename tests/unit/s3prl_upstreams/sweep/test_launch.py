@@ -20,9 +20,9 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.synthetic.keywords import KEYWORDS
 from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.sweep import launch, rows, settings, worker
-from s3prl_upstreams.sweep.settings import Settings
+from s3prl_upstreams.sweep.settings import SweepSettings
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_is_done_is_not_done_again(plan: Plan) -> None:
     assert not rows.is_final(done, {**row, "error": "broken"}) and not rows.is_final(done, None)
 
 
-def test_two_processes_cannot_work_on_the_same_cells(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_cannot_work_on_the_same_trials(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second is refused before it writes anything; with another checkpoint it would have read the first one's score."""
     monkeypatch.setattr(locks, "ENDING", 0)
     asked = plan()

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from s3prl_upstreams.sweep import launch, possible, rows
-from s3prl_upstreams.sweep.settings import Settings
+from s3prl_upstreams.sweep.settings import SweepSettings
 from s3prl_upstreams.upstreams.expert import UpstreamExpert
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
 def test_everything_about_every_task_is_found(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from s3prl_upstreams.sweep import protocol, rows
 from s3prl_upstreams.sweep.price import price
-from s3prl_upstreams.sweep.settings import Settings
+from s3prl_upstreams.sweep.settings import SweepSettings
 from tests.unit.s3prl_upstreams.sweep.conftest import silent
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
 @pytest.mark.parametrize(("task", "tolerance"), [("ks", 0.1), ("asr", 0.02)])

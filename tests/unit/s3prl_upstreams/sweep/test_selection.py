@@ -1,4 +1,4 @@
-"""Which step, which cell, which cells are given up."""
+"""Which step, which trial, which trials are given up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def on_dev(*values: float, split: str = "dev", metric: str = "acc") -> list[Scor
     return [Score(split, metric, value, step) for step, value in enumerate(values, start=1)]
 
 
-def test_halving_of_five_cells() -> None:
+def test_halving_of_five_trials() -> None:
     """Three, two and one are left at an eighth, a quarter and half of the steps."""
     assert rungs(200000, 5000, 5) == {25000: 3, 50000: 2, 100000: 1}
     assert rungs(200000, 5000, 1) == {}
@@ -28,12 +28,12 @@ def test_halving_of_five_cells() -> None:
 
 
 @given(st.integers(1, 1000), st.integers(1, 50), st.integers(1, 12))
-def test_halving_ends_with_one_cell_at_an_evaluation(evaluations: int, every: int, cells: int) -> None:
-    found = rungs(evaluations * every, every, cells)
+def test_halving_ends_with_one_cell_at_an_evaluation(evaluations: int, every: int, trials: int) -> None:
+    found = rungs(evaluations * every, every, trials)
     assert all(step % every == 0 and 0 < step <= evaluations * every for step in found)
     left = [found[step] for step in sorted(found)]
     assert left == sorted(left, reverse=True) and len(set(left)) == len(left)
-    assert cells == 1 or left[-1] == 1
+    assert trials == 1 or left[-1] == 1
 
 
 def test_the_first_of_equally_good_steps_counts() -> None:

@@ -12,11 +12,11 @@ import yaml
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams.sweep import settings
-from s3prl_upstreams.sweep.settings import Settings, changes, for_cell, s3prl_settings
+from s3prl_upstreams.sweep.settings import SweepSettings, changes, for_trial, s3prl_settings
 from s3prl_upstreams.tasks import TASKS
 from tests.unit.s3prl_upstreams.sweep.conftest import override
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ Plan = Callable[..., Settings]
         ({"device": "cuda"}, "`--device cuda`, but torch finds no CUDA device"),
         ({"overrides": ["config.optimizer.lr=1"]}, "learning rates are what a sweep goes through, give them with `--lr`"),
         ({"overrides": ["config.runner.log_step"]}, "`-o config.runner.log_step` must be options such as `config.a.b=1`"),
-        ({"overrides": ["args.upstream_trainable=True"]}, "cells share the passes of a frozen upstream; to fine-tune it"),
+        ({"overrides": ["args.upstream_trainable=True"]}, "trials share the passes of a frozen upstream; to fine-tune it"),
         ({"overrides": ["config.runner.fp16=True"]}, "`runner.fp16` isn't possible here"),
         ({"overrides": ["config.downstream_expert.datarc.batch_size=99"]}, "less than one batch of 99"),
     ],
@@ -41,7 +41,7 @@ def test_what_cannot_work_is_refused(plan: Plan, changed: dict[str, Any], messag
 
 
 def test_halving_needs_a_development_split(plan: Plan) -> None:
-    with pytest.raises(ConfigError, match="`--halving` ranks cells on a development split, which `asv` doesn't have"):
+    with pytest.raises(ConfigError, match="`--halving` ranks trials on a development split, which `asv` doesn't have"):
         settings.check(plan("asv", halving=True, overrides=[]))
 
 
@@ -111,6 +111,6 @@ def test_cells_are_evaluated_on_dev_alone_and_read_with_the_asked_processes(plan
     )
     assert config["runner"]["eval_dataloaders"] == ["dev"]
     assert config["downstream_expert"]["datarc"]["num_workers"] == 3
-    own_args, own = for_cell(args, config, tmp_path / "cell", 1e-2)
+    own_args, own = for_trial(args, config, tmp_path / "trial", 1e-2)
     assert own["optimizer"]["lr"] == 1e-2 and config["optimizer"]["lr"] == 1e-4
-    assert own_args.expdir == str(tmp_path / "cell") and args.expdir == str(tmp_path)
+    assert own_args.expdir == str(tmp_path / "trial") and args.expdir == str(tmp_path)

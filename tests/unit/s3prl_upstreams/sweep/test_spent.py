@@ -12,27 +12,27 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fairseq_budget.arithmetic.flops import forward_flops
 from s3prl_upstreams.host import compat
-from s3prl_upstreams.sweep.spent import Spent, charge, count_head, total, upstream_flops
+from s3prl_upstreams.sweep.spent import TrialSpent, charge, count_head, total, upstream_flops
 from s3prl_upstreams.upstreams.expert import UpstreamExpert
 
 
 @pytest.mark.parametrize("cells", [1, 3, 5])
-def test_shares_add_up_to_the_pass(cells: int) -> None:
-    amounts = [Spent() for _ in range(cells)]
+def test_shares_add_up_to_the_pass(trials: int) -> None:
+    amounts = [TrialSpent() for _ in range(trials)]
     for flops in (1000, 1001, 7):
         charge(amounts, flops, 0.5)
     whole = total(amounts)
     assert whole.upstream_flops == 2008 and whole.device_seconds == pytest.approx(1.5)
-    assert max(a.upstream_flops or 0 for a in amounts) - min(a.upstream_flops or 0 for a in amounts) < 3 * cells
+    assert max(a.upstream_flops or 0 for a in amounts) - min(a.upstream_flops or 0 for a in amounts) < 3 * trials
 
 
 def test_what_is_unknown_stays_unknown() -> None:
-    amounts = [Spent(), Spent()]
+    amounts = [TrialSpent(), TrialSpent()]
     charge(amounts, 10, 0.0)
     charge(amounts, None, 0.0)
     charge(amounts, 10, 0.0)
     assert [amount.upstream_flops for amount in amounts] == [None, None]
-    assert (amounts[0] + Spent(3)).upstream_flops is None and total([]).upstream_flops == 0
+    assert (amounts[0] + TrialSpent(3)).upstream_flops is None and total([]).upstream_flops == 0
 
 
 def test_the_upstream_is_charged_without_its_objectives_head(tiny: Path) -> None:
@@ -65,7 +65,7 @@ class Recurrent(nn.Module):
 
 @pytest.mark.parametrize("head", [nn.Linear(6, 3), Recurrent()], ids=["linear", "recurrent"])
 def test_heads_cost_what_torch_counts(head: nn.Module) -> None:
-    spent, x = Spent(), torch.randn(2, 7, 6)
+    spent, x = TrialSpent(), torch.randn(2, 7, 6)
     count_head(head, spent)
     with FlopCounterMode(display=False) as counter:
         head.eval()(x)
@@ -76,7 +76,7 @@ def test_the_speaker_loss_costs_its_product() -> None:
     compat.apply()
     from s3prl.downstream.sv_voxceleb1.model import AMSoftmaxLoss
 
-    spent, loss = Spent(), AMSoftmaxLoss(6, 4)
+    spent, loss = TrialSpent(), AMSoftmaxLoss(6, 4)
     count_head(loss.eval(), spent)
     with FlopCounterMode(display=False) as counter:
         loss(torch.randn(2, 6), torch.tensor([0, 3]))
@@ -84,7 +84,7 @@ def test_the_speaker_loss_costs_its_product() -> None:
 
 
 def test_learning_costs_three_forward_passes() -> None:
-    spent, head = Spent(), nn.Linear(6, 3)
+    spent, head = TrialSpent(), nn.Linear(6, 3)
     count_head(head, spent)
     head.eval()(torch.randn(1, 6))
     assert spent.head_flops == 36

@@ -15,15 +15,15 @@ from fairseq_budget.errors import BudgetError, ConfigError
 from s3prl_upstreams.store import folder
 from s3prl_upstreams.store.use import LOGGER
 from s3prl_upstreams.sweep import launch, protocol, rows
-from s3prl_upstreams.sweep.settings import Settings, changes, check, from_json, s3prl_settings, to_json
+from s3prl_upstreams.sweep.settings import SweepSettings, changes, check, from_json, s3prl_settings, to_json
 from s3prl_upstreams.sweep.worker import Notes
 from tests.unit.s3prl_upstreams.sweep.conftest import silent
 from tests.unit.s3prl_upstreams.sweep.test_training import table
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
-def swept(settings: Settings) -> dict[str, Any]:
+def swept(settings: SweepSettings) -> dict[str, Any]:
     protocol.sweep_task(settings, silent)
     row = rows.read(settings)
     assert row is not None

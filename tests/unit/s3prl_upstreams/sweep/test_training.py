@@ -1,4 +1,4 @@
-"""The shared pass: a cell ends with what s3prl's runner ends with, whatever shares it and however often it stops."""
+"""The shared pass: a trial ends with what s3prl's runner ends with, whatever shares it and however often it stops."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import torch
 from s3prl_upstreams import scores
 from s3prl_upstreams.sweep import protocol, randomness, rows
 from s3prl_upstreams.sweep.heads import load_checkpoint
-from s3prl_upstreams.sweep.settings import Settings, for_cell, s3prl_settings
+from s3prl_upstreams.sweep.settings import SweepSettings, for_trial, s3prl_settings
 from tests.unit.s3prl_upstreams.sweep.conftest import RATES, override, silent
 
-Plan = Callable[..., Settings]
+Plan = Callable[..., SweepSettings]
 
 
-def separate_run(settings: Settings, rate: float, folder: Path) -> dict[str, Any]:
+def separate_run(settings: SweepSettings, rate: float, folder: Path) -> dict[str, Any]:
     """A run of s3prl's own runner, alone, and its last states."""
-    args, config = for_cell(*s3prl_settings(settings, folder), folder, rate)
+    args, config = for_trial(*s3prl_settings(settings, folder), folder, rate)
     runner = importlib.import_module("s3prl.downstream.runner")
     plain = runner.SummaryWriter  # or what an evaluation in this process has put in its place
     runner.SummaryWriter = scores.recording(importlib.import_module("tensorboardX").SummaryWriter, folder, None)
@@ -52,11 +52,11 @@ def test_a_cell_equals_a_separate_run_bit_for_bit(plan: Plan, tmp_path: Path, ta
     settings = plan(task)
     protocol.sweep_task(settings, silent)
     for rate in RATES:
-        folder = settings.cell_folder(rate)
+        folder = settings.trial_folder(rate)
         alone = separate_run(settings, rate, tmp_path / f"alone-{rate}")
         assert_same_states(alone, load_checkpoint(folder / "states-6.ckpt"))
         assert on_dev(folder) == on_dev(tmp_path / f"alone-{rate}") != []
-    finals = [load_checkpoint(settings.cell_folder(rate) / "states-6.ckpt") for rate in RATES]
+    finals = [load_checkpoint(settings.trial_folder(rate) / "states-6.ckpt") for rate in RATES]
     assert not torch.equal(*(states["Downstream"]["projector.weight"] for states in finals))
 
 
@@ -64,18 +64,18 @@ def test_accumulated_batches_and_an_upstream_without_layers(plan: Plan, tmp_path
     settings = plan(upstream="fbank", overrides=[override("ks"), "config.runner.gradient_accumulate_steps=2"])
     protocol.sweep_task(settings, silent)
     alone = separate_run(settings, 1e-3, tmp_path / "alone")
-    states = load_checkpoint(settings.cell_folder(1e-3) / "states-6.ckpt")
+    states = load_checkpoint(settings.trial_folder(1e-3) / "states-6.ckpt")
     assert states["Epoch"] == 3 and not states["Featurizer"]
     assert torch.equal(alone["Downstream"]["projector.weight"], states["Downstream"]["projector.weight"])
 
 
-def table(settings: Settings) -> list[Any]:
+def table(settings: SweepSettings) -> list[Any]:
     """What a reader of the records sees, without the time it took."""
     row = rows.read(settings)
     assert row is not None
     keys = ("lr", "dev", "test", "step", "selected_by", "error", "dropped_at", "chosen")
     return [[row[key] for key in ("lr", "dev", "test", "step", "scores", "steps")]] + [
-        [cell[key] for key in keys] for cell in row["cells"]
+        [trial[key] for key in keys] for trial in row["cells"]
     ]
 
 
@@ -108,7 +108,7 @@ def test_an_interrupted_sweep_ends_like_one_without_interruption(plan: Plan, tas
     assert len(stopped) >= 3 and stopped[-1] is None
     assert table(broken) == table(whole)
     for rate in RATES:
-        paths = [settings.cell_folder(rate) / "states-6.ckpt" for settings in (whole, broken)]
+        paths = [settings.trial_folder(rate) / "states-6.ckpt" for settings in (whole, broken)]
         assert_same_states(*map(load_checkpoint, paths))
 
 
@@ -116,14 +116,14 @@ def test_a_finished_sweep_can_be_told_again_and_widened(plan: Plan) -> None:
     settings = plan()
     protocol.sweep_task(settings, silent)
     before = table(settings)
-    states = settings.cell_folder(1e-3) / "states-6.ckpt"
+    states = settings.trial_folder(1e-3) / "states-6.ckpt"
     written = states.stat().st_mtime_ns
     protocol.sweep_task(settings, silent)
     assert table(settings) == before and states.stat().st_mtime_ns == written
     wider = plan(rates=(1e-2, *RATES))
     protocol.sweep_task(wider, silent)
     assert states.stat().st_mtime_ns == written
-    assert [cell["lr"] for cell in rows.read(wider)["cells"]] == [1e-2, *RATES]
+    assert [trial["lr"] for trial in rows.read(wider)["cells"]] == [1e-2, *RATES]
     everything = plan("ks", "at-once", rates=(1e-2, *RATES))
     protocol.sweep_task(everything, silent)
     assert table(wider) == table(everything)
@@ -131,17 +131,17 @@ def test_a_finished_sweep_can_be_told_again_and_widened(plan: Plan) -> None:
 
 def test_a_cell_that_fails_leaves_the_others_alone(plan: Plan) -> None:
     settings, clean = plan("ks", "broken"), plan("ks", "clean", rates=(1e-3,))
-    # the expert of this cell cannot write its log
-    (settings.cell_folder(1e-1) / "log.log").mkdir(parents=True)
+    # the expert of this trial cannot write its log
+    (settings.trial_folder(1e-1) / "log.log").mkdir(parents=True)
     protocol.sweep_task(settings, silent)
     protocol.sweep_task(clean, silent)
     failed, good = rows.read(settings)["cells"]
     assert failed["error"].startswith("IsADirectoryError") and not failed["chosen"] and failed["test"] is None
     assert good["chosen"] and good["error"] is None
     assert table(settings)[0] == table(clean)[0]
-    paths = [one.cell_folder(1e-3) / "states-6.ckpt" for one in (settings, clean)]
+    paths = [one.trial_folder(1e-3) / "states-6.ckpt" for one in (settings, clean)]
     assert_same_states(*map(load_checkpoint, paths))
-    row = json.loads((settings.cell_folder(1e-1) / "record.json").read_text())
+    row = json.loads((settings.trial_folder(1e-1) / "record.json").read_text())
     assert row["kind"] == "downstream" and row["error"] == failed["error"] and row["dev"] is None
 
 
@@ -150,19 +150,19 @@ def test_halving_gives_cells_up_and_says_so(plan: Plan) -> None:
     protocol.sweep_task(settings, silent)
     row = rows.read(settings)
     assert row["sweep"]["halving"] and not row["sweep"]["official"]
-    assert sorted(cell["dropped_at"] or 0 for cell in row["cells"]) == [0, 4, 4, 6]
-    (kept,) = (cell for cell in row["cells"] if cell["dropped_at"] is None)
+    assert sorted(trial["dropped_at"] or 0 for trial in row["cells"]) == [0, 4, 4, 6]
+    (kept,) = (trial for trial in row["cells"] if trial["dropped_at"] is None)
     assert kept["chosen"] and kept["lr"] == row["lr"]
-    assert [cell for cell in row["cells"] if cell["test"] is not None] == [kept]
+    assert [trial for trial in row["cells"] if trial["test"] is not None] == [kept]
 
 
-def test_the_test_split_is_read_once_and_only_for_the_chosen_cell(plan: Plan) -> None:
+def test_the_test_split_is_read_once_and_only_for_the_chosen_trial(plan: Plan) -> None:
     settings = plan()
     seen = []
     protocol.sweep_task(settings, lambda stage, done, of: seen.append((stage, done, of)))
     assert [entry for entry in seen if entry[0] == "test"] == [("test", 1, 1)]
     row = rows.read(settings)
-    by_rate = {rate: [s for s in scores.read(settings.cell_folder(rate)) if s.split == "test"] for rate in RATES}
+    by_rate = {rate: [s for s in scores.read(settings.trial_folder(rate)) if s.split == "test"] for rate in RATES}
     assert [rate for rate in RATES if by_rate[rate]] == [row["lr"]]
     assert {score.checkpoint for score in by_rate[row["lr"]]} == {"dev-best.ckpt"}
     assert row["test"] == next(score.value for score in by_rate[row["lr"]] if score.metric == "acc")
@@ -180,7 +180,7 @@ def test_the_record_says_what_was_done_and_spent(plan: Plan, tiny: Path) -> None
     assert changed["runner.total_steps"] == 6 and changed["downstream_expert.datarc.batch_size"] == 4
     assert row["sweep"]["selected_on"] == "dev" and not row["sweep"]["official"]
     for kind in ("upstream_flops", "head_flops"):
-        assert row["spent"][kind] == sum(cell["spent"][kind] for cell in row["cells"]) > 0
+        assert row["spent"][kind] == sum(trial["spent"][kind] for trial in row["cells"]) > 0
 
 
 def test_two_cells_cost_one_pass_of_the_upstream(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""A cell: one learning rate of a task, with all that s3prl's runner has for it."""
+"""A trial: one learning rate of a task, with all that s3prl's runner has for it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from fairseq_budget.files import atomic
-from s3prl_upstreams.sweep.heads import Features, Head, load_checkpoint
+from s3prl_upstreams.sweep.heads import DownstreamHead, Features, load_checkpoint
 from s3prl_upstreams.sweep.settings import Config
-from s3prl_upstreams.sweep.spent import Spent, count_head
+from s3prl_upstreams.sweep.spent import TrialSpent, count_head
 
 
-class Cell:
+class Trial:
     """A head that learns at its own rate; `dropped` is the step at which it was given up.
 
-    `args` and `config` are s3prl's, for this cell.
+    `args` and `config` are s3prl's, for this trial.
     """
 
-    def __init__(self, rate: float, head: Head, args: Namespace, config: Config) -> None:
+    def __init__(self, rate: float, head: DownstreamHead, args: Namespace, config: Config) -> None:
         self.rate, self.head, self.args, self.config = rate, head, args, config
-        self.spent = Spent()
+        self.spent = TrialSpent()
         count_head(head.expert, self.spent)
         models: list[nn.Module] = [head.featurizer, head.expert]
         self.parameters = [parameter for model in models for parameter in model.parameters()]
