@@ -24,7 +24,9 @@ def prepare(args: Namespace, config: Config, allow_incomplete: bool = False) -> 
     """Make a run ready: environment variables into the paths of `config`, checks, and what its task needs fixed in s3prl.
 
     With `allow_incomplete`, files that are missing are left out of the task's lists, and `config` says so.
-    Raises BudgetError with what to change.
+
+    Raises:
+        BudgetError: what can't work, with what to change.
     """
     if str(args.device).startswith("cuda") and not torch.cuda.is_available():
         raise BudgetError(f"`--device {args.device}`, but torch finds no CUDA device: add `--device cpu`")
@@ -52,7 +54,8 @@ def put_right(args: Namespace, config: Config) -> None:
 def refuse_all_but_data(args: Namespace, config: Any) -> None:
     """Refuse settings, out of a recipe or a checkpoint, that hold more than plain values or that lead s3prl to code.
 
-    Raises BudgetError with what to change.
+    Raises:
+        BudgetError: a setting that is refused, with what to change.
     """
     told = vars(args)
     saved_by = told.get("past_exp") or told.get("init_ckpt")

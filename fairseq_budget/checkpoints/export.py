@@ -23,9 +23,12 @@ TOLERANCE = 1e-4
 def read_source(checkpoint: Path, out: Path) -> Pretrained:
     """The model in `checkpoint`, which is to be written to `out`.
 
-    Raises BudgetError if there is something at `out`, if the checkpoint cannot be read, or if it is of another objective:
-    s3prl's TERA reads filter banks of its own, transformers and fairseq have none, and none has BEST-RQ.  None has a HuBERT
+    None has a HuBERT
     or wav2vec 2.0 that reads log-mel frames, either.
+
+    Raises:
+        BudgetError: there is something at `out`, the checkpoint cannot be read, or it is of another objective:
+            s3prl's TERA reads filter banks of its own, transformers and fairseq have none, and none has BEST-RQ.
     """
     refuse_existing(out)
     pretrained = load_pretrained(checkpoint)

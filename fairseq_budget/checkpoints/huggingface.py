@@ -76,7 +76,8 @@ def export(checkpoint: Path, out: Path, texts: Mapping[str, str] | None = None) 
     The folder has ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``, and `texts` by the names of their
     files; it appears whole or not at all.
 
-    Raises BudgetError for what cannot be exported (see `read_source`), and if the features should not come out equal.
+    Raises:
+        BudgetError: what cannot be exported (see `read_source`), and features that should not come out equal.
     """
     pretrained = read_source(checkpoint, out)
     model = convert(pretrained)

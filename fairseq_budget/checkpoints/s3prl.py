@@ -24,7 +24,8 @@ UPSTREAMS = {"hubert": "hubert_local", "wav2vec2": "wav2vec2_local"}
 def export(checkpoint: Path, out: Path) -> str:
     """Write a checkpoint to the file `out`, all or nothing; returns the name of the s3prl upstream that reads it.
 
-    Raises BudgetError for what cannot be exported (see `read_source`).
+    Raises:
+        BudgetError: what cannot be exported (see `read_source`).
     """
     pretrained = read_source(checkpoint, out)
     write(content(pretrained), out)

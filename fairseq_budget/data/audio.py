@@ -52,8 +52,9 @@ class AudioInfo:
 def info(path: str | Path) -> AudioInfo:
     """Read the header of an audio file.
 
-    Raises BudgetError, naming the file, if it is missing, empty, not audio, does not say how long it is, or says what can't
-    be true of a file of its size.
+    Raises:
+        BudgetError: it is missing, empty, not audio, does not say how long it is, or says what can't be true of a file
+            of its size; names the file.
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
@@ -101,7 +102,9 @@ def read(file: str | Path | AudioInfo, offset: int = 0, frames: int = -1) -> np.
     has exactly the values it has in the whole file.
 
     Shape: (T,) float32, full scale = 1.
-    Raises BudgetError, naming the file, if it cannot be read, is damaged, holds NaN or infinity, or is too short.
+
+    Raises:
+        BudgetError: it cannot be read, is damaged, holds NaN or infinity, or is too short; names the file.
     """
     header = file if isinstance(file, AudioInfo) else info(file)
     path, total = header.path, frames_at_16k(header)

@@ -70,7 +70,11 @@ class BinaryLabels:
         return len(self.starts) - 1
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Shape: (F,) uint16.  Raises BudgetError if they are damaged and can't be made again from the text."""
+        """Shape: (F,) uint16.
+
+        Raises:
+            BudgetError: they are damaged and can't be made again from the text.
+        """
         found = self._read(index)
         if found is None:
             logger.warning("`%s` is damaged, and made again from the text", binary_path(self.text))

@@ -109,7 +109,9 @@ class Utterances:
         Of a file that can be entered anywhere, no more is read.
 
         Shape: -> (frames,) float32 at 16 kHz, at most `frames[index] - start`.
-        Raises BudgetError, naming the file and the row, for audio that cannot be read or isn't as long as the row says.
+
+        Raises:
+            BudgetError: audio that cannot be read or isn't as long as the row says; names the file and the row.
         """
         end, begin, waves = start + (int(self.frames[index]) if frames is None else frames), 0, []
         try:
@@ -125,7 +127,10 @@ class Utterances:
     def write(self, path: str | Path, header: Mapping[str, Any] | None = None) -> None:
         """Write a manifest, all or nothing: an interrupted write leaves the old file as it was.
 
-        `header` tells where it comes from, in a file beside it.  Raises BudgetError where a file cannot be written.
+        `header` tells where it comes from, in a file beside it.
+
+        Raises:
+            BudgetError: a file cannot be written.
         """
         path, rows = Path(path), hashlib.sha256()
         try:
@@ -152,7 +157,11 @@ class Manifest(Utterances):
     def __init__(
         self, root: Path, names: Sequence[str], frames: np.ndarray, archives: Mapping[str, Seal] | None = None
     ) -> None:
-        """Whole files, `names` below `root`.  Raises BudgetError for a name that the format cannot hold."""
+        """Whole files, `names` below `root`.
+
+        Raises:
+            BudgetError: a name that the format cannot hold.
+        """
         rows = [write_row([Part(checked_name(name), 0, int(n), True)]) for name, n in zip(names, frames, strict=True)]
         text = [row.encode("utf-8") for row in rows]
         if elsewhere := next((name for name, row in zip(names, text, strict=True) if leads_elsewhere(row)), None):
@@ -177,8 +186,9 @@ class Manifest(Utterances):
     def read(cls, path: str | Path) -> Manifest:
         """Read a manifest file.
 
-        Raises BudgetError, naming file and line, for anything that is not in the format, for a folder that is gone, and for
-        an archive that has changed since.
+        Raises:
+            BudgetError: anything that is not in the format, a folder that is gone, and an archive that has
+                changed since; names file and line.
         """
         manifest = cls.__new__(cls)
         manifest.path, manifest._text = Path(path), _map(Path(path))
@@ -229,7 +239,8 @@ class Manifest(Utterances):
     def header(self) -> dict[str, str]:
         """What the file, or the one beside it, says about its making.
 
-        Raises BudgetError if the one beside it is damaged.
+        Raises:
+            BudgetError: the one beside it is damaged.
         """
         return dict(self._told) or ({} if self.path is None else read_provenance(self.path, self.digest))
 
@@ -258,7 +269,11 @@ class Manifest(Utterances):
         return part
 
     def within(self, min_seconds: float = 0.0, max_seconds: float = math.inf) -> Manifest:
-        """The utterances that last `min_seconds` to `max_seconds`, ends included.  Raises BudgetError if none does."""
+        """The utterances that last `min_seconds` to `max_seconds`, ends included.
+
+        Raises:
+            BudgetError: none does.
+        """
         seconds = self.frames / SAMPLE_RATE
         kept = np.flatnonzero((seconds >= min_seconds) & (seconds <= max_seconds))
         if not len(kept):
@@ -288,7 +303,8 @@ class Manifest(Utterances):
 def checked_name(name: str) -> str:
     """The name itself, if fairseq, which strips and splits each line, would read it back unchanged.
 
-    Raises BudgetError if it wouldn't.
+    Raises:
+        BudgetError: it wouldn't.
     """
     if name != name.strip() or any(mark in name for mark in "\t\n\r") or not name:
         raise BudgetError(f"file name {name!r} has a tab, a line break or outer spaces: rename the file")

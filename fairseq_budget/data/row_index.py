@@ -61,7 +61,11 @@ def open_rows(path: Path, text: Text, start: int, first_line: int) -> RowIndex:
 
 
 def reopen_rows(path: Path) -> RowIndex:
-    """The index that another process has opened.  Raises OSError if it is gone."""
+    """The index that another process has opened.
+
+    Raises:
+        OSError: it is gone.
+    """
     header = COPY.header(path)
     if header is None:
         raise OSError(f"`{COPY.path(path)}` is gone")

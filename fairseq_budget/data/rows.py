@@ -98,7 +98,9 @@ def index_rows(text: Text, start: int, place: str, first_line: int) -> tuple[np.
     `text` is the manifest's content; its rows begin at byte `start`, in line `first_line`.
 
     Shape: -> starts (N,) int64 in bytes, frames (N,) int64.
-    Raises BudgetError, naming `place` and the line, for a row that is not in the format or not UTF-8.
+
+    Raises:
+        BudgetError: a row that is not in the format or not UTF-8; names `place` and the line.
     """
     starts, frames = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for _, _, begins, counts in indexed(text, start, place, first_line):

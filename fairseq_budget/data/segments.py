@@ -29,7 +29,8 @@ SPREAD = SAMPLE_RATE
 def average_samples(seconds: float) -> int:
     """The average length of segments "of `seconds`": the published ones, between them on a line, beyond them in proportion.
 
-    Raises ConfigError below 1 s, where a spread of 1 s would leave no length, and for what is no length.
+    Raises:
+        ConfigError: below 1 s, where a spread of 1 s would leave no length, and what is no length.
     """
     if not 1 <= seconds < 3600:
         raise ConfigError(f"segments of {seconds:g} s: `segment_seconds` must be from 1 to 3600; those studied are 1 to 15")

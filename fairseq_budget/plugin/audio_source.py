@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 def check_files(manifest: Manifest, tolerated_share: float = 0.0) -> None:
     """Refuse a manifest that names files which aren't there, before hours are spent.
 
-    Raises BudgetError if more than a share of the utterances lack one; up to that share is only warned of.
+    Raises:
+        BudgetError: more than a share of the utterances lack one; up to that share is only warned of.
     """
     gone = list(missing(manifest))
     if not gone:
@@ -39,7 +40,8 @@ def check_files(manifest: Manifest, tolerated_share: float = 0.0) -> None:
 def re_cut(manifest: Manifest, labels: dict[str, Any], cfg: Any) -> tuple[Segments, dict[str, Any]]:
     """The manifest in segments of `task.segment_seconds`, and the dataset's settings for labels with theirs.
 
-    Raises ConfigError where the limits of `task.{min,max}_sample_size` would leave segments out or crop them.
+    Raises:
+        ConfigError: the limits of `task.{min,max}_sample_size` would leave segments out or crop them.
     """
     check_limits(cfg.segment_seconds, cfg.min_sample_size, cfg.max_sample_size)
     together = np.zeros(len(manifest), dtype=np.int64)

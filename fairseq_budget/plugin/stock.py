@@ -52,7 +52,8 @@ NOT_IN_0_12_2 = (
 def export(checkpoint: Path, out: Path) -> float:
     """Write a checkpoint to the file `out`, all or nothing; returns the largest difference of features.
 
-    Raises BudgetError for what cannot be exported (see `read_source`), and if the features should not come out equal.
+    Raises:
+        BudgetError: what cannot be exported (see `read_source`), and features that should not come out equal.
     """
     pretrained = read_source(checkpoint, out)
     found = [0.0]

@@ -15,7 +15,7 @@ from fairseq_budget.plugin.errors import user_errors
 from fairseq_budget.plugin.extraction import LoadedTask
 from fairseq_budget.plugin.run.data import open_split
 from fairseq_budget.plugin.run.epochs import Epochs
-from fairseq_budget.plugin.run.labels import Targets, run_labels
+from fairseq_budget.plugin.run.labels import TargetSource, run_labels
 from fairseq_budget.plugin.run.origin import refuse_another_model
 from fairseq_budget.plugin.run.record import RunRecord
 from fairseq_budget.plugin.run.run import Run
@@ -40,7 +40,7 @@ class BudgetTask(Steps, FairseqTask):
             self.run = Run(cfg, self.root)
             self.labels = self.open_labels(cfg) if self.objective.needs_labels else None
 
-    def open_labels(self, cfg: Any) -> Targets:
+    def open_labels(self, cfg: Any) -> TargetSource:
         """What is predicted; raises BudgetError where it isn't there, or isn't that of the checkpoint."""
         return run_labels(cfg, self.run.origin, self.root.get("checkpoint"))
 

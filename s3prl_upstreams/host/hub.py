@@ -31,7 +31,8 @@ class LightHub(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         """An upstream that is not here: from s3prl's own hub, imported now.
 
-        Raises BudgetError if that hub cannot be imported here, or has no such upstream either.
+        Raises:
+            BudgetError: that hub cannot be imported here, or has no such upstream either.
         """
         if name.startswith("_"):
             raise AttributeError(name)
@@ -61,7 +62,8 @@ class LightHub(types.ModuleType):
 def install() -> LightHub:
     """Make the light hub what ``from s3prl import hub`` gives, and has given to s3prl's runner; returns it.
 
-    Raises BudgetError if s3prl's own hub has one of our names.
+    Raises:
+        BudgetError: s3prl's own hub has one of our names.
     """
     present = sys.modules.get(NAME)
     if isinstance(present, LightHub):

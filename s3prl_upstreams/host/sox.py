@@ -32,7 +32,9 @@ def apply_effects_file(
     """Read a file and apply sox effects in order.
 
     Returns the samples as float32 in [-1, 1], (C, T) or with ``channels_first=False`` (T, C), and their rate in Hz.
-    Raises BudgetError for a file that cannot be read and for effects that are not implemented.
+
+    Raises:
+        BudgetError: a file that cannot be read, and effects that are not implemented.
     """
     wave, rate = load(path)
     wave, rate = apply_effects_tensor(wave, rate, effects)

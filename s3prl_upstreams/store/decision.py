@@ -27,7 +27,9 @@ class Options:
     folder: str | None = None
 
     def check(self) -> None:
-        """Raises ConfigError for what can't be meant."""
+        """Raises:
+        ConfigError: what can't be meant.
+        """
         if self.mode not in MODES:
             raise unknown_name("--cache", self.mode, MODES)
         if self.gib is not None and self.gib <= 0:

@@ -60,7 +60,8 @@ def files(folder: Path) -> list[File]:
 def clear(folder: Path) -> int:
     """Remove every file of a store, and nothing else; returns how many bytes that were.
 
-    Raises BudgetError if one can't be removed.
+    Raises:
+        BudgetError: one can't be removed.
     """
     removed = 0
     for path, told in _listed(folder):
@@ -86,7 +87,9 @@ class Store:
 
     `limit` is its size in bytes, None for what the disk has room for; `tell` is given each line that the user should see.
     Files that this process has read aren't removed for others of its own: if nothing else is left, nothing more is written.
-    Raises BudgetError if the folder can't be made.
+
+    Raises:
+        BudgetError: the folder can't be made.
     """
 
     def __init__(self, folder: Path, limit: int | None = None, tell: Callable[[str], None] = print) -> None:

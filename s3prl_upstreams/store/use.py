@@ -26,7 +26,9 @@ def with_store(upstream: nn.Module, count: Callable[[], Demand], options: Option
     """`upstream`, or the same with a store; a line to :data:`LOGGER` says which and why.
 
     `count` counts what the task hears; `device` is s3prl's name of the device.
-    Raises ConfigError if the user wants a store and the upstream's features of an utterance depend on its batch.
+
+    Raises:
+        ConfigError: the user wants a store and the upstream's features of an utterance depend on its batch.
     """
     if options.mode == "off":
         return upstream

@@ -149,7 +149,8 @@ def build(args: Namespace, config: Config) -> tuple[nn.Module, DownstreamHead]:
 def loader(heads: Iterable[DownstreamHead], split: str, epoch: int | None = None) -> DataLoader:
     """The batches of a split, from the first of `heads`; s3prl's order of asking for them.
 
-    Raises BudgetError for a split without batches, over which s3prl's runner would loop for ever.
+    Raises:
+        BudgetError: a split without batches, over which s3prl's runner would loop for ever.
     """
     first, *others = heads
     before = first.attributes()

@@ -41,7 +41,9 @@ def sweep(tasks: Sequence[SweepSettings], console: Console, free_memory: int | N
 
     What keeps tasks from running is told in one table before the first starts; the others run.  `free_memory` is what the
     device has for them, in bytes (None: not known).
-    Raises BudgetError or ConfigError, before anything is trained, where no task can.
+
+    Raises:
+        BudgetError or ConfigError: before anything is trained, where no task can be.
     """
     compat.apply()
     hub.install()

@@ -43,7 +43,8 @@ class Layer:
 def sweep_layers(settings: SweepSettings, report: Report) -> None:
     """Evaluate what isn't evaluated, choose, test, and write the records.
 
-    Raises BudgetError if no layer has a score on dev.
+    Raises:
+        BudgetError: no layer has a score on dev.
     """
     task = settings.superb
     args, config = s3prl_settings(settings, settings.folder / BLANK)

@@ -58,7 +58,8 @@ class TaskPrice:
 def price(settings: SweepSettings, flops_per_second: float | None = None) -> TaskPrice:
     """Count a task; without a speed, that of its kind of device is :data:`FLOPS_PER_SECOND`.
 
-    Raises ConfigError or BudgetError for a task that can't be run.
+    Raises:
+        ConfigError or BudgetError: a task that can't be run.
     """
     kind = settings.device.partition(":")[0]
     speed = flops_per_second or FLOPS_PER_SECOND[kind]

@@ -23,7 +23,8 @@ from s3prl_upstreams.sweep.shared import Report
 def sweep_task(settings: SweepSettings, report: Report) -> None:
     """Train what isn't trained, choose, test, and write the records.
 
-    Raises BudgetError if no trial has a score to be chosen by.
+    Raises:
+        BudgetError: no trial has a score to be chosen by.
     """
     runs = [SweepRun(settings, variant, report) for variant in settings.variants]
     try:

@@ -112,7 +112,10 @@ def tasks(
     """Settings of several tasks for one upstream (None: the one that reads the checkpoint).
 
     `overrides` are s3prl's ``-o``, each for all tasks or, as ``TASK:...``, for one.
-    Raises ConfigError for an unknown task, BudgetError for a missing checkpoint.
+
+    Raises:
+        ConfigError: an unknown task.
+        BudgetError: a missing checkpoint.
     """
     upstream, digest = upstream or source.upstream_for(checkpoint), None
     if checkpoint is not None:
@@ -184,7 +187,10 @@ def s3prl_settings(settings: SweepSettings, folder: Path, variant: str = "") -> 
     """What s3prl's launcher would have made of a command line for this task with the experiment folder `folder`.
 
     Its own parser makes it, so that checkpoints say what s3prl needs to evaluate them; the learning rate is still the
-    recipe's.  Raises BudgetError if the corpus, the device or an override is wrong.
+    recipe's.
+
+    Raises:
+        BudgetError: the corpus, the device or an override is wrong.
     """
     task = settings.superb
     recipe = recipes_dir() / "superb" / task.recipe

@@ -42,7 +42,9 @@ def error_rate(predictions: Path, reference: Path, frame_shift: int) -> tuple[fl
     """(lowest rate as a fraction, its threshold, its median filter) of the files `predictions`/RECORDING.h5.
 
     `reference` is an RTTM file; `frame_shift` is in samples at 16 kHz.
-    Raises BudgetError for a recording of the reference that was not predicted.
+
+    Raises:
+        BudgetError: a recording of the reference that was not predicted.
     """
     require_library()
     truth = read_rttm(reference)

@@ -31,7 +31,8 @@ class UpstreamExpert(nn.Module):
     use in messages, `size` the size that the checkpoint must have (None: any), `untrained` to have its shape and
     what it measured of its corpus, but weights drawn anew; with a size, too, no checkpoint is read.
 
-    Raises BudgetError if there is no checkpoint, or one too many, if it cannot be read, or if it is of another size.
+    Raises:
+        BudgetError: there is no checkpoint, or one too many, it cannot be read, or it is of another size.
     """
 
     def __init__(

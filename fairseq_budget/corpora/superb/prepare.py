@@ -44,7 +44,9 @@ def prepare(task: str, root: Path, out: Path, own_lists: bool = False) -> list[s
     """Prepare the corpus in `root` for a task; returns a line on each thing that was made or found.
 
     With `own_lists`, lists that officially come with s3prl are made from the corpus, which then needn't be the official one.
-    Raises BudgetError for an unknown task and for a corpus in which something is missing.
+
+    Raises:
+        BudgetError: an unknown task, and a corpus in which something is missing.
     """
     if task not in PREPARE:
         raise unknown_name("task", task, PREPARE)

@@ -75,7 +75,9 @@ def obtain(file: PublicFile, target: Path, candidates: Sequence[Path] = ()) -> s
     """Have `file` at `target`; returns where it came from.
 
     It's left as it is if it's there and right; else the first of `candidates` with that content is copied, or it's fetched.
-    Raises BudgetError for another file at `target`, and if it can't be fetched or isn't what was asked for.
+
+    Raises:
+        BudgetError: another file at `target`, or one that can't be fetched or isn't what was asked for.
     """
     if target.exists():
         if blob_id(target.read_bytes()) != file.blob:

@@ -31,7 +31,11 @@ class Seal(NamedTuple):
 
 
 def seal(archive: Path) -> Seal:
-    """Of an archive as it is.  Raises BudgetError as :func:`index` does."""
+    """Of an archive as it is.
+
+    Raises:
+        BudgetError: as :func:`index` does.
+    """
     told = archive.stat()
     return Seal(told.st_size, told.st_mtime_ns, index(archive).digest)
 

@@ -11,7 +11,7 @@ from fairseq_budget.data.manifest import Manifest, Utterances
 from fairseq_budget.plugin.audio_source import check_files, re_cut
 from fairseq_budget.plugin.dataset import PretrainingDataset
 from fairseq_budget.plugin.run.bad_audio import MAX_SHARE
-from fairseq_budget.plugin.run.labels import Targets
+from fairseq_budget.plugin.run.labels import TargetSource
 from fairseq_budget.plugin.run.seeds import VALIDATION
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def training_data(task: Any) -> PretrainingDataset | None:
 def open_split(
     cfg: Any,
     split: str,
-    labels: Targets | None,
+    labels: TargetSource | None,
     others: dict[str, Manifest],
     training: bool,
     kind: type[PretrainingDataset] = PretrainingDataset,

@@ -16,7 +16,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin.run.origin import Origin
 
 
-class Targets(Protocol):
+class TargetSource(Protocol):
     """What audio is trained to predict, and how the parts of a run ask about it."""
 
     def dataset_settings(self, manifest: Manifest, split: str) -> dict[str, Any]:

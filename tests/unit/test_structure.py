@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -54,3 +56,16 @@ def test_forward_passes_tell_their_shapes() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in ("forward", "extract", "encode_masked"):
                 assert "Shape:" in (ast.get_docstring(node) or ""), f"{path.name}:{node.lineno} {node.name}"
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """One class of a name: whoever meets it in an error or a page finds it at once."""
+    found = Counter(
+        node.name for path in SOURCES for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in found.items() if count > 1] == []
+
+
+def test_what_is_raised_is_told_in_one_format() -> None:
+    for path in SOURCES:
+        assert not re.search(r"\bRaises \w+Error\b", path.read_text()), f"{path}: `Raises:`, a line for each"
