@@ -54,10 +54,10 @@ def test_the_extra_brings_the_module(module: str, extras: dict[str, set[str]], p
 def test_every_package_of_an_extra_is_in_the_table(extras: dict[str, set[str]], packages: dict[str, set[str]]) -> None:
     known = {package for module in EXTRAS for package in packages.get(module, ())}
     installed = {package for names in packages.values() for package in names}
-    asked_for = {package for extra in extras.keys() - {"all", "test"} for package in extras[extra]}
+    asked_for = {package for extra in extras.keys() - {"all", "test", "docs"} for package in extras[extra]}
     assert (asked_for & installed) - known == FOUND_BY_HYDRA & installed
 
 
 def test_all_is_all_but_what_not_every_machine_can_have(extras: dict[str, set[str]]) -> None:
-    single = {package for extra in extras.keys() - {"all", "test", "abx"} for package in extras[extra]}
+    single = {package for extra in extras.keys() - {"all", "test", "abx", "docs"} for package in extras[extra]}
     assert extras["all"] == single and extras["test"] > single

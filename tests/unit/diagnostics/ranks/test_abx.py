@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from fairseq_budget.cli import app
 from fairseq_budget.diagnostics.ranks import abx
 from fairseq_budget.diagnostics.ranks.abx import ACROSS, WITHIN, Token, best_layer, tokens
-from fairseq_budget.diagnostics.ranks.look import Settings, look
+from fairseq_budget.diagnostics.ranks.look import LookSettings, look
 from fairseq_budget.errors import BudgetError, MissingPackage
 
 HERE = importlib.util.find_spec("fastabx") is not None
@@ -90,7 +90,7 @@ def test_good_features_confuse_nothing_and_noise_half(in_context: bool) -> None:
 @NEEDS_IT
 def test_a_look_has_errors_of_every_layer_and_the_same_ranks(speech: Path, checkpoints: list[Path]) -> None:
     """Of three tones the one in the middle is whole; two files are one speaker's, nine another's."""
-    plain = Settings(speech, "valid", utterances=11, seconds=1.2, clusters=6, seed=0, device=torch.device("cpu"))
+    plain = LookSettings(speech, "valid", utterances=11, seconds=1.2, clusters=6, seed=0, device=torch.device("cpu"))
     asked = replace(plain, abx=abx.AbxSettings(), speaker_rule=TWO_SPEAKERS)
     [without], [found] = look(checkpoints[:1], plain), look(checkpoints[:1], asked)
     for layer, before in zip(found.layers, without.layers, strict=True):

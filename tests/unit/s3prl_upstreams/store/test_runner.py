@@ -18,7 +18,7 @@ from s3prl_upstreams.store.decision import Options
 from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.sweep import randomness
 from s3prl_upstreams.sweep.heads import load_checkpoint
-from s3prl_upstreams.sweep.settings import SweepSettings, for_cell, s3prl_settings
+from s3prl_upstreams.sweep.settings import SweepSettings, for_trial, s3prl_settings
 from tests.unit.s3prl_upstreams.sweep.conftest import corpora, plan
 
 __all__ = ["corpora", "plan"]
@@ -35,7 +35,7 @@ def test_options_are_taken_out_of_the_command_line() -> None:
 
 
 def run(settings: SweepSettings, options: Options, place: Path, **changes: Any) -> Any:
-    args, config = for_cell(*s3prl_settings(settings, place), place, 1e-3)
+    args, config = for_trial(*s3prl_settings(settings, place), place, 1e-3)
     vars(args).update(changes)
     runner = with_options(importlib.import_module("s3prl.downstream.runner").Runner, options)
     randomness.seed(args.seed)

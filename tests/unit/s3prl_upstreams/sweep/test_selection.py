@@ -28,7 +28,7 @@ def test_halving_of_five_trials() -> None:
 
 
 @given(st.integers(1, 1000), st.integers(1, 50), st.integers(1, 12))
-def test_halving_ends_with_one_cell_at_an_evaluation(evaluations: int, every: int, trials: int) -> None:
+def test_halving_ends_with_one_trial_at_an_evaluation(evaluations: int, every: int, trials: int) -> None:
     found = rungs(evaluations * every, every, trials)
     assert all(step % every == 0 and 0 < step <= evaluations * every for step in found)
     left = [found[step] for step in sorted(found)]

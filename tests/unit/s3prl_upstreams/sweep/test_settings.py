@@ -105,7 +105,7 @@ def test_the_official_recipe_is_known_from_a_changed_one(plan: Plan, tmp_path: P
     }
 
 
-def test_cells_are_evaluated_on_dev_alone_and_read_with_the_asked_processes(plan: Plan, tmp_path: Path) -> None:
+def test_trials_are_evaluated_on_dev_alone_and_read_with_the_asked_processes(plan: Plan, tmp_path: Path) -> None:
     args, config = s3prl_settings(
         plan("ks", overrides=["config.downstream_expert.datarc.batch_size=4"], workers=3), tmp_path
     )

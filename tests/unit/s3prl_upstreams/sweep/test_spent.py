@@ -16,7 +16,7 @@ from s3prl_upstreams.sweep.spent import TrialSpent, charge, count_head, total, u
 from s3prl_upstreams.upstreams.expert import UpstreamExpert
 
 
-@pytest.mark.parametrize("cells", [1, 3, 5])
+@pytest.mark.parametrize("trials", [1, 3, 5])
 def test_shares_add_up_to_the_pass(trials: int) -> None:
     amounts = [TrialSpent() for _ in range(trials)]
     for flops in (1000, 1001, 7):

@@ -48,7 +48,7 @@ def on_dev(folder: Path) -> list[tuple[str, float, int]]:
 
 # KS draws its batches from weights; ASR has dropout and SpecAugment
 @pytest.mark.parametrize("task", ["ks", "asr"])
-def test_a_cell_equals_a_separate_run_bit_for_bit(plan: Plan, tmp_path: Path, task: str) -> None:
+def test_a_trial_equals_a_separate_run_bit_for_bit(plan: Plan, tmp_path: Path, task: str) -> None:
     settings = plan(task)
     protocol.sweep_task(settings, silent)
     for rate in RATES:
@@ -129,7 +129,7 @@ def test_a_finished_sweep_can_be_told_again_and_widened(plan: Plan) -> None:
     assert table(wider) == table(everything)
 
 
-def test_a_cell_that_fails_leaves_the_others_alone(plan: Plan) -> None:
+def test_a_trial_that_fails_leaves_the_others_alone(plan: Plan) -> None:
     settings, clean = plan("ks", "broken"), plan("ks", "clean", rates=(1e-3,))
     # the expert of this trial cannot write its log
     (settings.trial_folder(1e-1) / "log.log").mkdir(parents=True)
@@ -145,7 +145,7 @@ def test_a_cell_that_fails_leaves_the_others_alone(plan: Plan) -> None:
     assert row["kind"] == "downstream" and row["error"] == failed["error"] and row["dev"] is None
 
 
-def test_halving_gives_cells_up_and_says_so(plan: Plan) -> None:
+def test_halving_gives_trials_up_and_says_so(plan: Plan) -> None:
     settings = plan(rates=(1e-1, 1e-2, 1e-3, 1e-4), halving=True, steps=10)
     protocol.sweep_task(settings, silent)
     row = rows.read(settings)
@@ -183,7 +183,7 @@ def test_the_record_says_what_was_done_and_spent(plan: Plan, tiny: Path) -> None
         assert row["spent"][kind] == sum(trial["spent"][kind] for trial in row["cells"]) > 0
 
 
-def test_two_cells_cost_one_pass_of_the_upstream(plan: Plan) -> None:
+def test_two_trials_cost_one_pass_of_the_upstream(plan: Plan) -> None:
     both, one = plan("ks", "both"), plan("ks", "one", rates=(1e-3,))
     for settings in (both, one):
         protocol.sweep_task(settings, silent)
