@@ -110,10 +110,10 @@ def _try_upstream(name: str, checkpoint: str | None, one_by_one: bool) -> tuple[
     except BudgetError:
         raise
     except Exception as error:  # any of two hundred upstreams of others can fail, in its own way
-        raise BudgetError(_told(name, checkpoint, error)) from error
+        raise BudgetError(_why_not(name, checkpoint, error)) from error
 
 
-def _told(name: str, checkpoint: str | None, error: Exception) -> str:
+def _why_not(name: str, checkpoint: str | None, error: Exception) -> str:
     """Why an upstream of somebody else's can't be made, in one line."""
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}".removesuffix(": ")
     if checkpoint is None:

@@ -65,12 +65,12 @@ def test_an_upstream_of_somebody_elses_that_fails_is_one_line(plan: Plan, tiny: 
     ):
         launch.sweep([replace(asked, checkpoint=None)], Console(file=io.StringIO()))
     error = OSError("Can't load feature extractor\nfor 'another/model'")
-    told = launch._told("hf_hubert_custom", str(tmp_path), error)
+    told = launch._why_not("hf_hubert_custom", str(tmp_path), error)
     assert (
         told.endswith("it has no preprocessor_config.json, and s3prl would fetch another model's: add it")
         and "\n" not in told
     )
-    assert launch._told("hf_hubert_custom", "owner/model", error).endswith("is the network there, to fetch it?")
+    assert launch._why_not("hf_hubert_custom", "owner/model", error).endswith("is the network there, to fetch it?")
 
 
 def test_incomplete_corpora_of_several_tasks_are_told_at_once(
