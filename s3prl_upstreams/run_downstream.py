@@ -95,7 +95,8 @@ class Observer:
 
         def measured(run: Any) -> Any:
             entry = get_upstream(run)
-            if self.args.upstream not in UPSTREAMS and not self.config.get(ONE_BY_ONE):
+            is_own = run.args is self.args  # one process may run s3prl several times
+            if is_own and self.args.upstream not in UPSTREAMS and not self.config.get(ONE_BY_ONE):
                 self.padding = padding_effect(entry.model, self.args.device)
             return entry
 

@@ -25,8 +25,8 @@ from s3prl_upstreams.store import entry
 VARIABLE = "FAIRSEQ_BUDGET_CACHE"
 """The environment variable that names another folder."""
 GIB = 1 << 30
-SPARE = 0.1
-"""Share of a disk that is left free."""
+SPARE, MOST_SPARE = 0.1, 5 * GIB
+"""Share of a disk that is left free, and bytes that are enough on a large one."""
 
 _SUFFIX, _PARTIAL = ".states", ".tmp"
 _TOUCH_AFTER = 600.0
@@ -74,12 +74,12 @@ def clear(folder: Path) -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """What may still be written to the folder's disk, whose last tenth is left alone."""
+    """What may still be written to the folder's disk, on which some room is left for others."""
     place = folder.absolute()
     while not place.exists():
         place = place.parent
     usage = shutil.disk_usage(place)
-    return max(0, usage.free - int(SPARE * usage.total))
+    return max(0, usage.free - min(int(SPARE * usage.total), MOST_SPARE))
 
 
 class Store:
