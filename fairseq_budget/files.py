@@ -11,16 +11,18 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, outlives_the_power: bool = True) -> Iterator[Path]:
     """A name to write to, in the same folder; the file takes its own name only when everything went well.
 
-    After an error or an interruption the old file, if there was one, stands as it did.
+    After an error or an interruption the old file, if there was one, stands as it did.  What is written again in a moment
+    needn't outlive a power failure: without waiting for the disk.
     """
     # the process's number keeps two writers of one file apart
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield partial
-        sync(partial)
+        if outlives_the_power:
+            sync(partial)
         os.replace(partial, path)
     finally:
         with suppress(OSError):

@@ -70,7 +70,6 @@ class Observer:
             self.config[ONE_BY_ONE] = True
         checks.prepare(self.args, self.config, self.allow_incomplete)
         self.record_scores()
-        self.measure_padding()
         return self.args, self.config, files
 
     @property
@@ -88,19 +87,16 @@ class Observer:
         writer = scores.recording(tensorboard, folder, self.checkpoint)
         runner.SummaryWriter = lambda *args: self.writers.enter_context(writer(*args))
 
-    def measure_padding(self) -> None:
-        """Have s3prl's runner notice what padded batches do to the features of an upstream that isn't ours."""
-        runner = host_runner.fitted().Runner
-        get_upstream = runner._get_upstream
+    def measuring(self, runner: type) -> type:
+        """A subclass of s3prl's runner that notices what padded batches do to features of upstreams that aren't ours."""
 
         def measured(run: Any) -> Any:
-            entry = get_upstream(run)
-            is_own = run.args is self.args  # one process may run s3prl several times
-            if is_own and self.args.upstream not in UPSTREAMS and not self.config.get(ONE_BY_ONE):
+            entry = runner._get_upstream(run)  # type: ignore[attr-defined]
+            if self.args.upstream not in UPSTREAMS and not self.config.get(ONE_BY_ONE):
                 self.padding = padding_effect(entry.model, self.args.device)
             return entry
 
-        runner._get_upstream = measured
+        return type(runner.__name__, (runner,), {"_get_upstream": measured})
 
 
 def main() -> int:
@@ -124,8 +120,8 @@ def run(arguments: list[str]) -> None:
     options, others = stored.take_options(sys.argv[1:])
     flags = [flag in others for flag in FLAGS]
     sys.argv[1:] = [word for word in others if word not in FLAGS]
-    launcher.Runner = stored.with_options(importlib.import_module("s3prl.downstream.runner").Runner, options)
     observer = launcher.get_downstream_args = Observer(launcher.get_downstream_args, *flags)
+    launcher.Runner = stored.with_options(observer.measuring(host_runner.fitted().Runner), options)
     started = time.monotonic()
     with observer.writers:
         launcher.main()

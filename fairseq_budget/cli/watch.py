@@ -7,6 +7,8 @@ import re
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -18,7 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.records.base import FILE, Record
+from fairseq_budget.records.base import FILE, kind_of
 from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.progress import FILE as PROGRESS
@@ -29,6 +31,7 @@ NOISE = re.compile(
     r"|^Set the environment variable"
 )
 """Lines that don't say why a run failed: logs, warnings, the printed model, progress bars, Hydra's advice."""
+KINDS = {kind.KIND: kind for kind in (PretrainingRecord, DownstreamRecord)}
 LINES_OF_AN_ERROR = 15
 SECONDS = 0.5
 """From one look at the folders to the next."""
@@ -39,20 +42,25 @@ class WatchedRun:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.begun = folder, time.time()
+        self._read: PretrainingRecord | DownstreamRecord | None = None
+        self._changed: int | None = None
 
     @property
-    def record(self) -> Record | None:
-        for kind in (PretrainingRecord, DownstreamRecord):
-            try:
-                return kind.read(self.folder / FILE)
-            except (OSError, BudgetError):
-                continue
-        return None
+    def record(self) -> PretrainingRecord | DownstreamRecord | None:
+        """Read where it has changed: it is asked for twice a second, of every run."""
+        path = self.folder / FILE
+        changed = path.stat().st_mtime_ns if path.is_file() else None
+        if changed != self._changed:
+            kind = KINDS.get(kind_of(path) or "")
+            with suppress(BudgetError):
+                self._read = None if kind is None else kind.read(path)
+            self._changed = changed
+        return self._read
 
     @property
     def ended(self) -> bool:
         record = self.record
-        return isinstance(record, PretrainingRecord | DownstreamRecord) and record.finished
+        return record is not None and record.finished
 
     @property
     def share(self) -> float:
@@ -66,7 +74,7 @@ class WatchedRun:
         record = self.record
         if isinstance(record, DownstreamRecord):
             return ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items() if score is not None)
-        if not isinstance(record, PretrainingRecord):
+        if record is None:
             return "no record was written"
         if self.ended and (self.folder / FILE).stat().st_mtime < self.begun:
             return "the budget was spent before"
@@ -85,6 +93,11 @@ class WatchedRuns:
     def __init__(self, folders: list[Path]) -> None:
         self.runs = [WatchedRun(folder) for folder in folders]
         self.unexplained: deque[str] = deque(maxlen=LINES_OF_AN_ERROR)
+
+    def listen(self, lines: Iterable[str]) -> None:
+        """Hear every line until the command ends."""
+        for line in lines:
+            self.hear(line.rstrip())
 
     def hear(self, line: str) -> None:
         """Keep a line that may say why a run failed."""
@@ -126,7 +139,7 @@ def watch(
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), *times)
     runs = WatchedRuns(folders)
-    listener = Thread(target=lambda: [runs.hear(line.rstrip()) for line in sys.stdin], daemon=True)
+    listener = Thread(target=runs.listen, args=(sys.stdin,), daemon=True)
     listener.start()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar, ended = progress.add_task(name, total=1.0), runs.ended

@@ -28,8 +28,8 @@ class ProgressRecord(Entries):
     """Smoothed, in the objective's unit."""
 
     def write(self, path: Path) -> None:
-        """All or nothing."""
-        with atomic(path) as partial:
+        """All or nothing; training doesn't wait for the disk."""
+        with atomic(path, outlives_the_power=False) as partial:
             partial.write_text(json.dumps(self.model_dump()), encoding="utf-8")
 
 
