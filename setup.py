@@ -123,7 +123,7 @@ setup(
     extras_require={
         **EXTRAS,
         "all": ALL,
-        "test": [*ALL, *DOCS, "hypothesis", "import-linter", "mypy", "pytest", "pytest-xdist", "ruff"],
+        "test": [*ALL, *DOCS, "hypothesis", "import-linter", "mypy", "psutil", "pytest", "pytest-xdist", "ruff"],
         "docs": DOCS,
     },
     entry_points={"console_scripts": ["fairseq-budget = fairseq_budget.cli:main"]},

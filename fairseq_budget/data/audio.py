@@ -16,6 +16,7 @@ import soxr
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.data.archives.index import shown
 from fairseq_budget.data.archives.stretch import opened, size, stretch_of
+from fairseq_budget.data.mp3 import opened_with_length
 from fairseq_budget.errors import BudgetError
 
 # libsndfile seeks to the exact sample in these; in Vorbis and MP3 it can land a little beside it (seen with 1.2.2).
@@ -62,6 +63,9 @@ def info(path: str | Path) -> AudioInfo:
     try:
         with opened(path) as file:
             header = soundfile.info(file)
+        if header.format == "MP3":
+            with opened_with_length(path) as file:
+                header = soundfile.info(file)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise _unreadable(path, error) from error
     if header.frames <= 0:
@@ -135,10 +139,10 @@ def _cut(header: AudioInfo, start: int, end: int) -> np.ndarray:
 
 def _own_samples(header: AudioInfo, start: int, end: int) -> np.ndarray:
     """Own samples start..end as one channel; fewer where the file ends early.  Shape: (own samples,)."""
-    parts, left = [], end - start
-    piece = left if header.format == "MP3" else READ_SAMPLES
+    parts, left, mp3 = [], end - start, header.format == "MP3"
+    piece = left if mp3 else READ_SAMPLES
     try:
-        with opened(header.path) as source, soundfile.SoundFile(source) as file:
+        with (opened_with_length if mp3 else opened)(header.path) as source, soundfile.SoundFile(source) as file:
             if start:
                 file.seek(start)
             while left > 0 and len(block := file.read(min(left, piece), dtype="float32", always_2d=True)):
