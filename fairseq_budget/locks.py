@@ -19,6 +19,9 @@ RUN = ".lock"
 ENDING = 20.0
 """Seconds to wait for a process that is ending: what loads its data ends some seconds after it."""
 
+FOR_EVER = -1.0
+"""Seconds to wait where waiting is what's wanted."""
+
 
 def acquire(path: Path, wait: float | None = None) -> FileLock:
     """Lock a folder by a file in it, until the lock is released or the process ends.

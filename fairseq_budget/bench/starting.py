@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,9 @@ from fairseq_budget.bench.loader import updates_of
 from fairseq_budget.bench.training import build_run
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
+
+FEW = 1_000
+"""Utterances of the run that the others are compared with: enough for two updates."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def measure_start(
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes,
     ):
         report("few utterances, for comparison")
-        _list(data, Path(folder, "few"), 1)
+        _list(data, Path(folder, "few"), FEW)
         _, _, few, _ = processes.submit(_start, Path(folder, "few"), *settings).result()
         _list(data, Path(folder, "many"), utterances)
         for which in ("first", "second"):
@@ -64,7 +66,6 @@ def measure_start(
 
 def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[float, float, int, int]:
     """Seconds to the end of the first update, seconds of the processor; own bytes of this process, and of each loader."""
-    os.chdir(folder)  # where a run leaves its progress
     # loaders begin as they do in a run that a shell started
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     run = build_run(objective, size, (f"task.data={folder}", *overrides), "cpu")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from fairseq_budget.bench.workload import compose_recipe
 from fairseq_budget.plugin.tasks import BudgetTask
 
-_ENDLESS = ("budget=custom", "task.budget.updates=1000000000")
+_ENDLESS = ("budget=custom", "task.budget.updates=1000000000", "checkpoint.no_save=true")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class TimedRun:
 
 
 def build_run(objective: str, size: str, overrides: Sequence[str], device_type: str) -> TimedRun:
-    """Build it.  No data set is loaded yet, and its budget is out of reach."""
+    """Build it.  No data set is loaded yet, its budget is out of reach, and nothing is saved."""
     composed = compose_recipe(objective, size, (*_ENDLESS, *overrides), device_type)
     # the task writes into its recipe
     recipe = OmegaConf.create(OmegaConf.to_container(composed))

@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from rich.console import Console
 
+from fairseq_budget import locks
 from fairseq_budget.data.arrays import read_sealed, write_sealed
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.progress import tracked
@@ -83,16 +83,8 @@ class Parts:
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Only one process at a time is inside, of those that label into `out`; a lock of a killed process is void."""
-    lock = FileLock(out / LOCK_NAME)
-    try:
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            Console(stderr=True).print(f"{out}: waiting for another process that labels here", highlight=False)
-            lock.acquire()
-    except OSError as error:
-        raise BudgetError(f"`{out}` cannot be written ({error.strerror}): name another folder as `--label-dir`") from error
-    try:
+    if locks.held(out / LOCK_NAME):
+        told = f"{out}: {locks.owner(out / LOCK_NAME)} labels here, waiting for its end"
+        Console(stderr=True).print(told, highlight=False, markup=False, soft_wrap=True)
+    with locks.alone(out / LOCK_NAME, wait=locks.FOR_EVER):
         yield
-    finally:
-        lock.release()

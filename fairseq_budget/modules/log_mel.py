@@ -18,6 +18,8 @@ from fairseq_budget.kernels.precision import ExactBuffers, as_it_is
 LOW_HZ = 20.0
 PREEMPHASIS = 0.97
 POVEY_POWER = 0.85
+PIECE_FRAMES = 2**14
+"""Longer signals (three minutes) are transformed in pieces: a frame of 10 ms takes 20 times its samples' memory."""
 SMALLEST_DEVIATION = 1e-5
 """Below it a mel band says nothing: digital silence stays 0 instead of becoming noise."""
 
@@ -61,13 +63,19 @@ class KaldiLogMel(ExactBuffers):
             return wave.new_zeros(wave.shape[0], 0, self.num_mels, dtype=torch.float32)
         with as_it_is(wave):
             # (B, T) -> (B, F, window)
-            frame = wave.float().unfold(1, self.window_samples, self.shift_samples)
-            power = self._power_spectrum(frame)
-            return (power @ self.mel_filters).clamp(min=torch.finfo(torch.float32).eps).log()
+            frames = wave.float().unfold(1, self.window_samples, self.shift_samples)
+            if frames.size(1) <= PIECE_FRAMES:
+                return self._of_frames(frames)
+            return torch.cat([self._of_frames(piece) for piece in frames.split(PIECE_FRAMES, dim=1)], dim=1)
 
     def forward(self, wave: Tensor) -> Tensor:
         """Shape: wave (B, T) -> (B, F, D)."""
         return self.log_mel(wave)
+
+    def _of_frames(self, frame: Tensor) -> Tensor:
+        """Shape: (B, F, window) -> (B, F, num_mels)"""
+        power = self._power_spectrum(frame)
+        return (power @ self.mel_filters).clamp(min=torch.finfo(torch.float32).eps).log()
 
     def _power_spectrum(self, frame: Tensor) -> Tensor:
         """Shape: (B, F, window) -> (B, F, fft_size / 2); the bin at half the sampling rate is in no mel filter."""

@@ -66,6 +66,10 @@ class PretrainingConfig(FairseqDataclass):
     )
     max_bad_updates: int = setting(10, "so many updates in a row whose gradients are no numbers end the run")
     on_collapse: str = setting("stop", "training has a loss but no use any more (`plugin/run/collapse.py`): stop, or ignore")
+    price_per_device_hour: Optional[float] = setting(None, "tells what the run has cost and will; null: nothing of it")
+    peak_flops_per_second: Optional[float] = setting(
+        None, "of one device (`plan --probe` measures it): tells the share of it that training reaches; null: nothing of it"
+    )
     stall_minutes: Optional[float] = setting(None, "a rank without progress for so long ends the job; null: never")
     # fairseq makes batches once and shuffles them; made anew, they mix, and a resumed run has those of its epoch
     rebuild_batches: bool = setting(True, "make new batches for each epoch")

@@ -23,7 +23,13 @@ class ProgressRecord(Entries):
     hours_heard: Number
     flops_per_second: Measured = None
     """Model FLOPs of all ranks."""
+    peak_share: Measured = None
+    """Of the devices' peak, where it was given."""
     seconds_left: Measured = None
+    price: Measured = None
+    """Of the device-hours so far, where an hour's was given."""
+    price_left: Measured = None
+    """Of those that the rest will take."""
     loss: Measured = None
     """Smoothed, in the objective's unit."""
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 KILLS = 200
 OPTIONS = (
-    *("task.budget.flops=null", "task.budget.updates=400", "task.checkpoints=8"),
+    *("task.budget.flops=null", "task.budget.updates=1200", "task.checkpoints=8"),
     *("checkpoint.save_interval_updates=2", "dataset.validate_interval_updates=0"),
 )
 
@@ -68,7 +68,7 @@ def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
     whole, killed = (Training(corpus / "data", tmp_path / name, "hubert") for name in ("whole", "killed"))
     start = run_and_time_the_start(whole)
     moments, kills, reached, training = random.Random(0), 0, [0], []
-    while kills < KILLS and reached[-1] < 400:
+    while kills < KILLS and reached[-1] < 1200:
         logged = killed.updates_logged()
         with killed.start(*OPTIONS) as process:
             wait_for_a_moment(process, killed, moments, start)
@@ -93,6 +93,6 @@ def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
 
 def assert_kept_checkpoints(training: Training) -> None:
     """Eight, each with the updates that its name tells."""
-    expected = {f"checkpoint_at_{50 * share}_updates.pt": 50 * share for share in range(1, 9)}
+    expected = {f"checkpoint_at_{150 * share}_updates.pt": 150 * share for share in range(1, 9)}
     found = {path.name: ledger_of(torch.load(path)) for path in training.checkpoint.parent.glob("checkpoint_at_*")}
     assert {name: ledger and ledger["updates"] for name, ledger in found.items()} == expected

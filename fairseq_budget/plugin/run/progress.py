@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from fairseq_budget.arithmetic import numbers
@@ -22,14 +23,35 @@ FILE_SECONDS = 2.0
 """From one writing of the file to the next."""
 
 
+@dataclass(frozen=True)
+class Devices:
+    """What a run trains on, as far as its user told: price of an hour and peak FLOP/s are one device's."""
+
+    count: int = 1
+    price: float | None = None
+    peak: float | None = None
+
+    def price_of(self, device_seconds: float | None) -> float | None:
+        """None where either is unknown."""
+        return None if self.price is None or device_seconds is None else self.price * device_seconds / 3600
+
+    def peak_share(self, flops_per_second: float) -> float | None:
+        """Of all of them together."""
+        return flops_per_second / (self.count * self.peak) if self.peak else None
+
+
 class Progress:
     """Of one process, on the rank that writes; telling costs a look at the loss, which waits for the device."""
 
     def __init__(
-        self, amounts: Mapping[str, float], folder: Path | None, clock: Callable[[], float] = time.monotonic
+        self,
+        amounts: Mapping[str, float],
+        folder: Path | None,
+        devices: Devices,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`folder`: the run's, where the file is written; None: nowhere."""
-        self.amounts, self.folder, self.clock = amounts, folder, clock
+        self.amounts, self.folder, self.devices, self.clock = amounts, folder, devices, clock
         self.begun: tuple[float, float, float] | None = None
         """Time, share and FLOPs after this process's first update, which took longer than others."""
         self.next = self.next_file = 0.0
@@ -56,26 +78,34 @@ class Progress:
     def _record(self, seconds: float, share: float, ledger: Ledger, loss: float | None) -> ProgressRecord:
         assert self.begun is not None  # noqa: S101 - by the caller
         _, first_share, first_flops = self.begun
-        gained = share - first_share
+        gained, rate = share - first_share, (ledger.flops - first_flops) / seconds
+        left = max(1 - share, 0.0) / gained * seconds if gained > 0 else None
         return ProgressRecord(
             share=share,
             updates=ledger.updates,
             flops=ledger.flops,
             hours_heard=CURRENCIES["hours_heard"].spent(ledger),
-            flops_per_second=(ledger.flops - first_flops) / seconds,
-            seconds_left=max(1 - share, 0.0) / gained * seconds if gained > 0 else None,
+            flops_per_second=rate,
+            peak_share=self.devices.peak_share(rate),
+            seconds_left=left,
+            price=self.devices.price_of(ledger.device_seconds),
+            price_left=self.devices.price_of(None if left is None else left * self.devices.count),
             loss=loss,
         )
 
 
 def line(record: ProgressRecord, amounts: Mapping[str, float]) -> str:
-    """``12.3% of 1.33 EFLOP: 49,000 updates, 1,234 h heard, 33.10 TFLOP/s, 11.2 h left, loss 4.321``."""
+    """``12.3% of 1.33 EFLOP: 49,000 updates, 1,234 h heard, 33.10 TFLOP/s (33.1% of peak), 11.2 h left, loss 4.321,
+    price 3.14 and 22.40 to come``."""
+    peak = "" if record.peak_share is None else f" ({numbers.percent(record.peak_share)} of peak)"
     told = [
         f"{numbers.count(record.updates)} updates",
         f"{human_flops(record.flops)}",
         f"{numbers.hours(record.hours_heard)} heard",
-        numbers.flops_rate(record.flops_per_second or 0.0),
+        numbers.flops_rate(record.flops_per_second or 0.0) + peak,
     ]
     told += [] if record.seconds_left is None else [f"{numbers.duration(record.seconds_left)} left"]
     told += [] if record.loss is None else [f"loss {numbers.loss(record.loss)}"]
+    to_come = "" if record.price_left is None else f" and {record.price_left:,.2f} to come"
+    told += [] if record.price is None else [f"price {record.price:,.2f}{to_come}"]
     return f"{numbers.percent(record.share)} of {show_amounts(amounts)}: {', '.join(told)}"

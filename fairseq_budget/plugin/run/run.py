@@ -28,7 +28,7 @@ from fairseq_budget.plugin.run.generations import Generations
 from fairseq_budget.plugin.run.kept import KeptCheckpoints
 from fairseq_budget.plugin.run.origin import LAST, find_origin
 from fairseq_budget.plugin.run.parent import Parent
-from fairseq_budget.plugin.run.progress import Progress
+from fairseq_budget.plugin.run.progress import Devices, Progress
 from fairseq_budget.plugin.run.results import Results
 from fairseq_budget.plugin.run.signals import Interruption
 from fairseq_budget.plugin.run.stalls import StallGuard
@@ -65,7 +65,10 @@ class Run:
         self.bad_audio = BadAudio(cfg.on_bad_audio)
         self.kept = KeptCheckpoints(cfg.checkpoints, self.amounts)
         self.results = Results(root.dataset.valid_subset.split(","))
-        self.progress = Progress(self.amounts, None if settings is None else Path(settings.save_dir).absolute().parent)
+        ranks = root.distributed_training.distributed_world_size
+        devices = Devices(ranks, cfg.price_per_device_hour, cfg.peak_flops_per_second)
+        place = self.generations.folder
+        self.progress = Progress(self.amounts, None if place is None else place.parent, devices)
         self.parent = Parent(self.origin)
         self.corpus = CorpusWatch()
         self.state.parts |= {"bad_audio": self.bad_audio, "kept": self.kept, "results": self.results}

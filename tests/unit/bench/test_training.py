@@ -36,12 +36,16 @@ def data(tmp_path: Path) -> Path:
 
 def test_waiting_is_part_of_the_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "WARM_UP", 1)
+    monkeypatch.chdir(data)
+    files = set(data.iterdir())
     waiting = measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=2, workers=0)
     assert (waiting.workers, waiting.updates) == (0, 2)
     assert 0 < waiting.waited_seconds < waiting.seconds
     assert LoaderWaiting(1, 2, 3.0, 12.0).share == 0.25
     with pytest.raises(BudgetError, match="gives 3 batches beside the 1 to warm up, but `--updates` is 4"):
         measure_waiting(data, "tera", "30", CPU, SAMPLES, updates=4, workers=0)
+    made = {path.name for path in set(data.iterdir()) - files}
+    assert all(name.startswith("train.tsv") for name in made), "no record, no progress: this is no run"
 
 
 def test_bookkeeping_is_charged_and_small(workload: Callable[..., Workload]) -> None:

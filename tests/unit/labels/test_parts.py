@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def start(folder: Path) -> subprocess.Popen[str]:
 def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
     with parts.alone(tmp_path):
         second = start(tmp_path)
-        assert "waiting for another process that labels here" in second.stderr.readline()
+        told = rf"{tmp_path}: process {os.getpid()} on \S+ since \S+ labels here, waiting for its end\n"
+        assert re.fullmatch(told, second.stderr.readline())
         assert second.poll() is None
     output, errors = second.communicate()
     assert (second.returncode, output, errors) == (0, "inside\n", "")

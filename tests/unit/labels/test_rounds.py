@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / ".labels.lock").mkdir()
-    with pytest.raises(BudgetError, match="cannot be written .* `--label-dir`"):
+    with pytest.raises(BudgetError, match="can't be written"):
         make_labels(data, SETTINGS, MFCC, out)
 
 

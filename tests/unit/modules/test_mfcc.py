@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fairseq_budget.modules.log_mel import stack_pairs
+from fairseq_budget.modules.log_mel import PIECE_FRAMES, stack_pairs
 from fairseq_budget.modules.mfcc import KaldiMFCC, deltas
 from s3prl_upstreams.host import compat
+from tests.common import assert_close
 
 LENGTHS = (400, 719, 16_000, 33_333)
 TOLERANCE = 1e-3  # logs of nearly empty mel bins differ in the last bits of the FFT
@@ -126,3 +127,11 @@ def test_stack_pairs(frames: int) -> None:
     assert pairs.shape == (2, frames // 2, 6)
     for n in range(frames // 2):
         assert torch.equal(pairs[:, n], torch.cat([x[:, 2 * n], x[:, 2 * n + 1]], dim=-1))
+
+
+def test_a_long_signal_goes_in_pieces() -> None:
+    """Of the same values: a frame knows nothing of the others."""
+    wave = torch.randn(1, 160 * (PIECE_FRAMES + 50), generator=torch.Generator().manual_seed(0)) / 10
+    whole, end = KaldiMFCC()(wave), 160 * (PIECE_FRAMES - 20)
+    assert whole.size(1) == (wave.size(1) - 400) // 160 + 1
+    assert_close(whole[:, PIECE_FRAMES - 20 :], KaldiMFCC()(wave[:, end:]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_budget.arithmetic.ledger import Ledger
-from fairseq_budget.plugin.run.progress import Progress
+from fairseq_budget.plugin.run.progress import Devices, Progress
 from fairseq_budget.records.progress import FILE, read_progress
 
 
@@ -16,7 +16,7 @@ def test_a_line_now_and_then(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     """Updates of a second and a TFLOP, of 400: the first line after ten seconds, then one a minute."""
     caplog.set_level(logging.INFO)
     now = 0.0
-    progress = Progress({"flops": 4e14}, tmp_path, lambda: now)
+    progress = Progress({"flops": 4e14}, tmp_path, Devices(), lambda: now)
     for update in range(1, 101):
         now = float(update)
         ledger = Ledger(flops=update * 10**12, samples=update * 16_000 * 36, updates=update)
@@ -35,11 +35,30 @@ def test_a_process_counts_its_own_speed(caplog: pytest.LogCaptureFixture) -> Non
     """A run that goes on from half of its budget isn't twice as fast."""
     caplog.set_level(logging.INFO)
     now = 0.0
-    progress = Progress({"updates": 100.0}, None, lambda: now)
+    progress = Progress({"updates": 100.0}, None, Devices(), lambda: now)
     for update in range(51, 63):
         now = float(update)
         progress.tell(update / 100, Ledger(flops=update * 10**9, updates=update), lambda: None)
     assert caplog.messages == ["61.0% of 100 updates: 61 updates, 61.00 GFLOP, 0.0 s heard, 1.00 GFLOP/s, 39.0 s left"]
+
+
+def test_price_and_share_of_peak(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two devices of 2 TFLOP/s, at 3 an hour each: half of the peak, and 6 an hour."""
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    progress = Progress({"updates": 7200.0}, tmp_path, Devices(2, price=3.0, peak=2e12), lambda: now)
+    for update in range(1, 13):
+        now = float(update)
+        ledger = Ledger(flops=update * 2 * 10**12, updates=update, device_seconds=2.0 * update)
+        progress.tell(update / 7200, ledger, lambda: 4.5)
+    assert caplog.messages == [
+        "0.2% of 7,200 updates: 11 updates, 22.00 TFLOP, 0.0 s heard, 2.00 TFLOP/s (50.0% of peak), 2.0 h left, "
+        "loss 4.500, price 0.02 and 11.98 to come"
+    ]
+    told = read_progress(tmp_path / FILE)
+    assert told is not None
+    assert (told.peak_share, told.price) == (0.5, pytest.approx(6 * 11 / 3600))
+    assert told.price_left == pytest.approx(6 * 7189 / 3600)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"share": "half"}', "{"])
