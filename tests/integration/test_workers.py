@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from torch import Tensor
 
 from tests.common import assert_close
-from tests.integration.conftest import Training, check
+from tests.integration.conftest import BIN, Training, check
 
 pytestmark = pytest.mark.integration
 
@@ -55,6 +59,28 @@ def test_the_losses_are_equal(pair: tuple[Training, Training]) -> None:
     for mine, theirs in zip(pair[0].logged("train_inner"), unique(pair[1].logged("train_inner")), strict=True):
         assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-3)
         assert theirs["gnorm"] == pytest.approx(mine["gnorm"], rel=1e-2)
+
+
+@pytest.mark.slow
+def test_a_rank_that_hangs_ends_the_job(corpus: Path, tmp_path: Path) -> None:
+    """Rank 1 is stopped; rank 0 waits for it in their next sum, shows where, and ends what torchrun then ends."""
+    run = Training(corpus / "data", tmp_path / "run", "hubert")
+    overrides = ("budget=custom", "task.budget.updates=100000", "task.stall_minutes=0.25", "device=cpu_torchrun")
+    launcher = [str(BIN / "torchrun"), "--standalone", "--nproc-per-node", "2", str(BIN / "fairseq-hydra-train")]
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        subprocess.Popen(
+            [*launcher, *run.command(*overrides)], env=environment, cwd=tmp_path, stdout=errors, stderr=errors
+        ) as process,
+    ):
+        run.wait_for_log(process, '"num_updates": "3"')
+        (stopped,) = (child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == "1")
+        stopped.send_signal(signal.SIGSTOP)
+        assert process.wait(timeout=300) != 0
+    told = (tmp_path / "errors").read_text()
+    assert "Timeout (0:00:15)!" in told and "all_reduce" in told
+    assert not stopped.is_running()
 
 
 def unique(lines: list[dict[str, float]]) -> list[dict[str, float]]:
