@@ -26,19 +26,26 @@ Download = Annotated[
     bool, typer.Option("--download", help="Fetch the parts that aren't there from OpenSLR, and unpack them.")
 ]
 Url = Annotated[str | None, typer.Option(help="Folder of the archives on a mirror (default: OpenSLR's own).")]
+Parts = Annotated[
+    str | None,
+    typer.Option(help="Some parts alone, such as train-clean-100,dev-clean; into OUT/librispeech_TRAINING-PARTS."),
+]
 
 
 @app.command()
-def librispeech(root: Root, out: Manifests = Path("manifests"), download: Download = False, url: Url = None) -> None:
+def librispeech(
+    root: Root, out: Manifests = Path("manifests"), parts: Parts = None, download: Download = False, url: Url = None
+) -> None:
     """LibriSpeech: OUT/librispeech_960h/train.tsv (960 h), valid.tsv (dev-clean) and the other dev and test parts.
 
     No audio is copied.  A download that was cut off goes on when the same command is given again.
 
     Example: fairseq-budget corpus librispeech /data/LibriSpeech --out manifests
     """
-    from fairseq_budget.corpora.librispeech import LIBRISPEECH
+    from fairseq_budget.corpora.librispeech import LIBRISPEECH, of_parts
 
-    _prepare(LIBRISPEECH, root, out, download, url)
+    chosen = LIBRISPEECH if parts is None else of_parts(LIBRISPEECH, [name.strip() for name in parts.split(",")])
+    _prepare(chosen, root, out, download, url)
 
 
 @app.command()

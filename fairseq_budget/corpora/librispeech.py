@@ -18,7 +18,7 @@ from fairseq_budget.corpora.unpack import unpack
 from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.data.progress import byte_bar
 from fairseq_budget.data.scan import scan
-from fairseq_budget.errors import BudgetError
+from fairseq_budget.errors import BudgetError, ConfigError, unknown_name
 
 TOP = "LibriSpeech"
 """The folder that every archive holds."""
@@ -82,6 +82,27 @@ MINI_LIBRISPEECH = Corpus(
     ),
     {"train": ("train-clean-5",), "valid": ("dev-clean-2",)},
 )
+
+
+def of_parts(corpus: Corpus, names: Sequence[str]) -> Corpus:
+    """Some parts of a corpus, under a name of their own: train.tsv of the training parts among them, valid.tsv of dev-clean
+    or the first of the others, and a manifest of each of the others.
+
+    Raises:
+        ConfigError: an unknown part, or none to train or to validate on.
+    """
+    known = [part.name for part in corpus.parts]
+    for name in names:
+        if name not in known:
+            raise unknown_name(f"part of {corpus.name}", name, known)
+    train = tuple(name for name in corpus.manifests["train"] if name in names)
+    others = tuple(name for name in known if name in names and name not in train)
+    if not train or not others:
+        raise ConfigError(f"`--parts` needs a part to train on and one to validate on, but is {', '.join(names)}")
+    valid = tuple(name for name in corpus.manifests["valid"] if name in names) or others[:1]
+    parts = tuple(part for part in corpus.parts if part.name in names)
+    manifests = {"train": train, "valid": valid} | {name: (name,) for name in others}
+    return Corpus("_".join([corpus.name.rpartition("_")[0] or corpus.name, *train]), corpus.url, parts, manifests)
 
 
 def prepare(corpus: Corpus, root: Path, out: Path) -> Iterator[tuple[Path, Manifest | None]]:

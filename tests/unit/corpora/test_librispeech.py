@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,42 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"valid: 3 utterances, 0.000 h, {tmp_path}/m/tiny/valid.tsv",
         "test-clean: not there, left out",
     ]
+
+
+def test_some_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out isn't fetched, and its manifests don't replace those of the whole."""
+    monkeypatch.setattr(librispeech, "LIBRISPEECH", replace(tiny(), name="tiny_960h"))
+    with serving(ARCHIVES) as server:
+        command = ["librispeech", str(tmp_path), "--out", str(tmp_path / "m"), "--download", "--url", server.url]
+        told = CliRunner().invoke(corpus_command.app, [*command, "--parts", "train-other-5, test-clean"])
+    assert told.exit_code == 0, told.exception
+    assert sorted(path.name for path in (tmp_path / "LibriSpeech").iterdir() if path.is_dir()) == [
+        "test-clean",
+        "train-other-5",
+    ]
+    folder = tmp_path / "m" / "tiny_train-other-5"
+    assert sorted(path.stem for path in folder.glob("*.tsv")) == ["test-clean", "train", "valid"]
+    assert "test-clean/1/2" in (folder / "valid.tsv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (["train-clean-100", "dev"], "unknown part of librispeech_960h `dev`: choose one of train-clean-100, .*test-other"),
+        (["train-clean-100"], "`--parts` needs a part to train on and one to validate on"),
+        (["dev-clean", "test-other"], "needs a part to train on"),
+    ],
+)
+def test_parts_that_make_no_corpus(parts: list[str], told: str) -> None:
+    with pytest.raises(BudgetError, match=told):
+        librispeech.of_parts(LIBRISPEECH, parts)
+
+
+def test_dev_clean_is_for_validation_where_it_is_there() -> None:
+    some = librispeech.of_parts(LIBRISPEECH, ["test-other", "dev-other", "dev-clean", "train-clean-360", "train-clean-100"])
+    assert some.name == "librispeech_train-clean-100_train-clean-360"
+    assert some.manifests["train"] == ("train-clean-100", "train-clean-360")
+    assert some.manifests["valid"] == ("dev-clean",)
 
 
 def test_a_mirror_without_a_download(tmp_path: Path) -> None:
