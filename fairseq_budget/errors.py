@@ -9,8 +9,11 @@ class BudgetError(Exception):
     """Something the user can put right.
 
     The message says what is wrong, where (file, line or key), and what to do.  The command line prints it as one line
-    without a traceback.
+    without a traceback.  What a file's or a user's own words would do to a terminal is shown, not done.
     """
+
+    def __str__(self) -> str:
+        return "".join(mark if mark.isprintable() or mark == "\n" else repr(mark)[1:-1] for mark in super().__str__())
 
 
 class ConfigError(BudgetError, ValueError):
