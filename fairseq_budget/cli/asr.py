@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fairseq_budget.cli.lists import names_in
 from fairseq_budget.data.transcripts.find import ENDING
 from fairseq_budget.records.base import FILE
 
@@ -43,7 +44,7 @@ def transcripts(
     """
     from fairseq_budget.data.transcripts.folder import check_splits, make_transcripts
 
-    names = splits.split(",")
+    names = names_in(splits)
     check_splits(names)
     made = make_transcripts(data_dir, names, units, vocabulary, text)
     for split, told in made.splits.items():
@@ -105,7 +106,7 @@ def score(
     from fairseq_budget.data.transcripts.folder import check_splits
     from fairseq_budget.planning.machine import open_device
 
-    names = splits.split(",")
+    names = names_in(splits)
     check_splits(names)
     manifests = {split: Manifest.read(data_dir / f"{split}.tsv") for split in names}
     recogniser = Recogniser(checkpoint, open_device(device))

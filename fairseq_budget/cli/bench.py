@@ -15,13 +15,12 @@ from fairseq_budget.cli.bench_options import (
     check_repeats,
     chosen,
     description,
-    listed,
-    numbers_of,
     quiet,
     reporter,
     samples_of,
     workload_of,
 )
+from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
@@ -76,7 +75,7 @@ def bench(
     from fairseq_budget.cli.bench_tables import print_comparison
 
     check_repeats(repeats)
-    precisions = listed(precision or "fp32")
+    precisions = names_in(precision or "fp32")
     workload = workload_of(objective, size, precisions[0], batch, seconds, device, settings, frontend)
     workloads = [workload.within(name).validate() for name in precisions]
     names = [OURS, *(peers_of(objective, frontend) if peers is None else chosen(peers))]
@@ -123,9 +122,9 @@ def grid(
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
     check_has(implementation, objective, frontend)
-    precisions, limit = listed(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
+    precisions, limit = names_in(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
     workload = workload_of(objective, size, precisions[0], 1, 1.0, device, settings, frontend)
-    axes = numbers_of("--lengths", lengths, float), numbers_of("--batches", batches, int)
+    axes = numbers_in("--lengths", lengths, float), numbers_in("--batches", batches, int)
     cells = list(cells_of(implementation, workload, *axes, precisions, repeats, limit, reporter()))
     out.parent.mkdir(parents=True, exist_ok=True)
     title = f"{implementation}: {objective}, {size}, {description(workload)['device']}"
@@ -234,7 +233,7 @@ def loader(
     from fairseq_budget.planning.machine import device_name, open_device
 
     there, report, rows = open_device(device), reporter(), []
-    for count in numbers_of("--workers", workers, int):
+    for count in numbers_in("--workers", workers, int):
         report(f"{count} loader processes")
         rows.append(measure_waiting(data, objective, size, there, samples_of(batch_seconds), updates, count, frontend))
     rate = DEVICE_RATE if audio_per_second is None else audio_per_second

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.cli.lists import names_in
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
 
@@ -90,26 +91,6 @@ def samples_of(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
 
 
-def listed(text: str) -> list[str]:
-    """Names, comma-separated."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",")))
-
-
 def chosen(peers: str) -> list[str]:
     """Names of peers; `none` for none."""
-    return [] if peers == "none" else listed(peers)
-
-
-def numbers_of(option: str, text: str, kind: type) -> list[Any]:
-    """Numbers, comma-separated.
-
-    Raises:
-        ConfigError: something else, or a number below 0.
-    """
-    try:
-        values = [kind(value) for value in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"`{option}` must be numbers, comma-separated, but is `{text}`") from None
-    if any(not value >= 0 for value in values):
-        raise ConfigError(f"`{option}` must be numbers from 0, but is `{text}`")
-    return values
+    return [] if peers == "none" else names_in(peers)

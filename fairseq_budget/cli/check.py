@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fairseq_budget.cli.lists import names_in
+
 if TYPE_CHECKING:
     from fairseq_budget.data.check.findings import Finding
     from fairseq_budget.data.check.folder import Report
@@ -55,7 +57,7 @@ def check(
     from fairseq_budget.data.check.labels import LabelFolder
     from fairseq_budget.data.speakers import LIBRISPEECH_RULE
 
-    folder, names = LabelFolder(label_dir or data_dir, labels or "km"), splits.split(",")
+    folder, names = LabelFolder(label_dir or data_dir, labels or "km"), names_in(splits)
     settings = CheckSettings(
         splits=names,
         limits=Limits(min_seconds, max_seconds, silence_db, clipped_percent),

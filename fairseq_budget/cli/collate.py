@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fairseq_budget.cli.lists import names_in
 from fairseq_budget.records.results import read_results
 
 
@@ -31,7 +32,7 @@ def collate(
 
     for path in out or ():
         formats.check_path(path)
-    papers = [] if published == "none" else [name.strip() for name in published.split(",")]
+    papers = [] if published == "none" else names_in(published)
     made = table.collate(read_results(folders), papers, score.read_scale(references))
     for path in out or ():
         formats.write(made, path)

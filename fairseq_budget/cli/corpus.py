@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fairseq_budget.cli import superb_corpus
+from fairseq_budget.cli.lists import names_in
 from fairseq_budget.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def librispeech(
     """
     from fairseq_budget.corpora.librispeech import LIBRISPEECH, of_parts
 
-    chosen = LIBRISPEECH if parts is None else of_parts(LIBRISPEECH, [name.strip() for name in parts.split(",")])
+    chosen = LIBRISPEECH if parts is None else of_parts(LIBRISPEECH, names_in(parts))
     _prepare(chosen, root, out, download, url)
 
 

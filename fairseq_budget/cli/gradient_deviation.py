@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
-from fairseq_budget.errors import ConfigError
+from fairseq_budget.cli.lists import numbers_in
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 
@@ -42,7 +42,7 @@ def gradient_deviation(
     from fairseq_budget.diagnostics.gradients.deviation import measure
     from fairseq_budget.planning.machine import open_device
 
-    chosen, sizes = open_device(device), _sizes(seconds)
+    chosen, sizes = open_device(device), numbers_in("--seconds", seconds, float)
     found = [
         result
         for checkpoint in checkpoints
@@ -54,13 +54,6 @@ def gradient_deviation(
         print(json.dumps([asdict(result) for result in found], indent=2))
     else:
         _print(found)
-
-
-def _sizes(text: str) -> list[float]:
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"`--seconds` must be numbers, comma-separated, but is `{text}`") from None
 
 
 def _record(found: list[Deviation]) -> GradientRecord:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from fairseq_budget.cli.lists import names_in
+
 _MAKE = "make"
 _BARS = " ▁▂▃▄▅▆▇█"
 _BINS = 50
@@ -89,7 +91,7 @@ def make(
     published = FIRST_ROUND if checkpoint is None else LATER_ROUNDS
     given = {"clusters": clusters, "percent": percent}
     sizes = {**published, **{name: value for name, value in given.items() if value is not None}}
-    names = tuple(splits.split(","))
+    names = tuple(names_in(splits))
     settings = LabelSettings(names, **sizes, seed=seed, n_init=n_init, max_gib=max_gib, shards=shards, shard=shard)
     record, worked = make_labels(data_dir, settings, features, label_dir)
     folder = label_dir or data_dir
@@ -119,7 +121,7 @@ def quality(
     """
     from fairseq_budget.labels.report import label_quality
 
-    found = label_quality(data_dir, label_dir or data_dir, tuple(splits.split(",")), phones, against)
+    found = label_quality(data_dir, label_dir or data_dir, tuple(names_in(splits)), phones, against)
     if as_json:
         print(json.dumps(found, indent=1))
     else:

@@ -19,6 +19,7 @@ from fairseq_budget.arithmetic.plan import PlannedRun, Setting, plan_run, price_
 from fairseq_budget.arithmetic.sizes import SIZES, Size, get_size
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli.budget_options import one_currency, with_budget_options
+from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.objectives import frontend_names, objective_names
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
@@ -128,7 +129,7 @@ def _named(sizes: str | None, own_shape: bool) -> list[Size]:
     """The rows asked for; all of them if nothing is asked for at all."""
     if sizes is None:
         return [] if own_shape else list(SIZES.values())
-    return [get_size(name.strip()) for name in sizes.split(",")]
+    return [get_size(name) for name in names_in(sizes)]
 
 
 def _own(layers: int | None, dim: int | None, ffn: int | None, heads: int | None, final_dim: int) -> Iterator[Size]:
@@ -157,10 +158,7 @@ def _own(layers: int | None, dim: int | None, ffn: int | None, heads: int | None
 def _seconds(text: str | None, rows: int) -> list[float] | list[None]:
     if text is None:
         return [None] * rows
-    try:
-        seconds = [float(number) for number in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"`--step-seconds` must be numbers, comma-separated, but is `{text}`") from None
+    seconds = numbers_in("--step-seconds", text, float)
     if len(seconds) != rows:
         raise ConfigError(
             f"`--step-seconds` needs one number for each of the {rows} rows, as sizes differ in speed, but has "

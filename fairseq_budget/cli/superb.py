@@ -19,9 +19,9 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import superb_options as options
 from fairseq_budget.cli import superb_plan
 from fairseq_budget.cli.cache_options import Cache, CacheDir, CacheGib
+from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.superb_plan import Plan, Speed
 from fairseq_budget.corpora.superb.parting import sentence
-from fairseq_budget.errors import ConfigError
 from fairseq_budget.records.downstream import Incomplete, padded
 from fairseq_budget.records.results import PADDED
 
@@ -65,8 +65,9 @@ def superb(
     common: dict[str, Any] = {"upstream": upstream, "device": place, "seed": seed, "steps": steps, "halving": halving}
     common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one}
     common |= {"cache": cache, "cache_gib": cache_gib, "cache_dir": cache_dir and str(cache_dir.absolute())}
-    common |= {"rates": _rates(lr), "workers": workers, "command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
-    names, overrides, console = _words(tasks or ("" if task else "ks")), list(override or ()), Console(stderr=True)
+    common |= {"rates": tuple(numbers_in("--lr", lr, float)), "workers": workers}
+    common |= {"command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
+    names, overrides, console = names_in(tasks or ("" if task else "ks")), list(override or ()), Console(stderr=True)
     if task is not None:
         leading, made = own.prepared(*task, out)
         names, overrides = [*names, task[0]], [*overrides, *leading]
@@ -82,17 +83,6 @@ def superb(
         _print(rows)
     if any(row.get("error") for row in rows):
         raise typer.Exit(1)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(word) for word in _words(text))
-    except ValueError:
-        raise ConfigError(f"`--lr` must be numbers, comma-separated, but is `{text}`") from None
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -97,7 +97,7 @@ def test_device_hours_and_money() -> None:
         (["--device-hours", "5"], "needs to know how long an update takes"),
         (["--device-hours", "5", "--step-seconds", "1"], f"one number for each of the {len(SIZES)} rows"),
         (["--step-seconds", "fast"], "must be numbers, comma-separated, but is `fast`"),
-        (["--sizes", "slim", "--step-seconds", "-1"], "`step_seconds` must be a positive"),
+        (["--sizes", "slim", "--step-seconds", "-1"], "`--step-seconds` must be numbers from 0"),
         (["--price-per-device-hour", "3"], "`price_per_device_hour` needs to know"),
         (["--workers", "0"], "`ranks` must be a positive"),
         (["--packing", "1.5"], "`packing` is a share"),

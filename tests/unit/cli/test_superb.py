@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from fairseq_budget.cli import superb
-from fairseq_budget.errors import ConfigError
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -15,12 +14,6 @@ def row(**changes: Any) -> dict[str, Any]:
     plain = {"task": "ks", "metric": "acc", "lr": 1e-3, "step": 5000, "dev": 0.9, "test": 0.875, "scores": {"KS_ACC": 87.5}}
     chosen = {"selected_by": {"metric": "acc", "value": 0.9}, "error": None, "spent": spent, "cells": [], "sweep": {}}
     return {**plain, **chosen, **changes}
-
-
-def test_learning_rates() -> None:
-    assert superb._rates("1e-1, 1e-5") == (0.1, 1e-5)
-    with pytest.raises(ConfigError, match="`--lr` must be numbers, comma-separated, but is `fast`"):
-        superb._rates("fast")
 
 
 def test_the_table_has_a_line_for_every_task(capsys: pytest.CaptureFixture[str]) -> None:
