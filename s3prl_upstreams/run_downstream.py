@@ -85,6 +85,7 @@ class Observer:
         runner = importlib.import_module("s3prl.downstream.runner")
         tensorboard = importlib.import_module("tensorboardX").SummaryWriter
         writer = scores.recording(tensorboard, folder, self.checkpoint)
+        self.writers.callback(setattr, runner, "SummaryWriter", runner.SummaryWriter)
         runner.SummaryWriter = lambda *args: self.writers.enter_context(writer(*args))
 
     def measuring(self, runner: type) -> type:

@@ -287,6 +287,19 @@ def test_a_new_run_begins_new_scores_and_a_resumed_one_goes_on(tmp_path: Path) -
         assert [score.split for score in scores.read(tmp_path)] == expected
 
 
+def test_s3prls_runner_has_its_own_writer_afterwards(tmp_path: Path) -> None:
+    compat.apply()
+    runner = importlib.import_module("s3prl.downstream.runner")
+    own = runner.SummaryWriter
+    args = arguments(downstream="mosei", expdir=tmp_path, past_exp=None, init_ckpt=None)
+    observer = Observer(lambda: (args, {"downstream_expert": {}}, []))
+    with observer.writers:
+        observer()
+        runner.SummaryWriter(str(tmp_path)).add_scalar("ks/dev-acc", 0.5, 1)
+    assert runner.SummaryWriter is own
+    assert [(score.split, score.value) for score in scores.read(tmp_path)] == [("dev", 0.5)]
+
+
 def test_errors_of_processes_that_read_audio_are_one_line() -> None:
     inner = "fairseq_budget.errors.BudgetError: cannot read the audio file `x.wav`"
     wrapped = f"Caught BudgetError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n{inner}\n"
