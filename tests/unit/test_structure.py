@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -69,3 +70,10 @@ def test_a_class_has_a_name_of_its_own() -> None:
 def test_what_is_raised_is_told_in_one_format() -> None:
     for path in SOURCES:
         assert not re.search(r"\bRaises \w+Error\b", path.read_text()), f"{path}: `Raises:`, a line for each"
+
+
+def test_no_leftovers_are_kept() -> None:
+    """Of merges, patches and runs that were begun in the repository's folder."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+    endings = (".orig", ".rej", ".bak", ".log", ".pyc", "progress.json", "record.json")
+    assert [name for name in listed if name.endswith(endings) and not name.startswith("tests/assets/")] == []
