@@ -107,7 +107,8 @@ def train(cells: Iterable[Cell], place: Place, how: How) -> None:
     for recipe in dict.fromkeys(cell.recipe for cell in todo):
         own = [cell for cell in todo if cell.recipe == recipe]
         name = f"{len(own)} cells of {recipe}"
-        started.append((recipe, _start(multirun(recipe, own, place, how), how.environment(), name)))
+        folders = [str(place.run(cell)) for cell in own]
+        started.append((recipe, _start(multirun(recipe, own, place, how), how.environment(), name, folders)))
         if how.launcher != SLURM:  # whose processes here only wait for their jobs
             _wait(*started.pop())
     for recipe, processes in started:
@@ -163,7 +164,8 @@ def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterato
     if superb := [task for task in tasks if task not in OWN_TASKS]:
         command = ["superb", checkpoint, "--tasks", ",".join(superb), "--out", str(place.downstream(cell))]
         shortened = MINI_SCORING if how.scale == MINI else cell.options
-        yield [*command, "--seed", str(cell.seed), *device, *shortened]
+        unfrozen = [] if cell.upstream_rate is None else ["--upstream-lr", f"{cell.upstream_rate:g}"]
+        yield [*command, "--seed", str(cell.seed), *device, *shortened, *unfrozen]
 
 
 def _keywords(place: Place) -> dict[str, str]:
@@ -206,13 +208,13 @@ def _call(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 Processes = tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]
 
 
-def _start(arguments: Sequence[str], environment: Mapping[str, str], name: str) -> Processes:
-    """A multirun, and the command that watches it: what isn't worth a line on the screen stands in the runs' logs."""
+def _start(arguments: Sequence[str], environment: Mapping[str, str], name: str, folders: Sequence[str]) -> Processes:
+    """A multirun, and the command that watches its folders: what isn't worth a line stands in the runs' logs."""
     environment = os.environ | environment
     # the command itself may not be on the path
     training = [sys.executable, "-m", "fairseq_cli.hydra_train", *arguments]
     process = subprocess.Popen(training, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-    watching = [sys.executable, "-m", "fairseq_budget", "watch", name]
+    watching = [sys.executable, "-m", "fairseq_budget", "watch", name, *folders]
     return process, subprocess.Popen(watching, stdin=process.stdout, env=environment)
 
 

@@ -70,6 +70,8 @@ class Cell:
     """A checkpoint that is evaluated; such a cell isn't trained itself."""
     options: tuple[str, ...] = ()
     """Of the command that evaluates it."""
+    upstream_rate: float | None = None
+    """Where SUPERB's tasks train the upstream, too, its learning rate; None: it is frozen."""
 
     @property
     def trained(self) -> bool:

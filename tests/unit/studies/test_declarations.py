@@ -37,6 +37,7 @@ def test_studies_that_share_a_cell_mean_the_same_run(scale: str) -> None:
     for study in STUDIES.values():
         for cell in study.cells(scale):
             run = (cell.recipe, cell.overrides, cell.data_share, cell.teacher, cell.begins_from, cell.looks_at)
+            run += (cell.upstream_rate,)
             assert told.setdefault(cell.name, run) == run, cell.name
     names = [cell.name for study in STUDIES.values() for cell in study.cells(scale)]
     assert len(set(names)) < len(names), "some are shared"
