@@ -20,7 +20,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.objectives import get_objective
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.studies.data import overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
+from fairseq_budget.studies.data import VALID, overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, RUNNING, State, states
 from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, RESOURCES, Cell, Kept
@@ -51,6 +51,14 @@ class How:
     data: Path | None = None
     extra: Sequence[str] = field(default_factory=tuple)
     """More of Hydra's overrides, for all cells."""
+    valid_sets: Sequence[str] = VALID
+    """Names of the sets to validate on; of the first, the loss that the best checkpoint goes by."""
+
+    @property
+    def everywhere(self) -> list[str]:
+        """Overrides of all cells."""
+        named = [] if tuple(self.valid_sets) == VALID else [f"dataset.valid_subset='{','.join(self.valid_sets)}'"]
+        return [*named, *self.extra]
 
     def hydra(self) -> list[str]:
         """What every run is told."""
@@ -59,7 +67,7 @@ class How:
             JOBLIB: ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={self.jobs}"],
             SLURM: ["cluster=slurm"],
         }
-        return [f"device={self.device}", *chosen[self.launcher], *self.extra]
+        return [f"device={self.device}", *chosen[self.launcher], *self.everywhere]
 
     def environment(self) -> dict[str, str]:
         """Of training: models as small as the mini ones use one core well, and two badly."""
@@ -93,7 +101,7 @@ def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
     source = source_of(how.scale, how.data)
     if source is None:
         source = _speech(place)
-    write_manifests(source, place, how.scale)
+    write_manifests(source, place, how.scale, how.valid_sets)
     if any(not (cell.teacher or cell.fine_tuned) and get_objective(cell.recipe).needs_labels for cell in cells):
         _labels(place, how)
     if any(cell.fine_tuned for cell in cells):
@@ -134,7 +142,7 @@ def line(cell: Cell, place: Place) -> list[str]:
 def alone(cell: Cell, place: Place, how: How) -> str:
     """The command that trains, or goes on with, this cell alone."""
     command = ["fairseq-hydra-train", "--config-dir", str(recipes_dir()), "--config-name", cell.recipe, *cell.overrides]
-    own = [*overrides(cell, place), f"device={how.device}", *how.extra, f"hydra.run.dir={place.run(cell)}"]
+    own = [*overrides(cell, place), f"device={how.device}", *how.everywhere, f"hydra.run.dir={place.run(cell)}"]
     return shlex.join([*command, *own])
 
 
@@ -186,13 +194,16 @@ def _speech(place: Place) -> Path:
 
 def _labels(place: Place, how: How, *options: str) -> None:
     device = how.device.partition("_")[0]
-    _call(["labels", str(place.data), "--splits", ",".join(splits(how.scale)), "--device", device, *options], {})
+    _call(
+        ["labels", str(place.data), "--splits", ",".join(splits(how.scale, how.valid_sets)), "--device", device, *options],
+        {},
+    )
 
 
 def _transcripts(place: Place, how: How) -> None:
     """Words and letters of all that is trained on, and in miniature a word model; what is there stays."""
     if not (place.data / RECORD).is_file():
-        _call(["asr", "transcripts", str(place.data), "--splits", ",".join(splits(how.scale))], {})
+        _call(["asr", "transcripts", str(place.data), "--splits", ",".join(splits(how.scale, how.valid_sets))], {})
     model = word_model(how.scale, place)
     if not model.is_file():
         _call(["asr", "lm", str(place.data), "--out", str(model)], {})

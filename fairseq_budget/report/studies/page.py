@@ -69,7 +69,10 @@ def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, folder: 
             sentences=findings.sentences(study, found),
             remarks=found.remarks,
             pictures=[
-                picture for key in study.columns if found.having(key) for picture in _pictures(study, found, key, folder)
+                picture
+                for key in found.columns(study)
+                if found.having(key)
+                for picture in _pictures(study, found, key, folder)
             ],
             tables={"Numbers": rows, f"Published: {study.source}": published_table(study)},
         )

@@ -186,3 +186,15 @@ def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
         assert len(metric_figure(study, found, key).subfigs) == (2 if has_published else 0)
     text = write_study_report(study, MINI, place).read_text(encoding="utf-8")
     assert study.title in text and f"Published: {study.source}" in text
+
+
+def test_losses_on_further_sets_stand_under_their_names(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    for cell in cells(MINI):
+        losses = {"valid_loss": 4.0, "valid_set": "clean", "valid_losses": {"clean": 4.0, "other": cell.x}}
+        write(place, cell, 4.0, metrics=losses)
+    page = write_study_report(STUDY, MINI, place).read_text(encoding="utf-8")
+    assert "validation on other loss is lowest, 10.00, at 10 " in page and "on clean" not in page
+    rows = list(csv.DictReader((place.report("sizes") / "table.csv").open()))
+    assert [row["valid_loss_on_other"] for row in rows if row["who"] == "study"] == ["10.0", "20.0", "40.0"]
+    assert (place.report("sizes") / "valid_loss_on_other.png").is_file()
