@@ -23,7 +23,7 @@ from fairseq_budget.recipes import recipes_dir
 from fairseq_budget.studies.data import VALID, overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, RUNNING, State, states
-from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, RESOURCES, Cell, Kept
+from fairseq_budget.studies.study import DOWNSTREAM, MINI, OWN_TASKS, RECOGNITION, RESOURCES, Cell, Kept
 
 BASIC, JOBLIB, SLURM = "basic", "joblib", "slurm"
 LAUNCHERS = (BASIC, JOBLIB, SLURM)
@@ -95,6 +95,8 @@ def run(cells: Sequence[Cell], place: Place, how: How) -> None:
 def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
     """Manifests, and labels of MFCC where a cell needs them."""
     place.folder.mkdir(parents=True, exist_ok=True)
+    if how.scale == MINI and any(DOWNSTREAM in cell.tasks for cell in cells):
+        _call(["corpus", "mini-superb", str(place.superb), *(f"--task={cell.options[0]}" for cell in cells)], {})
     cells = [cell for cell in cells if cell.trained]
     if not cells:
         return
@@ -151,7 +153,7 @@ def evaluate(cells: Iterable[Cell], place: Place, how: How) -> None:
     for state in states(cells, place):
         if state.training == DONE and state.unscored:
             for command in scoring(state.cell, state.unscored, place, how):
-                _call(command, _keywords(place))
+                _call(command, _corpora(place))
 
 
 def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterator[list[str]]:
@@ -166,6 +168,8 @@ def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterato
         elif task == RESOURCES:
             picture = str(place.score(cell, task).with_name("grid.png"))
             yield ["bench", "grid", *cell.options, *device, "--record", out[1], "--out", picture]
+        elif task == DOWNSTREAM:
+            yield ["bench", "downstream", *cell.options, *device, "--record", out[1]]
         else:
             labels = ["--label-dir", str(place.labels(cell))] if get_objective(cell.recipe).needs_labels else []
             yield ["analyse", "gradient-deviation", checkpoint, "--data", str(place.data), *labels, *cell.options, *out]
@@ -176,10 +180,10 @@ def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterato
         yield [*command, "--seed", str(cell.seed), *device, *shortened, *unfrozen]
 
 
-def _keywords(place: Place) -> dict[str, str]:
-    """Where the keywords that were made lie, unless the user has named others."""
-    made = place.folder / "corpus" / "speech_commands"
-    return {} if "SPEECH_COMMANDS" in os.environ or not made.is_dir() else {"SPEECH_COMMANDS": str(made)}
+def _corpora(place: Place) -> dict[str, str]:
+    """Where the corpora that were made lie, unless the user has named others."""
+    made = {"SPEECH_COMMANDS": place.folder / "corpus" / "speech_commands", "SUPERB": place.superb}
+    return {name: str(folder) for name, folder in made.items() if name not in os.environ and folder.is_dir()}
 
 
 def _speech(place: Place) -> Path:

@@ -22,7 +22,9 @@ GRADIENTS = "gradients"
 """How far the gradients of random batches are apart, at a checkpoint."""
 RESOURCES = "resources"
 """Seconds and memory of a step; nothing is trained for it."""
-OWN_TASKS = (RECOGNITION, GRADIENTS, RESOURCES)
+DOWNSTREAM = "downstream-resources"
+"""Seconds and memory of a training batch of a SUPERB task; nothing is scored."""
+OWN_TASKS = (RECOGNITION, GRADIENTS, RESOURCES, DOWNSTREAM)
 """Evaluations that aren't SUPERB's."""
 
 

@@ -13,10 +13,10 @@ from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.recognition import RecognitionRecord
-from fairseq_budget.records.resources import ResourcesRecord
+from fairseq_budget.records.resources import DownstreamResourcesRecord, ResourcesRecord
 from fairseq_budget.report.studies.cost import evaluation_flops, training_flops
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, RECOGNITION, RESOURCES, Cell, Study
+from fairseq_budget.studies.study import DOWNSTREAM, GRADIENTS, RECOGNITION, RESOURCES, Cell, Study
 
 LOSSES = {
     "valid_loss": Column("valid_loss", "validation", "loss", False, decimals=3),
@@ -145,8 +145,11 @@ def _losses(record: PretrainingRecord) -> Iterator[tuple[str, float | None]]:
 
 def _measured(cell: Cell, place: Place) -> StudyPoint:
     """A step's; no values where it wasn't measured yet, or memory ran out."""
-    path, values = place.score(cell, RESOURCES), {}
-    for one in ResourcesRecord.read(path).results if path.is_file() else ():
+    path, values = place.score(cell, cell.tasks[0]), dict[str, float | None]()
+    if cell.tasks == (DOWNSTREAM,) and path.is_file():
+        batches = DownstreamResourcesRecord.read(path)
+        values = {"step_seconds": batches.step_seconds, "peak_gb": batches.peak_bytes and batches.peak_bytes / 1e9}
+    for one in ResourcesRecord.read(path).results if cell.tasks == (RESOURCES,) and path.is_file() else ():
         values |= {"step_seconds": one.step_seconds, "peak_gb": one.peak_bytes and one.peak_bytes / 1e9}
         values |= {} if one.out_of_memory else {"step_gflop": one.flops / 1e9}
     found = {name: (value,) for name, value in values.items() if value is not None}
