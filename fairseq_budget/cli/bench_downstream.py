@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,7 @@ def downstream(
 
     place = open_device(device)
     name = upstream or (None if checkpoint else "random_base")
-    with quiet(), redirect_stdout(StringIO()):  # s3prl prints what it does
+    with quiet(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # s3prl prints what it does
         prepare_process()
         common = {"rates": (1e-4,), "upstream_rate": upstream_lr, "device": place.type, "workers": workers, "cache": "off"}
         (asked,) = settings.tasks([task], record or Path(), checkpoint, override or (), name, **common)
