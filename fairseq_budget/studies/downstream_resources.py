@@ -81,7 +81,7 @@ STUDY = Study(
         ),
         "mini": (
             "The encoder of size 30, with the papers' convolutions, on miniatures of SUPERB's corpora with less speech.",
-            "Three of the five tasks, at the paper's batches: KWS, ER, SID.",
+            "Three of the five tasks, KWS, ER and SID, at the paper's batches where the miniature has so many utterances.",
         ),
     },
 )
