@@ -24,7 +24,7 @@ CONVENTION = "2xMAC, matrix products and convolutions, forward x 3"
 BACKWARD_AND_FORWARD = 3
 """The backward pass of a matrix product is two of the same size."""
 OF_THE_OBJECTIVE = frozenset({"head", "targets"})
-"""Components of :func:`forward_flops` that a frozen upstream doesn't run."""
+"""Components of :func:`forward_flops` that an upstream doesn't run."""
 
 
 def passes(shape: ModelShape, component: str) -> int:
@@ -79,9 +79,13 @@ def training_flops(shape: ModelShape, samples: Iterable[int]) -> int:
     return sum(passes(shape, name) * flops for length in samples for name, flops in forward_flops(shape, length).items())
 
 
-def encoder_flops(shape: ModelShape, samples: int) -> int:
-    """FLOPs of one utterance's forward pass through the encoder alone, as an upstream runs it."""
-    return sum(flops for name, flops in forward_flops(shape, samples).items() if name not in OF_THE_OBJECTIVE)
+def encoder_flops(shape: ModelShape, samples: int, trained: bool = False) -> int:
+    """FLOPs of one utterance through the encoder alone, as an upstream runs it: forward, and if it is trained backward."""
+    return sum(
+        flops * (passes(shape, name) if trained else 1)
+        for name, flops in forward_flops(shape, samples).items()
+        if name not in OF_THE_OBJECTIVE
+    )
 
 
 def hardware_flops(

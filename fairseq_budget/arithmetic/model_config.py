@@ -14,6 +14,9 @@ from fairseq_budget.errors import ConfigError
 WIDEST = 2**16
 """Of a layer, a kernel or a codebook: whole numbers without limits of their own are from 1 to this."""
 
+CHOICES = {"autocast": ("none", "bf16"), "activation_fn": ("gelu", "gelu_accurate"), "attention_init": ("bert", "xavier")}
+"""Of settings that are words."""
+
 
 def setting(default: Any, help: str, limits: tuple[int, int] | None = None) -> Any:
     """A field with its help text, which gives unit and source, and the least and the largest value that it may have."""
@@ -36,6 +39,8 @@ class ModelConfig:
     encoder_attention_heads: int = setting(8, "attention heads")
     final_dim: int = setting(256, "width in which predictions and targets are compared")
     layer_norm_first: bool = setting(False, "layer norm before each block (HuBERT Large) instead of after it")
+    activation_fn: str = setting("gelu", "of the feed-forward layers: `gelu`, or its tanh approximation `gelu_accurate` (C)")
+    attention_init: str = setting("bert", "first weights of attention: `bert` (fairseq: normal, 0.02) or `xavier` (C)")
     conv_pos: int = setting(128, "kernel of the positional convolution, in frames")
     conv_pos_groups: int = setting(16, "groups of the positional convolution")
     dropout: float = setting(0.1, "dropout after attention and feed-forward (A)")
@@ -147,8 +152,9 @@ def validate(config: ModelConfig) -> None:
                 f"`model.{name}` must divide `model.encoder_embed_dim` = {config.encoder_embed_dim}, "
                 f"but is {getattr(config, name)}"
             )
-    if config.autocast not in ("none", "bf16"):
-        problems.append(f"`model.autocast` must be `none` or `bf16`, but is `{config.autocast}`")
+    for name, choices in CHOICES.items():
+        if (value := getattr(config, name)) not in choices:
+            problems.append(f"`model.{name}` must be {' or '.join(f'`{choice}`' for choice in choices)}, but is `{value}`")
     for name in ("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop", "mask_prob"):
         if not 0 <= getattr(config, name) <= 1:
             problems.append(f"`model.{name}` must lie between 0 and 1, but is {getattr(config, name)}")

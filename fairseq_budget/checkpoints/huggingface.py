@@ -174,6 +174,7 @@ def architecture(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], .
         "num_hidden_layers": config.encoder_layers,
         "num_attention_heads": config.encoder_attention_heads,
         "intermediate_size": config.encoder_ffn_embed_dim,
+        "hidden_act": {"gelu": "gelu", "gelu_accurate": "gelu_new"}[config.activation_fn],
         "hidden_dropout": config.dropout,
         "activation_dropout": config.activation_dropout,
         "attention_dropout": config.attention_dropout,

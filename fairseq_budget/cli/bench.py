@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from fairseq_budget.cli import bench_downstream
 from fairseq_budget.cli.bench_options import (
     check_has,
     check_repeats,
@@ -138,6 +139,9 @@ def grid(
         print(json.dumps({**description(workload), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))
     else:
         print_grid(Console(), cells, out)
+
+
+app.command("downstream")(bench_downstream.downstream)
 
 
 @app.command()

@@ -36,6 +36,9 @@ Data = Annotated[
         help="Folder with train.tsv and valid.tsv (default: mini: speech made here; paper: LibriSpeech's manifests)."
     ),
 ]
+ValidSets = Annotated[
+    str, typer.Option(help="Manifests to validate on, by name, comma-separated (with --data: valid,dev-other).")
+]
 Seeds = Annotated[int | None, typer.Option(help="Runs of each cell, by seeds (default: mini 2, paper 1).")]
 Device = Annotated[str | None, typer.Option(help="Recipe of the group `device` (default: cuda where torch sees a GPU).")]
 Launcher = Annotated[
@@ -115,6 +118,7 @@ def run(
     device: Device = None,
     launcher: Launcher = None,
     jobs: Jobs = None,
+    valid_sets: ValidSets = "valid",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything that can be checked, and run nothing.")
     ] = False,
@@ -129,7 +133,7 @@ def run(
     from fairseq_budget.studies.place import Place
 
     study, place = get_study(name), Place(_out(scale, out))
-    cells, how = study.runs(scale, _seeds(scale, seeds)), _how(scale, device, launcher, jobs, data, extra)
+    cells, how = study.runs(scale, _seeds(scale, seeds)), _how(scale, device, launcher, jobs, data, extra, valid_sets)
     if dry_run:
         _dry_run(cells, place, how)
         return
@@ -147,6 +151,7 @@ def status(
     data: Data = None,
     seeds: Seeds = None,
     device: Device = None,
+    valid_sets: ValidSets = "valid",
     commands: Annotated[
         bool, typer.Option("--commands", help="Only the commands that go on with what isn't done, a line each.")
     ] = False,
@@ -161,7 +166,7 @@ def status(
     from fairseq_budget.studies.place import Place
     from fairseq_budget.studies.status import states
 
-    place, how = Place(_out(scale, out)), _how(scale, device, None, None, data, extra)
+    place, how = Place(_out(scale, out)), _how(scale, device, None, None, data, extra, valid_sets)
     found = states(get_study(name).runs(scale, _seeds(scale, seeds)), place)
     todo = {state.cell.name: list(launch.commands(state, place, how)) for state in found}
     if as_json:
@@ -212,7 +217,13 @@ def _seeds(scale: str, seeds: int | None) -> int:
 
 
 def _how(
-    scale: str, device: str | None, launcher: str | None, jobs: int | None, data: Path | None, extra: list[str] | None
+    scale: str,
+    device: str | None,
+    launcher: str | None,
+    jobs: int | None,
+    data: Path | None,
+    extra: list[str] | None,
+    valid_sets: str,
 ) -> How:
     from joblib import cpu_count
 
@@ -223,7 +234,11 @@ def _how(
     launcher = launcher or (JOBLIB if check_scale(scale) == MINI and device.startswith("cpu") else BASIC)
     if launcher not in LAUNCHERS:
         raise unknown_name("launcher", launcher, LAUNCHERS)
-    return How(scale, device, launcher, jobs or cpu_count(), None if data is None else data.absolute(), tuple(extra or ()))
+    folder = None if data is None else data.absolute()
+    names = tuple(filter(None, map(str.strip, valid_sets.split(","))))
+    if not names:
+        raise BudgetError(f"`--valid-sets` must name a manifest such as `valid`, but is `{valid_sets}`")
+    return How(scale, device, launcher, jobs or cpu_count(), folder, tuple(extra or ()), names)
 
 
 def _foresee(cells: list[Cell], data: Path | None, extra: Any, speed: float | None) -> list[Forecast]:

@@ -33,6 +33,7 @@ def superb(
     task: options.OwnTask = None,
     upstream: options.Upstream = None,
     lr: options.Rates = "1e-1,1e-2,1e-3,1e-4,1e-5",
+    upstream_lr: options.UpstreamRate = None,
     device: options.Device = None,
     steps: options.Steps = None,
     halving: options.Halving = False,
@@ -63,7 +64,7 @@ def superb(
 
     place = device or open_device(None).type
     common: dict[str, Any] = {"upstream": upstream, "device": place, "seed": seed, "steps": steps, "halving": halving}
-    common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one}
+    common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one, "upstream_rate": upstream_lr}
     common |= {"cache": cache, "cache_gib": cache_gib, "cache_dir": cache_dir and str(cache_dir.absolute())}
     common |= {"rates": tuple(numbers_in("--lr", lr, float)), "workers": workers}
     common |= {"command": shlex.join(["fairseq-budget", *sys.argv[1:]])}

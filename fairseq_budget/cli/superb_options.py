@@ -31,6 +31,9 @@ Upstream = Annotated[
     ),
 ]
 Rates = Annotated[str, typer.Option(help="Learning rates, comma-separated; the papers' five.")]
+UpstreamRate = Annotated[
+    float | None, typer.Option("--upstream-lr", help="Train the upstream, too, at this learning rate (default: frozen).")
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda (default: a GPU if there is one).")]
 Steps = Annotated[
     int | None, typer.Option(help="Shorten every task to so many updates; not official, and its record says so.")

@@ -22,6 +22,7 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.base import FILE, kind_of
 from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.finetuning import FinetuningRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.progress import FILE as PROGRESS
 from fairseq_budget.records.progress import read_progress
@@ -31,7 +32,7 @@ NOISE = re.compile(
     r"|^Set the environment variable"
 )
 """Lines that don't say why a run failed: logs, warnings, the printed model, progress bars, Hydra's advice."""
-KINDS = {kind.KIND: kind for kind in (PretrainingRecord, DownstreamRecord)}
+KINDS = {kind.KIND: kind for kind in (PretrainingRecord, FinetuningRecord, DownstreamRecord)}
 LINES_OF_AN_ERROR = 15
 SECONDS = 0.5
 """From one look at the folders to the next."""

@@ -27,10 +27,18 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 class SelfAttention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2.2)."""
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, init: str = "bert") -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (_linear(dim, dim) for _ in range(4))
+        if init == "xavier":
+            self._draw_as_one()
+
+    def _draw_as_one(self) -> None:
+        """The first weights of Vaessen and van Leeuwen (Glorot and Bengio 2010): query, key and value are one matrix there,
+        of D inputs and 3 D outputs, with a gain of 1 / sqrt(2); as matrices of their own they have half a gain."""
+        for projection, gain in ((self.q_proj, 0.5), (self.k_proj, 0.5), (self.v_proj, 0.5), (self.out_proj, 1.0)):
+            nn.init.xavier_uniform_(projection.weight, gain)
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Shape: x (B, F, D), keep (B, 1, 1, F) true where a frame exists, or None when all do -> (B, F, D)."""
@@ -52,15 +60,16 @@ class TransformerLayer(nn.Module):
         super().__init__()
         dim = config.encoder_embed_dim
         self.norm_first = config.layer_norm_first
-        self.self_attn = SelfAttention(dim, config.encoder_attention_heads, config.attention_dropout)
+        self.self_attn = SelfAttention(dim, config.encoder_attention_heads, config.attention_dropout, config.attention_init)
         self.self_attn_layer_norm = nn.LayerNorm(dim)
         self.fc1 = _linear(dim, config.encoder_ffn_embed_dim)
         self.fc2 = _linear(config.encoder_ffn_embed_dim, dim)
         self.final_layer_norm = nn.LayerNorm(dim)
         self.dropout, self.activation_dropout = config.dropout, config.activation_dropout
+        self.approximate = "tanh" if config.activation_fn == "gelu_accurate" else "none"
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        x = dropout(F.gelu(self.fc1(x)), self.activation_dropout, self.training)
+        x = dropout(F.gelu(self.fc1(x), approximate=self.approximate), self.activation_dropout, self.training)
         return dropout(self.fc2(x), self.dropout, self.training)
 
     def _attend(self, x: Tensor, keep: Tensor | None) -> Tensor:

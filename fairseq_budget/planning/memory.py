@@ -24,7 +24,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.restart()
-        self.before = self._now()
+        self.before = used_memory(device) or 0
 
     def restart(self) -> None:
         """Forget the highest point so far; what was in use at the beginning still counts as nothing."""
@@ -42,10 +42,12 @@ class PeakMemory:
             return torch.cuda.max_memory_allocated(self.device) - self.before
         return status("VmHWM") - self.before if STATUS.exists() else None
 
-    def _now(self) -> int:
-        if self.device.type == "cuda":
-            return torch.cuda.memory_allocated(self.device)
-        return status("VmRSS") if STATUS.exists() else 0
+
+def used_memory(device: torch.device) -> int | None:
+    """Bytes that this process has of a device now; None where the system doesn't tell."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return status("VmRSS") if STATUS.exists() else None
 
 
 def release_unused(device: torch.device) -> None:

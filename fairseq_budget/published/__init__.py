@@ -77,6 +77,15 @@ def step_times() -> list[Row]:
     return _table("seqlen_step_time.csv", text=("seconds_per_batch",))
 
 
+def downstream_times() -> list[Row]:
+    """Seconds of a downstream task's training batch on wav2vec 2.0 Base (Gao et al. 2022, table 3): rows of task, batch, and
+    of three devices (rpi, jetson_nx, jetson_agx) with the upstream frozen and not, such as rpi_frozen, as text: a number or
+    OOM where memory ran out."""
+    devices = ("rpi", "jetson_nx", "jetson_agx")
+    columns = tuple(f"{device}_{mode}" for device in devices for mode in ("frozen", "unfrozen"))
+    return _table("seqlen_downstream_time.csv", text=columns)
+
+
 @cache
 def _table(name: str, text: tuple[str, ...] = ()) -> list[Row]:
     with files(__name__).joinpath(name).open(encoding="utf-8") as file:

@@ -51,6 +51,9 @@ class DownstreamRecord(Record):
     size: str | None = None
     checkpoint: str | None = None
     unfrozen: bool = False
+    """The upstream was trained, too."""
+    upstream_lr: Measured = None
+    """Its learning rate, where a sweep gave it one of its own."""
     metric: str | None = None
     higher_is_better: bool = True
     factor: Number | None = None

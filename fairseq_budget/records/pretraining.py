@@ -36,6 +36,11 @@ class Metrics(Entries):
 
     train_loss: Measured = None
     valid_loss: Measured = None
+    """On the first validation set."""
+    valid_set: str | None = None
+    """Its name."""
+    valid_losses: dict[str, Measured] = {}
+    """On each set (`dataset.valid_subset`), by name."""
 
 
 class Data(Entries):

@@ -11,6 +11,7 @@ from fairseq_budget.studies import (
     asr_labels,
     batch_size,
     data_size,
+    downstream_resources,
     gradient_deviation,
     hours_heard,
     improved_small,
@@ -26,7 +27,7 @@ STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY
     for module in (
         *(objectives, data_size, model_size, improved_small),
-        *(sequence_length, resources),
+        *(sequence_length, resources, downstream_resources),
         *(batch_size, asr_labels, hours_heard, superb_hours, gradient_deviation),
     )
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.planning.memory import available_memory
 from fairseq_budget.planning.memory_model import FIXED_BYTES
-from fairseq_budget.studies.data import source_of, test_sets, word_model
+from fairseq_budget.studies.data import missing_sets, source_of, test_sets, word_model
 from fairseq_budget.studies.forecast import Forecast, foresee, training_lengths
 from fairseq_budget.studies.launch import SLURM, How
 from fairseq_budget.studies.place import Place
@@ -31,6 +31,9 @@ def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:
         lengths = None if source is None else training_lengths(source)
     except BudgetError as error:
         found.append(str(error))
+    else:
+        if source is not None:
+            found += [f"no manifest `{path}` to validate on" for path in missing_sets(source, how.valid_sets)]
     if how.launcher == SLURM and shutil.which("sbatch") is None:
         found.append("`--launcher slurm` needs `sbatch`, which isn't on this machine's path: start it on a login node")
     if any(RECOGNITION in cell.tasks for cell in cells):
@@ -52,9 +55,7 @@ def _missing_sets(how: How) -> list[Path]:
         source = source_of(how.scale, how.data)
     except BudgetError:  # told before
         return []
-    return (
-        [] if source is None else [path for name in test_sets(how.scale) if not (path := source / f"{name}.tsv").is_file()]
-    )
+    return [] if source is None else missing_sets(source, test_sets(how.scale))
 
 
 def _too_little(forecasts: Sequence[Forecast], place: Place, how: How) -> Iterator[str]:

@@ -17,6 +17,8 @@ from fairseq_budget.studies.place import Place, part
 from fairseq_budget.studies.study import PAPER, Cell
 
 SPLITS = ("train", "valid")
+VALID = ("valid",)
+"""What is validated on unless the user names more sets."""
 TESTS = ("test-clean", "test-other")
 """What a published word error rate is measured on."""
 WORD_MODEL = "LIBRISPEECH_LM"
@@ -47,13 +49,19 @@ def shares(scale: str) -> list[float]:
     return sorted(found | {1.0}, reverse=True)
 
 
-def write_manifests(source: Path, place: Place, scale: str) -> None:
-    """Copy the manifests, and cut the training one into its shares: every smaller one within every larger one.
+def write_manifests(source: Path, place: Place, scale: str, valid_sets: Sequence[str] = VALID) -> None:
+    """Copy the manifests, those of further validation sets, too, and cut the training one into its shares: every smaller one
+    within every larger one.
 
-    A manifest that is there already stays; another corpus than before is refused.
+    A manifest that is there already stays.
+
+    Raises:
+        BudgetError: another corpus than before, or no manifest of a validation set.
     """
+    if missing := missing_sets(source, valid_sets):
+        raise BudgetError(f"no validation set {', '.join(f'`{path}`' for path in missing)}: make it, or leave it out")
     place.data.mkdir(parents=True, exist_ok=True)
-    for split in (*SPLITS, *(split for split in TESTS if (source / f"{split}.tsv").is_file())):
+    for split in dict.fromkeys((*SPLITS, *valid_sets, *(split for split in TESTS if (source / f"{split}.tsv").is_file()))):
         _copy(source / f"{split}.tsv", place.data / f"{split}.tsv")
         if (told := provenance_path(source / f"{split}.tsv")).is_file():
             copy_whole(told, provenance_path(place.data / f"{split}.tsv"))
@@ -105,9 +113,14 @@ def word_model(scale: str, place: Place) -> Path:
     return Path(named)
 
 
-def splits(scale: str) -> Sequence[str]:
+def splits(scale: str, valid_sets: Sequence[str] = VALID) -> Sequence[str]:
     """Every manifest that labels are made for; k-means is fitted on the first."""
-    return [*SPLITS, *(part(share) for share in shares(scale) if share != 1)]
+    return [*dict.fromkeys((*SPLITS, *valid_sets)), *(part(share) for share in shares(scale) if share != 1)]
+
+
+def missing_sets(source: Path, names: Iterable[str]) -> list[Path]:
+    """Manifests that aren't in a folder."""
+    return [path for name in names if not (path := source / f"{name}.tsv").is_file()]
 
 
 def teachers(cells: Iterable[Cell]) -> list[str]:

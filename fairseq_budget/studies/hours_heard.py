@@ -12,7 +12,7 @@ from fairseq_budget.studies.asr_labels import MINI_BATCHES, series
 from fairseq_budget.studies.recognised import COUNTERPARTS, MINI_COLUMNS, MINI_DIFFERENCES, PAPER_DIFFERENCES, tuned
 from fairseq_budget.studies.study import PAPER, Axis, Cell, Kept, Published, Study
 
-LABELS, MINI_LABELS = ("10min", "100h"), ("7min", "30min")
+LABELS, MINI_LABELS = ("10min", "100h"), ("30min",)
 MINI_EIGHTHS = (2, 4, 8)
 """Of the miniature's updates: kept checkpoints that are fine-tuned."""
 COLUMNS = ("clean_letters", "other_letters")
@@ -83,7 +83,7 @@ STUDY = Study(
         "paper": (*PAPER_DIFFERENCES, "Hours are batch times updates, as in the paper's own axis: full batches."),
         "mini": (
             *MINI_DIFFERENCES,
-            "Three batches, checkpoints after 150, 300 and 600 updates, 7 and 30 minutes of labels.",
+            "Three batches, checkpoints after 150, 300 and 600 updates, half an hour of labels alone.",
         ),
     },
 )

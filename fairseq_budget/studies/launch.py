@@ -20,10 +20,10 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import atomic
 from fairseq_budget.objectives import get_objective
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.studies.data import overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
+from fairseq_budget.studies.data import VALID, overrides, source_of, splits, teachers, test_sets, word_model, write_manifests
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, RUNNING, State, states
-from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, RESOURCES, Cell, Kept
+from fairseq_budget.studies.study import DOWNSTREAM, MINI, OWN_TASKS, RECOGNITION, RESOURCES, Cell, Kept
 
 BASIC, JOBLIB, SLURM = "basic", "joblib", "slurm"
 LAUNCHERS = (BASIC, JOBLIB, SLURM)
@@ -51,6 +51,14 @@ class How:
     data: Path | None = None
     extra: Sequence[str] = field(default_factory=tuple)
     """More of Hydra's overrides, for all cells."""
+    valid_sets: Sequence[str] = VALID
+    """Names of the sets to validate on; of the first, the loss that the best checkpoint goes by."""
+
+    @property
+    def everywhere(self) -> list[str]:
+        """Overrides of all cells."""
+        named = [] if tuple(self.valid_sets) == VALID else [f"dataset.valid_subset='{','.join(self.valid_sets)}'"]
+        return [*named, *self.extra]
 
     def hydra(self) -> list[str]:
         """What every run is told."""
@@ -59,7 +67,7 @@ class How:
             JOBLIB: ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={self.jobs}"],
             SLURM: ["cluster=slurm"],
         }
-        return [f"device={self.device}", *chosen[self.launcher], *self.extra]
+        return [f"device={self.device}", *chosen[self.launcher], *self.everywhere]
 
     def environment(self) -> dict[str, str]:
         """Of training: models as small as the mini ones use one core well, and two badly."""
@@ -87,13 +95,15 @@ def run(cells: Sequence[Cell], place: Place, how: How) -> None:
 def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
     """Manifests, and labels of MFCC where a cell needs them."""
     place.folder.mkdir(parents=True, exist_ok=True)
+    if how.scale == MINI and any(DOWNSTREAM in cell.tasks for cell in cells):
+        _call(["corpus", "mini-superb", str(place.superb), *(f"--task={cell.options[0]}" for cell in cells)], {})
     cells = [cell for cell in cells if cell.trained]
     if not cells:
         return
     source = source_of(how.scale, how.data)
     if source is None:
         source = _speech(place)
-    write_manifests(source, place, how.scale)
+    write_manifests(source, place, how.scale, how.valid_sets)
     if any(not (cell.teacher or cell.fine_tuned) and get_objective(cell.recipe).needs_labels for cell in cells):
         _labels(place, how)
     if any(cell.fine_tuned for cell in cells):
@@ -107,7 +117,8 @@ def train(cells: Iterable[Cell], place: Place, how: How) -> None:
     for recipe in dict.fromkeys(cell.recipe for cell in todo):
         own = [cell for cell in todo if cell.recipe == recipe]
         name = f"{len(own)} cells of {recipe}"
-        started.append((recipe, _start(multirun(recipe, own, place, how), how.environment(), name)))
+        folders = [str(place.run(cell)) for cell in own]
+        started.append((recipe, _start(multirun(recipe, own, place, how), how.environment(), name, folders)))
         if how.launcher != SLURM:  # whose processes here only wait for their jobs
             _wait(*started.pop())
     for recipe, processes in started:
@@ -133,7 +144,7 @@ def line(cell: Cell, place: Place) -> list[str]:
 def alone(cell: Cell, place: Place, how: How) -> str:
     """The command that trains, or goes on with, this cell alone."""
     command = ["fairseq-hydra-train", "--config-dir", str(recipes_dir()), "--config-name", cell.recipe, *cell.overrides]
-    own = [*overrides(cell, place), f"device={how.device}", *how.extra, f"hydra.run.dir={place.run(cell)}"]
+    own = [*overrides(cell, place), f"device={how.device}", *how.everywhere, f"hydra.run.dir={place.run(cell)}"]
     return shlex.join([*command, *own])
 
 
@@ -142,7 +153,7 @@ def evaluate(cells: Iterable[Cell], place: Place, how: How) -> None:
     for state in states(cells, place):
         if state.training == DONE and state.unscored:
             for command in scoring(state.cell, state.unscored, place, how):
-                _call(command, _keywords(place))
+                _call(command, _corpora(place))
 
 
 def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterator[list[str]]:
@@ -157,19 +168,22 @@ def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterato
         elif task == RESOURCES:
             picture = str(place.score(cell, task).with_name("grid.png"))
             yield ["bench", "grid", *cell.options, *device, "--record", out[1], "--out", picture]
+        elif task == DOWNSTREAM:
+            yield ["bench", "downstream", *cell.options, *device, "--record", out[1]]
         else:
             labels = ["--label-dir", str(place.labels(cell))] if get_objective(cell.recipe).needs_labels else []
             yield ["analyse", "gradient-deviation", checkpoint, "--data", str(place.data), *labels, *cell.options, *out]
     if superb := [task for task in tasks if task not in OWN_TASKS]:
         command = ["superb", checkpoint, "--tasks", ",".join(superb), "--out", str(place.downstream(cell))]
         shortened = MINI_SCORING if how.scale == MINI else cell.options
-        yield [*command, "--seed", str(cell.seed), *device, *shortened]
+        unfrozen = [] if cell.upstream_rate is None else ["--upstream-lr", f"{cell.upstream_rate:g}"]
+        yield [*command, "--seed", str(cell.seed), *device, *shortened, *unfrozen]
 
 
-def _keywords(place: Place) -> dict[str, str]:
-    """Where the keywords that were made lie, unless the user has named others."""
-    made = place.folder / "corpus" / "speech_commands"
-    return {} if "SPEECH_COMMANDS" in os.environ or not made.is_dir() else {"SPEECH_COMMANDS": str(made)}
+def _corpora(place: Place) -> dict[str, str]:
+    """Where the corpora that were made lie, unless the user has named others."""
+    made = {"SPEECH_COMMANDS": place.folder / "corpus" / "speech_commands", "SUPERB": place.superb}
+    return {name: str(folder) for name, folder in made.items() if name not in os.environ and folder.is_dir()}
 
 
 def _speech(place: Place) -> Path:
@@ -184,13 +198,16 @@ def _speech(place: Place) -> Path:
 
 def _labels(place: Place, how: How, *options: str) -> None:
     device = how.device.partition("_")[0]
-    _call(["labels", str(place.data), "--splits", ",".join(splits(how.scale)), "--device", device, *options], {})
+    _call(
+        ["labels", str(place.data), "--splits", ",".join(splits(how.scale, how.valid_sets)), "--device", device, *options],
+        {},
+    )
 
 
 def _transcripts(place: Place, how: How) -> None:
     """Words and letters of all that is trained on, and in miniature a word model; what is there stays."""
     if not (place.data / RECORD).is_file():
-        _call(["asr", "transcripts", str(place.data), "--splits", ",".join(splits(how.scale))], {})
+        _call(["asr", "transcripts", str(place.data), "--splits", ",".join(splits(how.scale, how.valid_sets))], {})
     model = word_model(how.scale, place)
     if not model.is_file():
         _call(["asr", "lm", str(place.data), "--out", str(model)], {})
@@ -206,13 +223,13 @@ def _call(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 Processes = tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]
 
 
-def _start(arguments: Sequence[str], environment: Mapping[str, str], name: str) -> Processes:
-    """A multirun, and the command that watches it: what isn't worth a line on the screen stands in the runs' logs."""
+def _start(arguments: Sequence[str], environment: Mapping[str, str], name: str, folders: Sequence[str]) -> Processes:
+    """A multirun, and the command that watches its folders: what isn't worth a line stands in the runs' logs."""
     environment = os.environ | environment
     # the command itself may not be on the path
     training = [sys.executable, "-m", "fairseq_cli.hydra_train", *arguments]
     process = subprocess.Popen(training, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-    watching = [sys.executable, "-m", "fairseq_budget", "watch", name]
+    watching = [sys.executable, "-m", "fairseq_budget", "watch", name, *folders]
     return process, subprocess.Popen(watching, stdin=process.stdout, env=environment)
 
 

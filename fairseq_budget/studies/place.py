@@ -67,6 +67,11 @@ class Place:
         return self.run(cell) / "checkpoints" / (BEST if cell.fine_tuned else LAST)
 
     @property
+    def superb(self) -> Path:
+        """Miniatures of SUPERB's corpora."""
+        return self.folder / "superb"
+
+    @property
     def word_model(self) -> Path:
         """Of the training transcripts."""
         return self.data / "4gram.arpa"

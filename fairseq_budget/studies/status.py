@@ -15,14 +15,15 @@ from fairseq_budget.records.pretraining import STOPPED_EARLY
 from fairseq_budget.records.progress import FILE as PROGRESS
 from fairseq_budget.records.progress import read_progress
 from fairseq_budget.records.recognition import RecognitionRecord
-from fairseq_budget.records.resources import ResourcesRecord
+from fairseq_budget.records.resources import DownstreamResourcesRecord, ResourcesRecord
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, OWN_TASKS, RECOGNITION, RESOURCES, Cell
+from fairseq_budget.studies.study import DOWNSTREAM, GRADIENTS, OWN_TASKS, RECOGNITION, RESOURCES, Cell
 
 EVALUATIONS: dict[str, type[Record]] = {
     RECOGNITION: RecognitionRecord,
     GRADIENTS: GradientRecord,
     RESOURCES: ResourcesRecord,
+    DOWNSTREAM: DownstreamResourcesRecord,
 }
 """The records of evaluations that aren't SUPERB's."""
 LAST_BYTES = 2**18

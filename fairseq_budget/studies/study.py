@@ -22,7 +22,9 @@ GRADIENTS = "gradients"
 """How far the gradients of random batches are apart, at a checkpoint."""
 RESOURCES = "resources"
 """Seconds and memory of a step; nothing is trained for it."""
-OWN_TASKS = (RECOGNITION, GRADIENTS, RESOURCES)
+DOWNSTREAM = "downstream-resources"
+"""Seconds and memory of a training batch of a SUPERB task; nothing is scored."""
+OWN_TASKS = (RECOGNITION, GRADIENTS, RESOURCES, DOWNSTREAM)
 """Evaluations that aren't SUPERB's."""
 
 
@@ -70,6 +72,8 @@ class Cell:
     """A checkpoint that is evaluated; such a cell isn't trained itself."""
     options: tuple[str, ...] = ()
     """Of the command that evaluates it."""
+    upstream_rate: float | None = None
+    """Where SUPERB's tasks train the upstream, too, its learning rate; None: it is frozen."""
 
     @property
     def trained(self) -> bool:

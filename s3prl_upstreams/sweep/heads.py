@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler
 
 from fairseq_budget.checkpoints.safe_load import check_file
@@ -43,17 +43,28 @@ class _Nowhere:
 
 
 class DownstreamHead:
-    """A featurizer and an expert with the experiment folder that the expert writes to.
+    """A featurizer and an expert with the experiment folder that the expert writes to, and an upstream if that learns, too.
 
     `failed` says why it cannot go on, after an error.  A head that a `checkpoint` is tested with adds its scores to
     `run_folder`, the experiment folder of the run that wrote it; for a head that learns both folders are one.
     """
 
-    def __init__(self, featurizer: nn.Module, expert: nn.Module, folder: Path) -> None:
+    def __init__(self, featurizer: nn.Module, expert: nn.Module, folder: Path, upstream: nn.Module | None = None) -> None:
         self.featurizer, self.expert, self.folder, self.run_folder = featurizer, expert, folder, folder
+        self.upstream = upstream
         self.failed: str | None = None
         self.checkpoint: str | None = None
         self._logger: Any = None
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What learns, by its name in s3prl's checkpoints and in the order of s3prl's runner."""
+        own = {"Featurizer": self.featurizer, "Downstream": self.expert}
+        return own if self.upstream is None else {"Upstream": self.upstream, **own}
+
+    def select(self, wavs: list[Tensor], features: Features | None) -> Any:
+        """What the expert reads, of the features that all share, or of its own upstream's."""
+        return self.featurizer(wavs, features if self.upstream is None else self.upstream(wavs))
 
     def log(self, split: str, records: dict[str, list[Any]], step: int, **batches: Any) -> list[str]:
         """Have the expert log `records`; returns the names of the checkpoints that it wants.
@@ -75,8 +86,8 @@ class DownstreamHead:
 
     def train(self, mode: bool = True) -> None:
         """Dropout on or off."""
-        self.featurizer.train(mode)
-        self.expert.train(mode)
+        for module in self.modules.values():
+            module.train(mode)
 
     def twin(self, folder: Path) -> DownstreamHead:
         """A head with the same parameters for now, whose expert writes to `folder`."""
@@ -85,7 +96,7 @@ class DownstreamHead:
             if isinstance(value, str | Path) and Path(value).is_relative_to(self.folder):
                 setattr(expert, name, type(value)(folder / Path(value).relative_to(self.folder)))
         folder.mkdir(parents=True, exist_ok=True)
-        return DownstreamHead(copy.deepcopy(self.featurizer), expert, folder)
+        return DownstreamHead(copy.deepcopy(self.featurizer), expert, folder, copy.deepcopy(self.upstream))
 
     def attributes(self) -> dict[str, Any]:
         """The expert's attributes that aren't a module's own bookkeeping: data, settings, paths."""
@@ -94,12 +105,12 @@ class DownstreamHead:
 
     def states(self) -> dict[str, Any]:
         """The part of s3prl's checkpoints that is needed to use a head."""
-        return {"Featurizer": self.featurizer.state_dict(), "Downstream": self.expert.state_dict()}
+        return {name: module.state_dict() for name, module in self.modules.items()}
 
     def load(self, states: dict[str, Any]) -> None:
         """Take parameters from a checkpoint in s3prl's form."""
-        self.featurizer.load_state_dict(states["Featurizer"])
-        self.expert.load_state_dict(states["Downstream"])
+        for name, module in self.modules.items():
+            module.load_state_dict(states[name])
 
     def of_checkpoint(self, path: Path, folder: Path) -> DownstreamHead:
         """A twin with the parameters in a checkpoint, for testing it."""
@@ -142,8 +153,9 @@ def build(args: Namespace, config: Config) -> tuple[nn.Module, DownstreamHead]:
     """
     randomness.seed(args.seed)
     built = runner.fitted().Runner(args, config)
-    built.upstream.model.eval()
-    return built.upstream.model, DownstreamHead(built.featurizer.model, built.downstream.model, Path(args.expdir))
+    upstream = built.upstream.model.eval()
+    learns = upstream if args.upstream_trainable else None
+    return upstream, DownstreamHead(built.featurizer.model, built.downstream.model, Path(args.expdir), learns)
 
 
 def loader(heads: Iterable[DownstreamHead], split: str, epoch: int | None = None) -> DataLoader:

@@ -30,7 +30,18 @@ from s3prl_upstreams.upstreams.batches import padding_effect
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS, WITHOUT_CHECKPOINT
 
 SETTINGS = "settings.json"
-FIXED = ("upstream", "checkpoint", "digest", "seed", "steps", "halving", "override", "hidden_states", "one_by_one")
+FIXED = (
+    "upstream",
+    "checkpoint",
+    "digest",
+    "seed",
+    "steps",
+    "halving",
+    "override",
+    "hidden_states",
+    "one_by_one",
+    "upstream_rate",
+)
 """What a folder isn't continued with other values of."""
 _PREPROCESSOR = "preprocessor_config.json"
 """Of a folder of Hugging Face's: how waves are prepared."""

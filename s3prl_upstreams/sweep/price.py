@@ -10,12 +10,13 @@ import contextlib
 import io
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD
 from s3prl_upstreams.store import demand
@@ -69,9 +70,11 @@ def price(settings: SweepSettings, flops_per_second: float | None = None) -> Tas
         heard = _demand(settings, head, config)
         of_heads = _head_flops(head, heard, settings) if settings.superb.trains else None
     known = upstream_flops(upstream, ()) is not None
-    computed = heard.visited(lambda samples: upstream_flops(upstream, (samples,))) if known else None
+    computed = _upstream_flops(upstream, heard, settings) if known else None
     stored, decision = None, Decision("off", f"hidden states aren't stored: {NOT_STORABLE}")
-    if is_storable(upstream):
+    if settings.unfrozen:
+        decision = Decision("off", "hidden states aren't stored: the upstream learns")
+    elif is_storable(upstream):
         stored = price_of(upstream, heard)
         decision = decide(settings.store, heard, stored, kind)
     others = of_heads or 0.0
@@ -89,6 +92,26 @@ def price(settings: SweepSettings, flops_per_second: float | None = None) -> Tas
         decision.mode,
         decision.reason,
     )
+
+
+def _upstream_flops(upstream: nn.Module, heard: Demand, settings: SweepSettings) -> float:
+    """FLOPs of all passes: shared ones, or, of an upstream that learns, each trial's own; only the chosen one is tested."""
+
+    def of(trained: bool) -> Callable[[int], float]:
+        return lambda samples: upstream_flops(upstream, (samples,), trained) or 0
+
+    if not settings.unfrozen:
+        return heard.visited(of(False))
+    train, *evaluated = heard.splits
+    total = len(settings.rates) * train.visits * train.mean(of(True))
+    for split in evaluated:
+        total += _trials(settings, split is evaluated[-1]) * split.visits * split.mean(of(False))
+    return total
+
+
+def _trials(settings: SweepSettings, test: bool) -> int:
+    """How many of a task's trials are evaluated on a split."""
+    return 1 if test and settings.superb.selection is not None else len(settings.rates)
 
 
 def _reading(store_bytes: float, heard: Demand) -> float:
@@ -119,10 +142,9 @@ def _head_flops(head: DownstreamHead, heard: Demand, settings: SweepSettings) ->
             head.expert(train.name, features, *others, records=defaultdict(list))
         samples += sum(map(len, waves))
     each = spent.head_flops / BACKWARD_AND_FORWARD / samples
-    rates, tested = len(settings.rates), len(settings.rates) if settings.superb.selection is None else 1
-    total = BACKWARD_AND_FORWARD * rates * train.visits * train.mean(float)
+    total = BACKWARD_AND_FORWARD * len(settings.rates) * train.visits * train.mean(float)
     for split in evaluated:
-        total += (tested if split is evaluated[-1] else rates) * split.visits * split.mean(float)
+        total += _trials(settings, split is evaluated[-1]) * split.visits * split.mean(float)
     return each * total
 
 

@@ -90,7 +90,8 @@ def common(settings: SweepSettings, args: Namespace, config: Config) -> Row:
         **record.mark(config),
         **record.corpus(settings.superb, config),
         **record.batches(settings.padding, settings.one_by_one),
-        "unfrozen": False,
+        "unfrozen": settings.unfrozen,
+        "upstream_lr": settings.upstream_rate,
         "steps": config["runner"].get("total_steps"),
         "seed": settings.seed,
         "sweep": {

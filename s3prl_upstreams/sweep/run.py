@@ -78,9 +78,10 @@ class SweepRun:
         args, config = copy.deepcopy(self.plan)
         Path(args.expdir).mkdir(parents=True, exist_ok=True)
         upstream, first = heads.build(args, config)
-        upstream = with_store(
-            upstream, lambda: demand.of_training(first.expert, config), self.settings.store, self.settings.device
-        )
+        if first.upstream is None:
+            upstream = with_store(
+                upstream, lambda: demand.of_training(first.expert, config), self.settings.store, self.settings.device
+            )
         return Built(SharedPass(upstream, first, self.settings.device, self.settings.seed, self.report), args, config)
 
     def release(self) -> None:
@@ -114,7 +115,8 @@ class SweepRun:
         folder, built = self.trial_folder(rate), self.built
         first = built.shared.first
         shutil.copytree(first.folder, folder, dirs_exist_ok=True)  # what the constructor wrote
-        return Trial(rate, first.twin(folder), *for_trial(built.args, built.config, folder, rate))
+        own = for_trial(built.args, built.config, folder, rate)
+        return Trial(rate, first.twin(folder), *own, self.settings.upstream_rate)
 
     def outcomes(self) -> dict[float, Outcome]:
         """Of every trial whose pass is finished."""

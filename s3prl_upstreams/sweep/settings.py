@@ -7,6 +7,7 @@ import copy
 import importlib
 import io
 import json
+import math
 import sys
 import tempfile
 from argparse import Namespace
@@ -24,6 +25,7 @@ from s3prl_upstreams.store.decision import Options
 from s3prl_upstreams.sweep import source
 from s3prl_upstreams.tasks import Task, get_task
 from s3prl_upstreams.upstreams.batches import ONE_BY_ONE
+from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
 
 RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """The papers' sweep (s3prl's issues 120 and 498: five values by powers of ten)."""
@@ -44,8 +46,8 @@ class SweepSettings:
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
     corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
     upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
-    noticeably); `cache`, `cache_gib` and `cache_dir` are the :class:`~s3prl_upstreams.store.decision.Options` of a store of
-    hidden states.
+    noticeably), `upstream_rate` the learning rate of an upstream that is trained, too (None: it is frozen); `cache`,
+    `cache_gib` and `cache_dir` are the :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
     """
 
     task: str
@@ -70,6 +72,12 @@ class SweepSettings:
     corpus: dict[str, Any] | None = None
     one_by_one: bool = False
     padding: float | None = None
+    upstream_rate: float | None = None
+
+    @property
+    def unfrozen(self) -> bool:
+        """Whether the upstream is trained, too (s3prl's ``-f``)."""
+        return self.upstream_rate is not None
 
     @property
     def superb(self) -> Task:
@@ -171,6 +179,8 @@ def check(settings: SweepSettings) -> SweepSettings:
         number = getattr(settings, name)
         if number is not None and number < least:
             raise ConfigError(f"`--{name}` must be at least {least}, but is {number}")
+    if settings.unfrozen:
+        _check_unfrozen(settings)
     if not settings.rates or len(set(settings.rates)) < len(settings.rates) or min(settings.rates) <= 0:
         raise ConfigError(f"`--lr` must be different numbers above 0, but is {list(settings.rates)}")
     silence = io.StringIO()  # s3prl prints what it overrides
@@ -181,6 +191,20 @@ def check(settings: SweepSettings) -> SweepSettings:
             checks.prepare(args, config, settings.allow_incomplete)  # what only the test needs is missed now, too
     corpus = None if task.corpus is None else task.corpus(config["downstream_expert"])
     return replace(settings, incomplete=config.get(completeness.MARK), corpus=corpus)
+
+
+def _check_unfrozen(settings: SweepSettings) -> None:
+    if not settings.superb.trains:
+        raise ConfigError(f"`--upstream-lr`: `{settings.task}` trains nothing, leave it out")
+    if not 0 < (settings.upstream_rate or 0) < math.inf:
+        raise ConfigError(f"`--upstream-lr` must be a number above 0, but is {settings.upstream_rate}")
+    if settings.upstream not in UPSTREAMS:  # s3prl's own hook into their layers, which a copy of one would share
+        raise ConfigError(
+            f"`--upstream-lr`: each trial trains a copy of its upstream, and `{settings.upstream}` can't be copied; use "
+            "`python -m s3prl_upstreams.run_downstream -f ...`, a run for each learning rate"
+        )
+    if settings.cache not in ("off", "auto"):
+        raise ConfigError(f"`--cache {settings.cache}`: hidden states of an upstream that learns don't stay the same")
 
 
 def s3prl_settings(settings: SweepSettings, folder: Path, variant: str = "") -> tuple[Namespace, Config]:
@@ -199,6 +223,8 @@ def s3prl_settings(settings: SweepSettings, folder: Path, variant: str = "") -> 
     words += ["--device", settings.device, "--seed", str(settings.seed)]
     if settings.checkpoint is not None:
         words += ["-k", settings.checkpoint]
+    if settings.unfrozen:
+        words.append("-f")
     overrides = [*_shortened(recipe, settings.steps), task.variants.get(variant), settings.override]
     if any(overrides):
         words += ["-o", ",,".join(override for override in overrides if override)]
@@ -209,7 +235,7 @@ def s3prl_settings(settings: SweepSettings, folder: Path, variant: str = "") -> 
     except ValueError as error:
         raise ConfigError(f"`-o {settings.override}` must be options such as `config.a.b=1`, joined by `,,`") from error
     args.init_ckpt = None
-    _refuse_what_trials_cannot_share(settings, args, config, recipe)
+    _refuse_what_trials_cannot_share(settings, args, config)
     if settings.workers is not None:
         _set_everywhere(config, "num_workers", settings.workers)
     if settings.one_by_one:
@@ -241,6 +267,7 @@ def changes(settings: SweepSettings, config: Config) -> dict[str, Any]:
     own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
     told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
     rounded = {} if settings.hidden_states == "fp32" else {"hidden_states": settings.hidden_states}
+    rounded |= {"upstream_lr": settings.upstream_rate} if settings.unfrozen else {}
     return rounded | {
         key: mine[key]
         for key in sorted(told)
@@ -283,16 +310,13 @@ def _shortened(recipe: Path, steps: int | None) -> list[str]:
     return [f"config.runner.{key}={value}" for key, value in values.items()]
 
 
-def _refuse_what_trials_cannot_share(settings: SweepSettings, args: Namespace, config: Config, recipe: Path) -> None:
+def _refuse_what_trials_cannot_share(settings: SweepSettings, args: Namespace, config: Config) -> None:
     if "config.optimizer.lr" in (settings.override or ""):
         raise ConfigError(
             "`-o config.optimizer.lr=...`: learning rates are what a sweep goes through, give them with `--lr`"
         )
-    if args.upstream_trainable:
-        raise ConfigError(
-            "trials share the passes of a frozen upstream; to fine-tune it (`-f`), use "
-            f"`python -m s3prl_upstreams.run_downstream -f -c {recipe} ...`"
-        )
+    if args.upstream_trainable and not settings.unfrozen:
+        raise ConfigError("to train the upstream, too, give its learning rate with `--upstream-lr`")
     if config.get("runner", {}).get("fp16"):
         raise ConfigError("`runner.fp16` isn't possible here: a sweep is in single precision, as SUPERB's recipes are")
 

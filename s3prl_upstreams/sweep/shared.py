@@ -1,5 +1,7 @@
 """One pass of the frozen upstream for several heads: a training batch, or a whole evaluation.
 
+Upstreams that learn are the heads' own; their passes aren't shared, and the batches are.
+
 Follows ``Runner.train`` and ``Runner.evaluate`` of s3prl 0.4.18, s3prl/downstream/runner.py, step by step; what is left out
 there and here are options that a sweep refuses.
 """
@@ -23,7 +25,7 @@ Report = Callable[[str, int, int], None]
 
 
 class SharedPass:
-    """A frozen upstream, a head `first` that doesn't learn and whose expert has the data, and the clock of the passes."""
+    """An upstream, a head `first` that doesn't learn and whose expert has the data, and the clock of the passes."""
 
     def __init__(self, upstream: nn.Module, first: DownstreamHead, device: str, seed: int, report: Report) -> None:
         self.upstream, self.first, self.device, self.seed, self.report = upstream, first, device, seed, report
@@ -33,16 +35,19 @@ class SharedPass:
         """What went before isn't charged to the next pass."""
         self._last = time.monotonic()
 
-    def features(self, waves: Sequence[Any]) -> tuple[list[Tensor], Features]:
-        """Shape: B waves of (T_b,) -> them as tensors on the device, and what the upstream gives for them."""
+    def features(self, waves: Sequence[Any]) -> tuple[list[Tensor], Features | None]:
+        """Shape: B waves of (T_b,) -> them as tensors on the device, and what a frozen upstream gives for them."""
         wavs = [torch.FloatTensor(wave).to(self.device) for wave in waves]
+        if self.first.upstream is not None:
+            return wavs, None
         with torch.no_grad():
             return wavs, self.upstream(wavs)
 
-    def charge(self, wavs: list[Tensor], spent: Sequence[TrialSpent]) -> None:
-        """Divide the pass over `wavs`, and the time since the last call, among those who took part."""
-        now = time.monotonic()
-        charge(spent, upstream_flops(self.upstream, map(len, wavs)), now - self._last)
+    def charge(self, wavs: list[Tensor], spent: Sequence[TrialSpent], training: bool = False) -> None:
+        """Divide the passes over `wavs`, and the time since the last call, among those who took part."""
+        now, own = time.monotonic(), self.first.upstream is not None
+        flops = upstream_flops(self.upstream, map(len, wavs), own and training)
+        charge(spent, flops and flops * (len(spent) if own else 1), now - self._last)
         self._last = now
 
     def evaluate(
@@ -84,10 +89,15 @@ class SharedPass:
 
 
 def _evaluation(
-    split: str, wavs: list[Tensor], features: Features, others: list[Any], records: dict[DownstreamHead, Any], index: int
+    split: str,
+    wavs: list[Tensor],
+    features: Features | None,
+    others: list[Any],
+    records: dict[DownstreamHead, Any],
+    index: int,
 ) -> Callable[[DownstreamHead], None]:
     def forward(head: DownstreamHead) -> None:
-        head.expert(split, head.featurizer(wavs, features), *others, records=records[head], batch_id=index)
+        head.expert(split, head.select(wavs, features), *others, records=records[head], batch_id=index)
 
     return forward
 

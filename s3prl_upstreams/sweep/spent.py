@@ -1,10 +1,10 @@
 """What an evaluation costs.
 
 The upstream's FLOPs are the closed form of :mod:`fairseq_budget.arithmetic.flops` on the true length of every utterance,
-one forward pass each (it is frozen) without the objective's head, which isn't run.  FBANK has no matrix products; of other
-people's upstreams nothing is known (None).  A head's FLOPs are counted from the shapes that its linear and recurrent layers
-are given, times three where it learns.  The convention is the pre-training's: a multiply-accumulate counts 2, only matrix
-products count.
+one forward pass each, where it learns the backward pass, too, without the objective's head, which isn't run.  FBANK has no
+matrix products; of other people's upstreams nothing is known (None).  A head's FLOPs are counted from the shapes that its
+linear and recurrent layers are given, times three where it learns.  The convention is the pre-training's: a
+multiply-accumulate counts 2, only matrix products count.
 
 With a store of hidden states only what a pass computes is charged.  A shared pass is charged once: each trial that took part
 is charged an equal share, so that rows may be added up.
@@ -61,15 +61,18 @@ def charge(amounts: Sequence[TrialSpent], upstream_flops: int | None, seconds: f
             amount.upstream_flops += upstream_flops // len(amounts) + (upstream_flops % len(amounts) if place == 0 else 0)
 
 
-def upstream_flops(upstream: nn.Module, samples: Iterable[int]) -> int | None:
-    """FLOPs of a frozen upstream on utterances of so many samples; with a store, of those that the last pass computed."""
+def upstream_flops(upstream: nn.Module, samples: Iterable[int], trained: bool = False) -> int | None:
+    """FLOPs of an upstream on utterances of so many samples; with a store, of those that the last pass computed.
+
+    `trained`: with the backward pass.
+    """
     if isinstance(upstream, StoredUpstream):
         return upstream_flops(upstream.upstream, upstream.computed)
     if isinstance(upstream, OneByOne):
         upstream = upstream.upstream
     shape = getattr(getattr(upstream, "model", None), "model_shape", None)
     if isinstance(shape, ModelShape):
-        return sum(encoder_flops(shape, length) for length in samples)
+        return sum(encoder_flops(shape, length, trained) for length in samples)
     return 0 if type(upstream).__module__.startswith("s3prl.upstream.baseline") else None
 
 

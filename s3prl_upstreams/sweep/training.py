@@ -114,7 +114,7 @@ class Training:
         updates = self.backward_steps % self.runner["gradient_accumulate_steps"] == 0
         if updates:
             in_turn(trials, lambda head: trials[head].update())
-        self.shared.charge(wavs, [trial.spent for trial in trials.values()])
+        self.shared.charge(wavs, [trial.spent for trial in trials.values()], training=True)
         if updates:
             self._after_update(batches)
 

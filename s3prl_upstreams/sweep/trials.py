@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fairseq_budget.files import atomic
 from s3prl_upstreams.sweep.heads import DownstreamHead, Features, load_checkpoint
@@ -20,18 +20,22 @@ from s3prl_upstreams.sweep.spent import TrialSpent, count_head
 
 
 class Trial:
-    """A head that learns at its own rate; `dropped` is the step at which it was given up.
+    """A head that learns at its own rate, and its upstream, if that learns, at `upstream_rate`; `dropped` is the step at
+    which it was given up.
 
     `args` and `config` are s3prl's, for this trial.
     """
 
-    def __init__(self, rate: float, head: DownstreamHead, args: Namespace, config: Config) -> None:
+    def __init__(
+        self, rate: float, head: DownstreamHead, args: Namespace, config: Config, upstream_rate: float | None = None
+    ) -> None:
         self.rate, self.head, self.args, self.config = rate, head, args, config
         self.spent = TrialSpent()
         count_head(head.expert, self.spent)
-        models: list[nn.Module] = [head.featurizer, head.expert]
-        self.parameters = [parameter for model in models for parameter in model.parameters()]
-        self.optimizer = _made("s3prl.optimizers", "get_optimizer", models, config, "optimizer")
+        self.parameters = [parameter for model in head.modules.values() for parameter in model.parameters()]
+        self.optimizer = _made("s3prl.optimizers", "get_optimizer", [head.featurizer, head.expert], config, "optimizer")
+        if head.upstream is not None:
+            self.optimizer.add_param_group({"params": list(head.upstream.parameters()), "lr": upstream_rate})
         self.scheduler = None
         if config.get("scheduler"):
             self.scheduler = _made("s3prl.schedulers", "get_scheduler", self.optimizer, config, "scheduler")
@@ -51,9 +55,9 @@ class Trial:
         """Whether it still learns."""
         return self.head.failed is None and self.dropped is None
 
-    def learn(self, split: str, wavs: list[Tensor], features: Features, others: list[Any]) -> None:
+    def learn(self, split: str, wavs: list[Tensor], features: Features | None, others: list[Any]) -> None:
         """Forward and backward pass of a batch."""
-        selected = self.head.featurizer(wavs, features)
+        selected = self.head.select(wavs, features)
         if self.specaug is not None:
             selected, _ = self.specaug(selected)
         loss = self.head.expert(split, selected, *others, records=self.records)

@@ -26,7 +26,9 @@ class Wav2Vec2Config(SpeechConfig):
 
     diversity_weight: float = setting(0.1, "weight of the diversity loss (A and C; C: 0.05 for batches of 87.5 s)")
     penalties_once: bool = setting(
-        False, "add diversity and features penalty once a batch (C) instead of for each masked frame (A, fairseq)"
+        False,
+        "add diversity and features penalty once a batch, with unused codewords as a number (C), instead of for each masked "
+        "frame, with their share (A, fairseq)",
     )
 
     def problems(self) -> list[str]:

@@ -76,9 +76,11 @@ class Wav2Vec2(SpeechEncoder):
         frames = logits.size(0)
         contrastive = F.cross_entropy(logits, logits.new_zeros(frames, dtype=torch.long), reduction="sum")
         codewords = self.config.latent_vars * self.config.latent_groups
-        times = 1 if self.config.penalties_once else frames
-        diversity = self.config.diversity_weight * (codewords - quantized.prob_perplexity.sum()) / codewords * times
-        penalty = FEATURES_PENALTY * features_pen * times
+        once = self.config.penalties_once
+        # unused codewords are a number there, and a share here
+        unused = (codewords - quantized.prob_perplexity.sum()) * (1 if once else frames / codewords)
+        diversity = self.config.diversity_weight * unused
+        penalty = FEATURES_PENALTY * features_pen * (1 if once else frames)
         best = logits.detach().max(-1)
         terms = {
             "loss_contrastive": contrastive.detach(),

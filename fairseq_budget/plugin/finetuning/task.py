@@ -29,7 +29,7 @@ OF_TRAINING = frozenset(
     {
         *("dropout", "attention_dropout", "activation_dropout", "dropout_input", "dropout_features", "encoder_layerdrop"),
         *("feature_grad_mult", "mask_prob", "mask_length", "logit_temp", "checkpoint_activations", "autocast", "init_seed"),
-        "compile",
+        *("attention_init", "compile"),
     }
 )
 """Settings that fine-tuning has its own values of; all others are the pre-trained model's."""

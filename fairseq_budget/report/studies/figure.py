@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_line
-from fairseq_budget.report.studies.points import LOSSES, PERCENT, Found, StudyPoint, column
+from fairseq_budget.report.studies.points import PERCENT, Found, StudyPoint, column, is_loss
 from fairseq_budget.studies.study import Axis, Published, Study
 
 PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
@@ -52,7 +52,7 @@ def _curve(name: str, points: Sequence[tuple[float, tuple[float, ...]]]) -> Stud
 
 def panels(key: str, own: Sequence[StudyPoint], published: Sequence[Published]) -> list[str | None]:
     """What has a panel of its own: of losses each objective, whose units differ; of scores all together (None)."""
-    if key not in LOSSES:
+    if not is_loss(key):
         return [None]
     return list(dict.fromkeys([point.objective for point in own] + [point.objective for point in published]))
 
@@ -86,14 +86,14 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
                 theirs_key,
                 published_curves(theirs, theirs_key),
                 objective,
-                "paper's unit" if key in LOSSES else _percent(key),
+                "paper's unit" if is_loss(key) else _percent(key),
             )
     return figure
 
 
 def _unit(points: Sequence[StudyPoint], key: str) -> str:
     return (
-        " / ".join(sorted({str(r.loss_unit) for point in points for r in point.records})) if key in LOSSES else _percent(key)
+        " / ".join(sorted({str(r.loss_unit) for point in points for r in point.records})) if is_loss(key) else _percent(key)
     )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.report.noise import pooled_deviation, two_errors
-from fairseq_budget.report.studies.points import LOSSES, Found, StudyPoint, column
+from fairseq_budget.report.studies.points import Found, StudyPoint, column, is_loss
 from fairseq_budget.studies.study import Study
 
 
 def sentences(study: Study, found: Found) -> list[str]:
     """One for each metric and curve with two points or more."""
-    return [text for key in study.columns for text in _of_metric(study, found, key)]
+    return [text for key in found.columns(study) for text in _of_metric(study, found, key)]
 
 
 def _of_metric(study: Study, found: Found, key: str) -> Iterator[str]:
@@ -25,7 +25,7 @@ def _of_metric(study: Study, found: Found, key: str) -> Iterator[str]:
 
 def _deviation(points: Sequence[StudyPoint], own: Sequence[StudyPoint], key: str) -> float | None:
     """Over seeds: of losses those of the same objective alone."""
-    alike = [point for point in points if key not in LOSSES or point.objective == own[0].objective]
+    alike = [point for point in points if not is_loss(key) or point.objective == own[0].objective]
     return pooled_deviation(point.values[key] for point in alike)
 
 

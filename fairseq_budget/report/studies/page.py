@@ -15,6 +15,7 @@ from fairseq_budget.report.plots import save
 from fairseq_budget.report.studies import findings
 from fairseq_budget.report.studies.figure import metric_figure
 from fairseq_budget.report.studies.frontier import frontier_figure
+from fairseq_budget.report.studies.memory import memory_figure, memory_traces
 from fairseq_budget.report.studies.points import PERCENT, Found, column, read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.report.superb.formats import latex_escaped
@@ -41,7 +42,7 @@ def write_study_report(study: Study, scale: str, place: Place, seeds: int = 1) -
         plain(study, found).to_csv(folder / "table.csv", index=False)
         (folder / "table.tex").write_text(latex(study, rows), encoding="utf-8")
         page = folder / "index.html"
-        page.write_text(_render(study, scale, found, rows, folder), encoding="utf-8")
+        page.write_text(_render(study, scale, found, rows, place), encoding="utf-8")
     except OSError as error:
         raise BudgetError(f"`{folder}` can't be written ({error.strerror}): choose another folder with --out") from error
     return page
@@ -57,7 +58,8 @@ def latex(study: Study, rows: pd.DataFrame) -> str:
     return f"% {study.title}; {study.source}; needs \\usepackage{{booktabs}}\n{body}"
 
 
-def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, folder: Path) -> str:
+def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, place: Place) -> str:
+    folder = place.report(study.name)
     return (
         templates(autoescape=True)
         .get_template("study.html")
@@ -68,12 +70,23 @@ def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, folder: 
             differences=study.differences[scale],
             sentences=findings.sentences(study, found),
             remarks=found.remarks,
-            pictures=[
-                picture for key in study.columns if found.having(key) for picture in _pictures(study, found, key, folder)
-            ],
+            pictures=[*_of_metrics(study, found, folder), *_over_time(study, scale, place, folder)],
             tables={"Numbers": rows, f"Published: {study.source}": published_table(study)},
         )
     )
+
+
+def _of_metrics(study: Study, found: Found, folder: Path) -> Iterator[dict[str, str]]:
+    for key in found.columns(study):
+        if found.having(key):
+            yield from _pictures(study, found, key, folder)
+
+
+def _over_time(study: Study, scale: str, place: Place, folder: Path) -> Iterator[dict[str, str]]:
+    """The memory of downstream tasks, where a study has watched it."""
+    if traces := memory_traces(study.cells(scale), place):
+        shows = "Memory over time, from before the upstream is built, a panel for each task"
+        yield _picture(memory_figure(traces), folder / "memory.png", "Memory over time", shows)
 
 
 def _pictures(study: Study, found: Found, key: str, folder: Path) -> Iterator[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairseq_budget.errors import BudgetError
@@ -13,16 +13,18 @@ from fairseq_budget.records.downstream import DownstreamRecord
 from fairseq_budget.records.gradients import GradientRecord
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.recognition import RecognitionRecord
-from fairseq_budget.records.resources import ResourcesRecord
+from fairseq_budget.records.resources import DownstreamResourcesRecord, ResourcesRecord
 from fairseq_budget.report.studies.cost import evaluation_flops, training_flops
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, RECOGNITION, RESOURCES, Cell
+from fairseq_budget.studies.study import DOWNSTREAM, GRADIENTS, RECOGNITION, RESOURCES, Cell, Study
 
 LOSSES = {
     "valid_loss": Column("valid_loss", "validation", "loss", False, decimals=3),
     "train_loss": Column("train_loss", "training", "loss", False, decimals=3),
 }
 """Columns that aren't SUPERB's; each objective has its own unit."""
+NAMED = "valid_loss_on_"
+"""How the key of the loss on a validation set begins, of those after the first, which is `valid_loss`."""
 SETS = {"test-clean": "clean", "test-other": "other", "valid": "valid"}
 RECOGNISED = {
     f"{short}_{decoder}": Column(f"{short}_{decoder}", f"{name}, {decoder}", "WER", False)
@@ -42,7 +44,14 @@ PERCENT = RECOGNISED.keys() | COLUMNS.keys()
 
 def column(key: str) -> Column:
     """A loss or a score by its key."""
+    if key.startswith(NAMED):
+        return Column(key, f"validation on {key.removeprefix(NAMED)}", "loss", False, decimals=3)
     return LOSSES.get(key) or OTHERS.get(key) or COLUMNS[key]
+
+
+def is_loss(key: str) -> bool:
+    """Whether each objective has its own unit of it."""
+    return key in LOSSES or key.startswith(NAMED)
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,11 @@ class Found:
         """The points with a number in a column."""
         return [point for point in self.points if point.values.get(key)]
 
+    def columns(self, study: Study) -> list[str]:
+        """Those of the study, and after the validation loss those on further sets."""
+        named = {key for point in self.points for key in point.values if key.startswith(NAMED)}
+        return [key for own in study.columns for key in (own, *(sorted(named) if own == "valid_loss" else ()))]
+
 
 def read_points(cells: Iterable[Cell], place: Place) -> Found:
     """What the finished cells came to: curves in the order in which the study declares them, points along the axis."""
@@ -108,8 +122,7 @@ def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRec
     values: dict[str, list[float]] = {}
     costs: dict[str, list[float]] = {}
     for cell, record in own:
-        ended = (("valid_loss", record.metrics.valid_loss), ("train_loss", record.metrics.train_loss))
-        for name, value in ended if cell.looks_at is None else ():  # of the run's end, not of an earlier checkpoint
+        for name, value in _losses(record) if cell.looks_at is None else ():  # of the end, not of an earlier checkpoint
             if value is not None and math.isfinite(value):
                 values.setdefault(name, []).append(value)
         trained = training_flops(record, _share(cell, record))
@@ -122,10 +135,21 @@ def _point(key: tuple[str, str, float], own: Sequence[tuple[Cell, PretrainingRec
     return StudyPoint(*key, names, found, tuple(r for _, r in own), tuple(_spent(*one) for one in own), flops)
 
 
+def _losses(record: PretrainingRecord) -> Iterator[tuple[str, float | None]]:
+    metrics = record.metrics
+    yield from (("valid_loss", metrics.valid_loss), ("train_loss", metrics.train_loss))
+    for name, loss in metrics.valid_losses.items():
+        if name != metrics.valid_set:
+            yield f"{NAMED}{name}", loss
+
+
 def _measured(cell: Cell, place: Place) -> StudyPoint:
     """A step's; no values where it wasn't measured yet, or memory ran out."""
-    path, values = place.score(cell, RESOURCES), {}
-    for one in ResourcesRecord.read(path).results if path.is_file() else ():
+    path, values = place.score(cell, cell.tasks[0]), dict[str, float | None]()
+    if cell.tasks == (DOWNSTREAM,) and path.is_file():
+        batches = DownstreamResourcesRecord.read(path)
+        values = {"step_seconds": batches.step_seconds, "peak_gb": batches.peak_bytes and batches.peak_bytes / 1e9}
+    for one in ResourcesRecord.read(path).results if cell.tasks == (RESOURCES,) and path.is_file() else ():
         values |= {"step_seconds": one.step_seconds, "peak_gb": one.peak_bytes and one.peak_bytes / 1e9}
         values |= {} if one.out_of_memory else {"step_gflop": one.flops / 1e9}
     found = {name: (value,) for name, value in values.items() if value is not None}

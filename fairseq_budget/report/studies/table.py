@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
-from fairseq_budget.report.studies.points import LOSSES, Found, StudyPoint, column
+from fairseq_budget.report.studies.points import Found, StudyPoint, column, is_loss
 from fairseq_budget.studies.study import Published, Study
 
 PAPER = "(paper)"
@@ -18,7 +18,7 @@ PAPER = "(paper)"
 
 def own_table(study: Study, found: Found) -> pd.DataFrame:
     """For people: means over seeds with their standard deviation, and the published number of the same run."""
-    keys, published = [key for key in study.columns if found.having(key)], study.published()
+    keys, published = [key for key in found.columns(study) if found.having(key)], study.published()
     rows = [_own(study, point, keys, _beside(point, published)) for point in found.points]
     return pd.DataFrame(rows).fillna("")
 
@@ -33,7 +33,7 @@ def published_table(study: Study) -> pd.DataFrame:
 def plain(study: Study, found: Found) -> pd.DataFrame:
     """For programs: numbers as they are, one row for each seed of a point, then the published points."""
     published, rows = study.published(), []
-    keys = [key for key in study.columns if found.having(key) or any(key in point.values for point in published)]
+    keys = [key for key in found.columns(study) if found.having(key) or any(key in point.values for point in published)]
     for point in found.points:
         if not point.records:
             row = {"who": "study", "cell": point.cells[0], "series": point.series, "x": point.x}
@@ -91,7 +91,7 @@ def _with_deviation(key: str, values: Sequence[float]) -> str:
     known = column(key)
     if not values:
         return ""
-    text = known.text(statistics.fmean(values)) if key not in LOSSES else numbers.loss(statistics.fmean(values))
+    text = known.text(statistics.fmean(values)) if not is_loss(key) else numbers.loss(statistics.fmean(values))
     return text if len(values) == 1 else f"{text} ± {known.text(statistics.stdev(values))}"
 
 

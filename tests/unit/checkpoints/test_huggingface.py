@@ -48,11 +48,11 @@ def compare(checkpoint: Path, folder: Path, objective: str) -> None:
     [
         {},
         LARGE,
-        {"extractor_mode": "layer_norm"},
+        {"extractor_mode": "layer_norm", "activation_fn": "gelu_accurate"},
         {"conv_pos": 9, "conv_feature_layers": "[(32, 10, 5), (48, 8, 4)]"},
         {"conv_feature_layers": NARROW},  # as wide as the Transformer: no projection
     ],
-    ids=["base", "large", "layer norm", "other convolutions", "no projection"],
+    ids=["base", "large", "layer norm and tanh", "other convolutions", "no projection"],
 )
 def test_hidden_states_are_equal(tmp_path: Path, objective: str, changes: dict[str, Any]) -> None:
     checkpoint = save(tmp_path, objective, **changes)

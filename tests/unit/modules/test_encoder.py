@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fairseq_budget.arithmetic.model_config import validate
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.errors import ConfigError
@@ -144,3 +145,19 @@ def test_convolutions_are_parsed_without_evaluation() -> None:
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"extractor_mode.*encoder_attention_heads.*`model.dropout` must lie"):
         model_config("tera", {"encoder_attention_heads": 7, "extractor_mode": "batch", "dropout": 2.0})
+
+
+def test_attention_may_begin_as_in_the_batch_size_paper() -> None:
+    """Xavier on query, key and value as one matrix with a gain of 1 / sqrt(2), on the output with 1 (paper C)."""
+    torch.manual_seed(0)
+    model = build_model("wav2vec2", tiny_config("wav2vec2", attention_init="xavier"))
+    attention, dim = model.encoder.layers[0].self_attn, model.config.encoder_embed_dim
+    together = torch.nn.init.xavier_uniform_(torch.empty(3 * dim, dim), 2**-0.5).abs().max()
+    for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+        assert float(projection.weight.detach().abs().max()) == pytest.approx(float(together), rel=0.05)
+    assert float(attention.out_proj.weight.detach().abs().max()) == pytest.approx((3 / dim) ** 0.5, rel=0.05)
+
+
+def test_words_of_settings_are_checked() -> None:
+    with pytest.raises(ConfigError, match="`model.activation_fn` must be `gelu` or `gelu_accurate`, but is `relu`"):
+        validate(tiny_config("hubert", activation_fn="relu"))

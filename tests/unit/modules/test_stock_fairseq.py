@@ -33,6 +33,7 @@ NO_DROPOUT = dict.fromkeys(
 VARIANTS = {
     "published": {},
     "hubert_large": {"layer_norm_first": True, "extractor_mode": "layer_norm", "feature_grad_mult": 1.0},
+    "tanh": {"activation_fn": "gelu_accurate"},
 }
 SETTINGS = {"hubert": {"label_rate": 50.0}, "wav2vec2": {"num_negatives": 10, "latent_vars": 8}}
 NARROW = {"conv_feature_layers": "[(48,10,5)] + [(48,3,2)] * 4 + [(48,2,2)] * 2"}
@@ -153,6 +154,7 @@ def test_state_dicts_go_both_ways(objective: str) -> None:
         ("hubert", "published", 20_234),
         ("hubert", "hubert_large", 20_000),
         ("wav2vec2", "published", 19_999),
+        ("wav2vec2", "tanh", 19_999),
     ],
 )
 def test_losses_and_gradients(objective: str, variant: str, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,11 +32,13 @@ def test_by_default_every_masked_frame_is_charged() -> None:
 
 
 def test_the_batch_size_paper_charges_a_batch_once() -> None:
+    """Its code (Vaessen and van Leeuwen): 0.1 x the sum over codebooks of 320 - perplexity, and 10 x the mean square."""
     each, once = loss(), loss(penalties_once=True)
     assert float(once.terms["loss_contrastive"]) == float(each.terms["loss_contrastive"])
-    for name in ("loss_diversity", "loss_features_pen"):
-        assert float(once.terms[name]) * once.frames == pytest.approx(float(each.terms[name]))
-    assert float(once.total.detach()) < float(each.total.detach())
+    unused = 2 * 320 - float(once.averages["prob_perplexity"])
+    assert float(once.terms["loss_diversity"]) == pytest.approx(0.1 * unused)
+    penalties = (float(found.terms["loss_features_pen"]) for found in (once, each))
+    assert next(penalties) * once.frames == pytest.approx(next(penalties))
 
 
 def test_the_smallest_batch_weighs_diversity_less() -> None:

@@ -114,6 +114,17 @@ def test_large_is_not_regularised(objective: str) -> None:
     assert cfg.task.normalize == cfg.model.layer_norm_first == (objective == "hubert")
 
 
+@pytest.mark.parametrize(("size", "lowest"), [("large", 0.1), ("base", 0.5), ("slim", 0.5)])
+def test_larges_targets_are_drawn_at_lower_temperatures(size: str, lowest: float) -> None:
+    GlobalHydra.instance().clear()
+    hydra_init("wav2vec2")
+    with initialize_config_dir(str(RECIPES), version_base="1.1"):
+        cfg = composed("wav2vec2", f"size={size}")
+        own = composed("wav2vec2", f"size={size}", "model.latent_temp=[1,0.3,0.9]")
+    assert cfg.model.latent_temp == [2.0, lowest, 0.999995]
+    assert own.model.latent_temp == [1, 0.3, 0.9], "the command line wins"
+
+
 def test_sizes_with_a_point_are_names_too(objective: str) -> None:
     """Hydra reads 0.5 as a number."""
     cfg = composed(objective, "size=0.5", "frontend=mel")
@@ -187,6 +198,7 @@ def test_the_other_papers_recipes() -> None:
     assert (vaessen.task.batching, vaessen.task.padding, vaessen.task.max_sample_size) == ("bins", True, 30 * 16_000)
     assert vaessen.model.encoder_layerdrop == vaessen.model.dropout_input == vaessen.model.dropout_features == 0
     assert vaessen.model.penalties_once and vaessen.optimizer.adam_eps == 1e-8
+    assert (vaessen.model.activation_fn, vaessen.model.attention_init) == ("gelu_accurate", "xavier")
     assert vaessen.optimization.lr[0] == pytest.approx(5e-4 * (150 / 6000) ** 0.5, rel=0.001)
 
 

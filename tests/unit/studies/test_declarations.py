@@ -11,7 +11,18 @@ from fairseq_budget.errors import ConfigError
 from fairseq_budget.report.studies.points import OTHERS, RECOGNISED
 from fairseq_budget.studies import STUDIES, get_study
 from fairseq_budget.studies.compose import compose
-from fairseq_budget.studies.study import GRADIENTS, MINI, PAPER, RECOGNITION, RESOURCES, SCALES, SEED, Cell, Study
+from fairseq_budget.studies.study import (
+    DOWNSTREAM,
+    GRADIENTS,
+    MINI,
+    PAPER,
+    RECOGNITION,
+    RESOURCES,
+    SCALES,
+    SEED,
+    Cell,
+    Study,
+)
 from s3prl_upstreams.tasks import get_task
 
 BOTH = pytest.mark.parametrize("scale", SCALES)
@@ -37,6 +48,7 @@ def test_studies_that_share_a_cell_mean_the_same_run(scale: str) -> None:
     for study in STUDIES.values():
         for cell in study.cells(scale):
             run = (cell.recipe, cell.overrides, cell.data_share, cell.teacher, cell.begins_from, cell.looks_at)
+            run += (cell.upstream_rate,)
             assert told.setdefault(cell.name, run) == run, cell.name
     names = [cell.name for study in STUDIES.values() for cell in study.cells(scale)]
     assert len(set(names)) < len(names), "some are shared"
@@ -78,7 +90,7 @@ def compose_once(recipe: str, overrides: tuple[str, ...]) -> list[Any]:
 def columns_of(task: str) -> set[str]:
     if task == RECOGNITION:
         return set(RECOGNISED)
-    if task in (GRADIENTS, RESOURCES):
+    if task in (GRADIENTS, RESOURCES, DOWNSTREAM):
         return set(OTHERS) - set(RECOGNISED)
     return {metric.column for metric in get_task(task).metrics}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from pathlib import Path
@@ -58,6 +59,21 @@ def test_parts_of_the_data_are_nested_and_written_once(tmp_path: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in place.data.iterdir()}
     with pytest.raises(BudgetError, match="made of another corpus than .*: choose another folder with --out"):
         data.write_manifests(corpus(tmp_path / "another"), place, MINI)
+
+
+def test_a_study_may_validate_on_several_sets(tmp_path: Path) -> None:
+    """Its folder has their manifests, labels and transcripts are made of them, and every run is told their names."""
+    place, source, names = Place(tmp_path / "study"), corpus(tmp_path / "corpus"), ("valid", "dev-other")
+    with pytest.raises(BudgetError, match="no validation set `.*dev-other.tsv`: make it, or leave it out"):
+        data.write_manifests(source, place, MINI, names)
+    (source / "dev-other.tsv").write_bytes((source / "valid.tsv").read_bytes())
+    data.write_manifests(source, place, MINI, names)
+    assert (place.data / "dev-other.tsv").read_bytes() == (source / "dev-other.tsv").read_bytes()
+    assert list(data.splits(MINI, names))[:3] == ["train", "valid", "dev-other"]
+    how = dataclasses.replace(HOW, valid_sets=names)
+    override = "dataset.valid_subset='valid,dev-other'"
+    assert override in how.hydra() and override in shlex.split(launch.alone(CELL, place, how))
+    assert not any("valid_subset" in word for word in HOW.hydra())
 
 
 def test_missing_manifests_are_told_with_what_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 from fairseq_budget.records.recognition import Recognised, RecognitionRecord
-from fairseq_budget.records.resources import ResourcesRecord, StepResources
+from fairseq_budget.records.resources import DownstreamBatch, DownstreamResourcesRecord, ResourcesRecord, StepResources
 from fairseq_budget.report.noise import pooled_deviation
 from fairseq_budget.report.studies.figure import metric_figure
 from fairseq_budget.report.studies.findings import sentences
@@ -20,7 +21,7 @@ from fairseq_budget.report.studies.points import read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.studies import STUDIES
 from fairseq_budget.studies.place import Place
-from fairseq_budget.studies.study import GRADIENTS, MINI, RECOGNITION, RESOURCES, Axis, Cell, Published, Study
+from fairseq_budget.studies.study import DOWNSTREAM, GRADIENTS, MINI, RECOGNITION, RESOURCES, Axis, Cell, Published, Study
 
 LOSSES = {10.0: (5.0, 5.2), 20.0: (4.0, 4.2), 40.0: (4.2, 4.3)}
 """By size, a seed each."""
@@ -75,6 +76,14 @@ def recognised(place: Place, cell: Cell) -> None:
     RecognitionRecord.of(objective="wav2vec2", checkpoint=model, checkpoint_sha256="0", results=results).write(path)
 
 
+def downstream(place: Place, cell: Cell) -> None:
+    slower, task = 1 + cell.name.endswith("unfrozen"), cell.options[0]
+    batches = [DownstreamBatch(utterances=4, audio_seconds=9, step_seconds=slower * second) for second in (1, 2, 9)]
+    told = {"task": task, "upstream": "random_30", "unfrozen": slower == 2, "device": "a", "peak_bytes": 3e9}
+    record = DownstreamResourcesRecord.of(**told, batches=batches, memory=[[0.0, 0], [0.5, 3e9]])
+    record.write(place.score(cell, DOWNSTREAM))
+
+
 def deviating(place: Place, cell: Cell) -> None:
     one = GradientDeviation(checkpoint="c", updates=150, seconds=cell.x, deviation=1 / cell.x, norm=0.1)
     GradientRecord.of(results=[one]).write(place.score(cell, GRADIENTS))
@@ -90,6 +99,7 @@ MAKE = {
     RECOGNITION: recognised,
     GRADIENTS: deviating,
     RESOURCES: stepping,
+    DOWNSTREAM: downstream,
 }
 
 
@@ -186,3 +196,28 @@ def test_every_study_has_a_page(study: Study, tmp_path: Path) -> None:
         assert len(metric_figure(study, found, key).subfigs) == (2 if has_published else 0)
     text = write_study_report(study, MINI, place).read_text(encoding="utf-8")
     assert study.title in text and f"Published: {study.source}" in text
+
+
+def test_losses_on_further_sets_stand_under_their_names(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    for cell in cells(MINI):
+        losses = {"valid_loss": 4.0, "valid_set": "clean", "valid_losses": {"clean": 4.0, "other": cell.x}}
+        write(place, cell, 4.0, metrics=losses)
+    page = write_study_report(STUDY, MINI, place).read_text(encoding="utf-8")
+    assert "validation on other loss is lowest, 10" in page and "on clean" not in page
+    rows = list(csv.DictReader((place.report("sizes") / "table.csv").open()))
+    assert [row["valid_loss_on_other"] for row in rows if row["who"] == "study"] == ["10.0", "20.0", "40.0"]
+    assert (place.report("sizes") / "valid_loss_on_other.png").is_file()
+
+
+def test_downstream_batches_stand_beside_the_published_ones(tmp_path: Path) -> None:
+    study, place = STUDIES["downstream_resources"], Place(tmp_path)
+    for cell in study.cells(MINI):
+        downstream(place, cell)
+    page = write_study_report(study, MINI, place).read_text(encoding="utf-8")
+    found = read_points(study.cells(MINI), place)
+    assert [point.mean("step_seconds") for point in found.points] == [2, 2, 2, 4, 4, 4]
+    assert "Jetson Xavier NX: upstream unfrozen" in page and (place.report(study.name) / "memory.png").is_file()
+    published = {(point.series, point.x): point.values["step_seconds"] for point in study.published()}
+    assert published["Raspberry Pi 4: upstream frozen", 0] == 47.16
+    assert math.isnan(published["Jetson Xavier NX: upstream frozen", 4]), "out of memory"

@@ -30,7 +30,7 @@ Plan = Callable[..., SweepSettings]
         ({"device": "cuda"}, "`--device cuda`, but torch finds no CUDA device"),
         ({"overrides": ["config.optimizer.lr=1"]}, "learning rates are what a sweep goes through, give them with `--lr`"),
         ({"overrides": ["config.runner.log_step"]}, "`-o config.runner.log_step` must be options such as `config.a.b=1`"),
-        ({"overrides": ["args.upstream_trainable=True"]}, "trials share the passes of a frozen upstream; to fine-tune it"),
+        ({"overrides": ["args.upstream_trainable=True"]}, "give its learning rate with `--upstream-lr`"),
         ({"overrides": ["config.runner.fp16=True"]}, "`runner.fp16` isn't possible here"),
         ({"overrides": ["config.downstream_expert.datarc.batch_size=99"]}, "less than one batch of 99"),
     ],

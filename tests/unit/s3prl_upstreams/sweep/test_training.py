@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from fairseq_budget.errors import ConfigError
 from s3prl_upstreams import scores
 from s3prl_upstreams.sweep import protocol, randomness, rows
 from s3prl_upstreams.sweep.heads import load_checkpoint
-from s3prl_upstreams.sweep.settings import SweepSettings, for_trial, s3prl_settings
+from s3prl_upstreams.sweep.price import price
+from s3prl_upstreams.sweep.settings import SweepSettings, check, for_trial, s3prl_settings
 from tests.unit.s3prl_upstreams.sweep.conftest import RATES, override, silent
 
 Plan = Callable[..., SweepSettings]
@@ -58,6 +60,49 @@ def test_a_trial_equals_a_separate_run_bit_for_bit(plan: Plan, tmp_path: Path, t
         assert on_dev(folder) == on_dev(tmp_path / f"alone-{rate}") != []
     finals = [load_checkpoint(settings.trial_folder(rate) / "states-6.ckpt") for rate in RATES]
     assert not torch.equal(*(states["Downstream"]["projector.weight"] for states in finals))
+
+
+def test_an_upstream_that_learns_does_so_as_in_s3prls_runner(plan: Plan, tmp_path: Path) -> None:
+    """s3prl's `-f` has one learning rate for all: with the same for both, both end alike."""
+    settings = plan(rates=(1e-3,), upstream_rate=1e-3)
+    protocol.sweep_task(settings, silent)
+    states = load_checkpoint(settings.trial_folder(1e-3) / "states-6.ckpt")
+    alone = separate_run(settings, 1e-3, tmp_path / "alone")
+    assert_same_states(alone, states)
+    first = states["Upstream"]["model.encoder.layers.0.fc1.weight"]
+    assert torch.equal(alone["Upstream"]["model.encoder.layers.0.fc1.weight"], first)
+    row, spent = rows.read(settings), rows.read(settings)["spent"]
+    assert (row["unfrozen"], row["upstream_lr"], row["sweep"]["changed"]["upstream_lr"]) == (True, 1e-3, 1e-3)
+    frozen = plan("ks", "frozen", rates=(1e-3,))
+    protocol.sweep_task(frozen, silent)
+    once = rows.read(frozen)["spent"]
+    assert once["upstream_flops"] < spent["upstream_flops"] < 3 * once["upstream_flops"], "evaluation runs forward only"
+    assert once["head_flops"] == spent["head_flops"]
+
+
+def test_every_trial_trains_an_upstream_of_its_own(plan: Plan) -> None:
+    settings = plan(upstream_rate=1e-4)
+    protocol.sweep_task(settings, silent)
+    states = [load_checkpoint(settings.trial_folder(rate) / "states-6.ckpt")["Upstream"] for rate in RATES]
+    name = "model.encoder.layers.0.fc1.weight"
+    assert not torch.equal(states[0][name], states[1][name])
+    planned = price(settings)
+    assert planned.upstream_flops == pytest.approx(rows.read(settings)["spent"]["upstream_flops"], rel=0.25)
+    assert planned.store == "off" and planned.upstream_flops_with_store is None
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "told"),
+    [
+        ("qbe", {}, "trains nothing"),
+        ("ks", {"upstream": "fbank"}, "`fbank` can't be copied"),
+        ("ks", {"cache": "fp32"}, "don't stay the same"),
+        ("ks", {"upstream_rate": 0.0}, "must be a number above 0"),
+    ],
+)
+def test_what_an_upstream_that_learns_cannot_have(plan: Plan, task: str, changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        check(plan(task, **{"upstream_rate": 1e-4, **changes}))
 
 
 def test_accumulated_batches_and_an_upstream_without_layers(plan: Plan, tmp_path: Path) -> None:
