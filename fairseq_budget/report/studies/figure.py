@@ -14,14 +14,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_line
+from fairseq_budget.report.noise import axis_limits, pooled_deviation
 from fairseq_budget.report.studies.points import LOSSES, PERCENT, Found, StudyPoint, column
 from fairseq_budget.studies.study import Axis, Published, Study
 
 PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
 TITLE_LETTERS = 9
 """Of a title that fit into an inch."""
-LEAST_RANGE = 0.05
-"""Of an axis, relative to its values: differences below it shall look as small as they are."""
 
 
 @dataclass(frozen=True)
@@ -115,18 +114,15 @@ def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[StudyCurve], objec
         for x, numbers in zip(curve.places, curve.numbers, strict=True):
             if len(numbers) > 1:
                 axes.plot([x] * len(numbers), numbers, "_", color=looks["color"], markersize=11)
-    _vertical(axes, key, unit, [number for curve in curves for numbers in curve.numbers for number in numbers])
+    _vertical(axes, key, unit, [numbers for curve in curves for numbers in curve.numbers])
     _horizontal(axes, axis, sorted({x for curve in curves for x in curve.places}))
     axes.legend(fontsize=9, loc="best")
 
 
-def _vertical(axes: Axes, key: str, unit: str, numbers: Sequence[float]) -> None:
+def _vertical(axes: Axes, key: str, unit: str, seeds: Sequence[Sequence[float]]) -> None:
     known = column(key)
     axes.set_ylabel(f"{known.title} ({unit})" if unit else known.title)  # the arrow points to what is better
-    low, high = min(numbers), max(numbers)
-    missing = max(0.0, LEAST_RANGE * abs(high) - (high - low)) / 2
-    air = 0.1 * (high - low + 2 * missing)
-    axes.set_ylim(low - missing - air, high + missing + air)
+    axes.set_ylim(*axis_limits([number for numbers in seeds for number in numbers], pooled_deviation(seeds)))
 
 
 def _horizontal(axes: Axes, axis: Axis, places: Sequence[float]) -> None:
