@@ -106,8 +106,8 @@ def selection(study: StudyRuns) -> str:
         return ""
     swept = "learning rate and checkpoint" if any(run.tried for run in study.downstream) else "checkpoint"
     return (
-        f"Of each downstream run, the {swept} were chosen by the score on dev, and the test score is that one's; upstreams are "
-        "compared by test scores, as in the paper. What may be chance: two standard errors of the difference, over seeds "
+        f"Of each downstream run, the {swept} with the best score on dev was chosen and tested; upstreams are compared by "
+        "test scores, as in the paper. What may be chance: two standard errors of the difference, over seeds "
         "and, where predictions are there, over test items (bootstrap)."
     )
 

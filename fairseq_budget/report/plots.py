@@ -26,7 +26,7 @@ from fairseq_budget.report.train_log import LogPoint
 _ON_COLOUR = {"va": "center", "fontsize": "small", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.5}}
 _FEW_POINTS = 30  # a curve of fewer training points shows each of them as a dot
 _DESCENT = 0.1  # share of the budget whose losses, far above all later ones, don't set the axis
-_ROOM = 1.3  # for names right of the curves
+_ROOM = 1.38  # for names right of the curves
 _NAME_LETTERS = 30  # of an upstream, in a line
 
 
@@ -63,7 +63,7 @@ def curve_panels(runs: Sequence[PretrainRun]) -> list[CurvePanel]:
 
 
 def loss_against_flops(panel: CurvePanel, width: float = PANEL[0]) -> Figure:
-    """The objective's own term over the FLOPs spent: training as a line, smoothed as in the record; validations as markers."""
+    """The objective's own term over FLOPs: training as a line, smoothed as in the record; validations as markers."""
     with matplotlib.rc_context(panel_style(width)):
         figure = Figure(layout="constrained")
         axes = figure.subplots()
@@ -125,7 +125,7 @@ def downstream_scores(runs: Sequence[DownstreamRun]) -> Figure:
         seeds = "; lines: seeds" if any(score.deviation is not None for score in found) else ""
         bars = "; bar: 2 standard errors" if any(score.error is not None for score in found) else ""
         arrow = "↑" if runs[0].higher_is_better else "↓"
-        axes.set_xlabel(f"test {name} {arrow}{f' ({unit})' if unit else ''}; diamond: dev{bars}{seeds}")
+        axes.set_xlabel(f"test {name} {arrow}{f' ({unit})' if unit else ''}\ndiamond: dev{bars}{seeds}")
         axes.set_xlim(left=0)
     return figure
 
@@ -207,14 +207,11 @@ def _loss_axis(axes: Axes, runs: Sequence[PretrainRun]) -> None:
 def _shown(runs: Sequence[PretrainRun]) -> Iterator[float]:
     """Losses that have to be in the picture: the end of each run, and what comes after its first descent."""
     for run in runs:
-        points = [
-            *zip(*_line(run), strict=True),
-            *((p.flops or 0.0, p.loss) for p in (run.history.valid if run.history else [])),
-        ]
+        valid = run.history.valid if run.history is not None else []
+        points = [*zip(*_line(run), strict=True), *((point.flops or 0.0, point.loss) for point in valid)]
         finite = [(flops, loss) for flops, loss in points if math.isfinite(loss)]
         later = [loss for flops, loss in finite if flops >= _DESCENT * run.spent["flops"]]
         yield from later or [loss for _, loss in finite]
-    yield from () if any(run.history for run in runs) else (0.0,)
 
 
 def _flops_axis(axes: Axes) -> None:
@@ -236,7 +233,7 @@ def _name_curves(axes: Axes, runs: Sequence[PretrainRun]) -> None:
     last = max(flops for flops, _ in ends.values())
     axes.set_xlim(right=_ROOM * last)
     low, high = axes.get_ylim()
-    heights = spread([min(max(loss, low), high) for _, loss in ends.values()], 0.055 * (high - low))
+    heights = spread([min(max(loss, low), high) for _, loss in ends.values()], 0.062 * (high - low))
     for ((size, params), _), height in zip(ends.items(), heights, strict=True):
         text = f"{size_name(size)} ({numbers.params(params)})"
-        axes.text(1.02 * last, height, text, color=size_colour(size), fontsize="x-small", va="center")
+        axes.text(1.02 * last, height, text, color=size_colour(size), fontsize="small", va="center")

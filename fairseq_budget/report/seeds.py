@@ -37,7 +37,7 @@ class SeedScore:
 
     @property
     def items(self) -> dict[str, float]:
-        """By name, how often each test item was right, in the score's unit: means over seeds; empty where one doesn't tell."""
+        """By name, each test item's share of the score, means over seeds; empty where one doesn't tell."""
         shared = set.intersection(*(set(run.items) for run in self.runs))
         return {name: statistics.fmean(run.items[name] for run in self.runs) for name in sorted(shared)}
 

@@ -77,7 +77,7 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str, winner: CurveP
         axes.annotate(
             numbers.loss(point.loss),
             (point.percent, point.loss),
-            xytext=(0, 8),
+            xytext=(0, 11),
             textcoords="offset points",
             ha="center",
             fontsize="x-small",

@@ -105,12 +105,8 @@ def _point(stats: dict[str, Any], prefix: str, term: str) -> LogPoint | None:
 def _penalties(stats: dict[str, Any], prefix: str, term: str) -> Iterable[tuple[str, float]]:
     """Every other term of the total, and what it came to."""
     for name, value in stats.items():
-        known = name.removeprefix(prefix)
-        if (
-            name.startswith(f"{prefix}loss_")
-            and known not in (term, CONSTANT_TERM)
-            and (number := _number(value)) is not None
-        ):
+        known, number = name.removeprefix(prefix), _number(value)
+        if name.startswith(f"{prefix}loss_") and known not in (term, CONSTANT_TERM) and number is not None:
             yield known, number
 
 
