@@ -92,9 +92,8 @@ def test_the_page_needs_no_network_and_one_script_alone(full_page: Path) -> None
 
 def test_caution_stands_before_what_was_found_and_commands_are_folded(full_page: Path) -> None:
     html = full_page.read_text(encoding="utf-8")
-    order = [
-        html.index(text) for text in ("as a check that everything works", "What was found", "reached the lowest", "<details")
-    ]
+    told = ("as a check that everything works", "What was found", "reached the lowest", "<details")
+    order = [html.index(text) for text in told]
     assert order == sorted(order)
     assert "the checkpoint with the best score on dev was chosen" in Elements(html).text
 
