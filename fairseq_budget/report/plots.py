@@ -142,7 +142,9 @@ def spread(places: Sequence[float], least: float) -> list[float]:
 def draw_guessing(axes: Axes, level: float) -> None:
     """A line where who hears nothing would be."""
     axes.axhline(level, color=NO_SIZE, linestyle=":")
-    axes.text(0.01, level, "guessing", transform=axes.get_yaxis_transform(), va="bottom", color=NO_SIZE, fontsize="small")
+    across = axes.get_yaxis_transform()
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    axes.text(0.01, level, "guessing", transform=across, va="center", color=NO_SIZE, fontsize="small", bbox=box, zorder=5)
 
 
 def guessing_of(runs: Sequence[PretrainRun]) -> float | None:
@@ -177,7 +179,13 @@ def _run_curves(axes: Axes, run: PretrainRun) -> None:
     colour, (flops, line) = size_colour(run.size), _line(run)
     if len(flops) >= _FEW_POINTS:
         axes.plot(flops, [point.loss for point in _logged(run)], color=colour, alpha=0.2, linewidth=1)
-    axes.plot(flops, line, ".-" if len(flops) < _FEW_POINTS else "-", color=colour, markersize=4)
+    axes.plot(
+        flops,
+        line,
+        ".-" if len(flops) < _FEW_POINTS else "-",
+        color=colour,
+        markersize=matplotlib.rcParams["lines.markersize"] / 2,
+    )
     valid = run.history.valid if run.history is not None else []
     axes.plot(
         [point.flops for point in valid],
