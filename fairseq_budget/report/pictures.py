@@ -15,8 +15,8 @@ _COLOUR = re.compile(r"(?<=: )#[0-9a-f]{6}\b")
 """As matplotlib writes them into styles."""
 _PALE, _GREY = 0.85, 0.15
 """Lightness from which a colour is a ground, and saturation up to which it is a grey."""
-_ON_DARK = 0.66
-"""The least lightness of a curve on a dark ground."""
+_ON_DARK = 0.6
+"""The least lightness of a curve on a dark ground; lighter ones stay lighter than others."""
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,5 @@ def on_dark(colour: str) -> str:
     channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(*channels)
     neutral = lightness > _PALE or saturation < _GREY
-    turned = 0.1 + 0.8 * (1 - lightness) if neutral else max(lightness, _ON_DARK)
+    turned = 0.1 + 0.8 * (1 - lightness) if neutral else _ON_DARK + 0.3 * lightness
     return "#" + "".join(f"{round(255 * channel):02x}" for channel in colorsys.hls_to_rgb(hue, turned, saturation))
