@@ -74,6 +74,10 @@ class ModelConfig:
         """What a run trains in turn: updates, and the shape with what is frozen in them; None: all that are left."""
         return [(None, self.shape())]
 
+    def guessing_loss(self) -> float | None:
+        """The objective's own term for a model that hears nothing, in its unit; None where only the data can tell."""
+        return None
+
     def problems(self) -> list[str]:
         """What is wrong with settings beside the encoder's: those of the front end and of the objective."""
         return []

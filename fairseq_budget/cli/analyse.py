@@ -58,7 +58,7 @@ def isoflop(
     from fairseq_budget.planning.isoflop.analysis import analyse
     from fairseq_budget.planning.isoflop.points import read_points
     from fairseq_budget.report.isoflop_plot import isoflop_figure
-    from fairseq_budget.report.plots import save
+    from fairseq_budget.report.pictures import save
 
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")

@@ -117,7 +117,7 @@ def grid(
     from fairseq_budget.bench.grid import cells_of
     from fairseq_budget.cli.bench_tables import print_grid
     from fairseq_budget.report.grid_plot import grid_figure
-    from fairseq_budget.report.plots import save
+    from fairseq_budget.report.pictures import save
 
     check_repeats(repeats)
     if out.suffix != ".png":

@@ -66,7 +66,7 @@ class KaldiLogMel(ExactBuffers):
             frames = wave.float().unfold(1, self.window_samples, self.shift_samples)
             if frames.size(1) <= PIECE_FRAMES:
                 return self._of_frames(frames)
-            return torch.cat([self._of_frames(piece) for piece in frames.split(PIECE_FRAMES, dim=1)], dim=1)
+            return torch.cat([self._of_frames(piece) for piece in torch.split(frames, PIECE_FRAMES, dim=1)], dim=1)
 
     def forward(self, wave: Tensor) -> Tensor:
         """Shape: wave (B, T) -> (B, F, D)."""

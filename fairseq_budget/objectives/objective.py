@@ -40,6 +40,12 @@ rule's 1.6e-3, 5.88 at 2e-3, 6.41 at 4e-3, which stays on the plateau.  Other wi
 """
 MINI_WIDTH = 256
 
+OWN_TERM = "loss_prediction"
+"""What an objective's own part of the loss is called, where it has no other name."""
+
+CONSTANT_TERM = "loss_constant"
+"""Logged at validation, not trained on: what the best constant guess comes to, where the targets are numbers."""
+
 SAMPLES_PER_BATCH = 1_400_000
 """Of each of two ranks: 87.5 s (Liu et al. 2024)."""
 LARGE_SAMPLES_PER_BATCH: Mapping[str, int] = {"large": 700_000}
@@ -68,6 +74,8 @@ class Objective:
     """What losses are logged in: a key of :data:`fairseq_budget.objectives.loss.UNITS`."""
     learning_rates: Mapping[str, float]
     """Highest learning rate by size; of other sizes see :meth:`learning_rate`."""
+    own_term: str = OWN_TERM
+    """Its part of the loss in logs, penalties apart."""
     mini_learning_rate: float = MINI_LEARNING_RATE
     """The same of a mini size that is 256 wide."""
     percents: Mapping[str, int] = field(default_factory=dict)

@@ -72,7 +72,8 @@ class PretrainingRecord(Record):
     metrics: Metrics = Metrics()
     loss_unit: str | None = None
     guessing_loss: Measured = None
-    """Validation loss of a model that knows how frequent each label is and hears nothing; None where that isn't known."""
+    """The objective's own term for a model that hears nothing, but knows how frequent each label is, or of how many
+    candidates it has to choose; None where that isn't known."""
     data: Data = Data()
     train_log: str | None = None
     """The log's path, from the folder of the record."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord, padded
+from fairseq_budget.records.items import right_items
 from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.records.names import size_of_upstream, upstream_name
 from fairseq_budget.records.pretraining import PretrainingRecord
@@ -19,6 +20,8 @@ INCOMPLETE = "†"
 """The mark of a score for which the corpus lacked files."""
 PADDED = "‡"
 """The mark of a score of an upstream whose features padded batches change."""
+MINIATURE = "§"
+"""The mark of a score by another recipe than the official one, such as of fewer steps."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Result:
     """The corpus lacked files."""
     padded: bool = False
     """Padded batches changed the upstream's features."""
+    miniature: bool = False
+    """Not by the official recipe."""
+    items: Mapping[str, float] = field(default_factory=dict)
+    """By test item, 100 where it was right and 0 where not; empty where the task doesn't tell."""
 
 
 def read_results(folders: Iterable[Path]) -> list[Result]:
@@ -73,6 +80,8 @@ def _read(path: Path, kind: str | None) -> Result | None:
         tuple(_remarks(path, record, known)),
         record.incomplete is not None,
         record.padding is not None,
+        record.sweep is not None and bool(record.sweep.changed),
+        {name: 100 * right for name, right in right_items(path.parent).items()} if record.metric == "acc" else {},
     )
 
 
@@ -87,4 +96,4 @@ def _remarks(path: Path, record: DownstreamRecord, numbers: Mapping[str, float])
         yield f"{PADDED} {padded(record.padding)}"
     if record.sweep is not None and record.sweep.changed:
         changed = ", ".join(f"{key}={value}" for key, value in record.sweep.changed.items())
-        yield f"not the official recipe ({changed})"
+        yield f"{MINIATURE} not the official recipe ({changed})"

@@ -43,6 +43,13 @@ class Curve:
         """The lowest loss."""
         return min(self.points, key=lambda point: point.loss)
 
+    def winner(self, deviation: float | None) -> CurvePoint | None:
+        """The lowest loss, where it is lowest by more than seeds make; `deviation` is theirs, None where it isn't known."""
+        if len(self.points) < 2 or deviation is None:
+            return None
+        best, second = sorted(self.points, key=lambda point: point.loss)[:2]
+        return best if second.loss - best.loss > noise(best, second, deviation) else None
+
     @property
     def inside(self) -> bool:
         """Whether sizes on both sides of the best one are worse."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.currencies import show_amounts
@@ -15,7 +14,7 @@ from fairseq_budget.published import DOWNSTREAM_STEPS, FEWEST_UPDATES, MOST_UPDA
 from fairseq_budget.records.names import objective_name, size_name, upstream_name
 from fairseq_budget.report.curves import Curve, CurvePoint, curves, noise, seed_deviation
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun
-from fairseq_budget.report.seeds import SeedScore, scores
+from fairseq_budget.report.seeds import SeedScore, ordered, scores
 from fairseq_budget.report.study import MOST_NAMES, StudyRuns
 
 
@@ -72,7 +71,7 @@ def _growth(objective: str, several: Sequence[Curve]) -> list[str]:
     if len(several) < 2:
         return []
     found = ", ".join(f"{numbers.params(curve.best.params)} at {show_amounts(curve.budget)}" for curve in several)
-    text = f"{objective_name(objective)}: the best size is {found}."
+    text = f"{objective_name(objective)}: the lowest loss is that of {found}."
     ends = [show_amounts(curve.budget) for curve in several if not curve.inside]
     if ends:
         text += f" At {_listed(ends)} it is the smallest or the largest that was tried: the true one may lie beyond."
@@ -87,14 +86,59 @@ def best_downstream(task: str, runs: Sequence[DownstreamRun]) -> str:
     ours = [score for score in found if score.runs[0].pretrained]
     if not ours:
         return f"{task.upper()}: no pre-trained upstream has a test score.{left_out}"
-    pick = max if ours[0].runs[0].higher_is_better else min
-    best = pick(ours, key=lambda score: score.test)
+    best, *rest = ordered(ours)
     winners = _listed([score.name for score in ours if score.test == best.test])
-    others = [f"{score.name} reached {_score(score)}" for score in found if score not in ours]
+    others = [f"{score.name} reached {_score(score)}{_apart(best, score)}" for score in found if score not in ours]
     beside = f" {_listed(others)}." if others else ""
     objectives = dict.fromkeys(score.runs[0].objective for score in ours)
-    per_objective = "; ".join(_best_of([s for s in ours if s.runs[0].objective == name], pick) for name in objectives)
-    return f"{task.upper()}, best test score: {winners} ({_score(best)}). {per_objective}.{beside}{left_out}"
+    per_objective = "; ".join(_best_of([s for s in ours if s.runs[0].objective == name]) for name in objectives)
+    lead = _test_lead(best, rest[0]) if rest and rest[0].test != best.test else ""
+    word = "highest" if best.runs[0].higher_is_better else "lowest"
+    return (
+        f"{task.upper()}, {word} test score: {winners} ({_score(best)}){lead}. {per_objective}.{beside}{_on_dev(best, ours)}"
+        f"{left_out}"
+    )
+
+
+def selection(study: StudyRuns) -> str:
+    """On what was chosen, and what was only read."""
+    if not study.downstream:
+        return ""
+    swept = "learning rate and checkpoint" if any(run.tried for run in study.downstream) else "checkpoint"
+    return (
+        f"Of each downstream run, the {swept} with the best score on dev was chosen and tested; upstreams are compared by "
+        "test scores, as in the paper. What may be chance: two standard errors of the difference, over seeds "
+        "and, where predictions are there, over test items (bootstrap)."
+    )
+
+
+def _test_lead(best: SeedScore, second: SeedScore) -> str:
+    """How far it is ahead of the next, and whether that is more than chance."""
+    distance, chance = abs(best.test - second.test), best.chance(second)
+    text = f", {_points(best, distance)} from {second.name}"
+    if chance is None:
+        return f"{text}: how much of it is chance isn't known"
+    if distance > chance:
+        return f"{text}, more than the {_points(best, chance)} that chance makes"
+    return f"{text}, which is within the {_points(best, chance)} that chance makes: call it a tie"
+
+
+def _apart(best: SeedScore, other: SeedScore) -> str:
+    """Of somebody else's upstream: a word where the difference is noise."""
+    chance = best.chance(other)
+    return " (a tie)" if chance is not None and abs(best.test - other.test) <= chance else ""
+
+
+def _on_dev(best: SeedScore, ours: Sequence[SeedScore]) -> str:
+    pick = max if best.runs[0].higher_is_better else min
+    known = [score for score in ours if math.isfinite(score.dev)]
+    first = pick(known, key=lambda score: score.dev) if known else best
+    return "" if not known or math.isclose(first.dev, best.dev) else f" On dev, {first.name} leads."
+
+
+def _points(score: SeedScore, value: float) -> str:
+    unit = score.runs[0].unit
+    return f"{numbers.significant(value, 2)} points" if unit == "%" else numbers.score(value, unit)
 
 
 def caution(study: StudyRuns) -> str | None:
@@ -134,9 +178,9 @@ def _short_caution(runs: Sequence[PretrainRun]) -> Iterator[str]:
         )
 
 
-def _best_of(own: Sequence[SeedScore], pick: Callable[..., Any]) -> str:
+def _best_of(own: Sequence[SeedScore]) -> str:
     """The best of one objective's upstreams."""
-    best = pick(own, key=lambda score: score.test)
+    best = ordered(own)[0]
     ties = [size_name(score.runs[0].size or "") for score in own if score.test == best.test]
     text = f"{objective_name(best.runs[0].objective)}: {_listed(ties)} ({_score(best)})"
     return text + (" as the only size" if len(own) == 1 else "")

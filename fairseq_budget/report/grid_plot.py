@@ -1,4 +1,4 @@
-"""The picture of a grid of steps: memory and FLOPs against the length of an utterance, a line for each batch."""
+"""The picture of a grid of steps: time, memory and FLOPs against the length of an utterance, a line for each batch."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ _GIB = 2**30
 
 @matplotlib.rc_context(STYLE)
 def grid_figure(cells: pd.DataFrame, title: str, memory_limit: int | None) -> Figure:
-    """Left: peak memory; right: model FLOPs of a step, as in figure 2 of Gao et al. 2022.
+    """Seconds, peak memory and model FLOPs of a step, the latter two as in figure 2 of Gao et al. 2022.
 
     Args:
-        cells: rows of `seconds`, `utterances`, `precision`, `flops`, `peak_bytes` and `out_of_memory`.
+        cells: rows of `seconds`, `utterances`, `precision`, `flops`, `step_seconds`, `peak_bytes` and `out_of_memory`.
         memory_limit: bytes that a step could have; where a line ran out of them stands a cross at the limit.
     """
-    figure = Figure(figsize=(12.6, 5.6), layout="constrained")
+    figure = Figure(figsize=(16.8, 5.6), layout="constrained")
     figure.suptitle(title, fontweight="bold")
-    memory, flops = figure.subplots(1, 2)
+    seconds, memory, flops = figure.subplots(1, 3)
     precisions, batches = list(dict.fromkeys(cells["precision"])), sorted(set(cells["utterances"]))
     shades = matplotlib.colormaps["viridis"]([place / len(batches) for place in range(len(batches))])
     colours = dict(zip(batches, shades, strict=True))
     for (precision, batch), rows in cells.sort_values("seconds").groupby(["precision", "utterances"]):
         line, fitting = _LINES[precisions.index(precision)], rows[~rows["out_of_memory"]]
-        memory.plot(fitting["seconds"], fitting["peak_bytes"] / _GIB, f"o{line}", color=colours[batch])
+        for axes, values in ((seconds, fitting["step_seconds"]), (memory, fitting["peak_bytes"] / _GIB)):
+            axes.plot(fitting["seconds"], values, f"o{line}", color=colours[batch])
         if precision == precisions[0]:
-            flops.plot(rows["seconds"], rows["flops"], "o-", color=colours[batch], label=f"{batch}")
+            flops.plot(rows["seconds"], rows["flops"], "o-", color=colours[batch])
+            _name(flops, rows, batch, colours[batch])
     if memory_limit is not None:
         memory.axhline(memory_limit / _GIB, color="#999999", linewidth=1)
     _crosses(memory, cells, precisions, colours, memory_limit)
-    _label(memory, flops, sorted(set(cells["seconds"])))
-    flops.legend(title="utterances in a batch")
+    _label(seconds, memory, flops, sorted(set(cells["seconds"])))
     key = _key(precisions, bool(cells["out_of_memory"].any()))
     figure.legend(handles=key, loc="outside lower center", ncols=len(key))
     return figure
@@ -69,15 +70,23 @@ def _crosses(axes: Axes, cells: pd.DataFrame, precisions: list[str], colours: di
             )
 
 
-def _label(memory: Axes, flops: Axes, lengths: list[float]) -> None:
-    memory.set_ylabel("peak memory of a step (GiB)")
+def _name(axes: Axes, rows: pd.DataFrame, batch: int, colour: Any) -> None:
+    """The batch beside its line's end."""
+    end = rows["seconds"].iloc[-1], rows["flops"].iloc[-1]
+    axes.annotate(f"{batch} a batch", end, xytext=(8, 0), textcoords="offset points", va="center", color=colour, fontsize=11)
+
+
+def _label(seconds: Axes, memory: Axes, flops: Axes, lengths: list[float]) -> None:
+    seconds.set_ylabel("time of a step ↓ (s)")
+    memory.set_ylabel("peak memory of a step ↓ (GiB)")
     flops.set_ylabel("model FLOPs of a step")
     flops.yaxis.set_major_formatter(EngFormatter(unit="FLOP"))
-    for axes in (memory, flops):
+    for axes in (seconds, memory, flops):
         axes.set_xlabel("length of each utterance (s)")
         axes.set_xticks(lengths)
         axes.margins(x=0.08)
         axes.set_ylim(bottom=0)
+    flops.set_xlim(right=lengths[-1] + 0.3 * max(lengths[-1] - lengths[0], 1.0))
 
 
 def _key(precisions: list[str], crosses: bool) -> list[Line2D]:

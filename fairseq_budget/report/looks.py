@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fairseq_budget.arithmetic.sizes import SIZES
 from fairseq_budget.objectives import OBJECTIVES
 
@@ -9,10 +11,10 @@ _MARKERS = {objective.name: objective.marker for objective in OBJECTIVES.values(
 
 # Paul Tol's "muted" colours, chosen to be told apart with any colour vision.
 _PALETTE = ("#332288", "#88CCEE", "#44AA99", "#999933", "#117733", "#DDCC77", "#CC6677", "#882255")
-# ... and his discrete rainbow of ten, in which neighbours in size are neighbours in colour
+# ... and his discrete rainbow without its palest, in which neighbours in size are neighbours in colour
 _MINI_PALETTE = (
-    *("#D1BBD7", "#AE76A3", "#882E72", "#1965B0", "#7BAFDE"),
-    *("#4EB265", "#CAE0AB", "#F7F056", "#EE8026", "#DC050C"),
+    *("#BA8DB4", "#994F88", "#882E72", "#1965B0", "#5289C7", "#4EB265"),
+    *("#90C987", "#EEBB3C", "#EE8026", "#DC050C", "#72190E"),
 )
 _COLOURS = {
     name: palette[place % len(palette)]
@@ -25,16 +27,44 @@ _SERIES = ("#4477AA", "#EE6677", "#228833", "#AA3377", "#66CCEE", "#CCBB44")
 _BUDGETS = ("#7BBCE7", "#8E9FD5", "#9B8AC4", "#9D7DB2", "#906388", "#684957", "#46353A")
 PAPER_GREY = "#f3f0e8"
 """Ground of what is published."""
+INK = "#222222"
 STYLE = {
     "font.size": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "grid.color": "#dddddd",
     "legend.frameon": False,
 }
 """matplotlib's settings for every picture."""
+PANEL = (6.0, 4.3)
+"""Inches of a picture on a page."""
+COLUMN = 3.25
+"""Inches of a column of a paper."""
+
+
+def panel_style(width: float = PANEL[0]) -> dict[str, Any]:
+    """The same for a picture of one panel, so many inches wide: lines and letters shrink with it, down to 7 points."""
+    share = width / PANEL[0]
+    return STYLE | {
+        "figure.figsize": (width, width * PANEL[1] / PANEL[0]),
+        "font.size": max(7.0, 12 * share),
+        "axes.titlesize": "medium",
+        "axes.titleweight": "bold",
+        "axes.linewidth": 0.8 * share,
+        "lines.linewidth": 1.8 * share,
+        "lines.markersize": 8 * share,
+        "lines.markeredgewidth": 1.6 * share,
+    }
+
+
 NO_SIZE = "#777777"
 """Colour of what has no row in the table of sizes: FBANK, and shapes of one's own."""
 

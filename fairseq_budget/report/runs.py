@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.arithmetic.sizes import SIZES, get_size
 from fairseq_budget.frontends import DEFAULT
-from fairseq_budget.objectives import OBJECTIVES, shape_of
+from fairseq_budget.objectives import FINE_TUNING, OBJECTIVES, shape_of
+from fairseq_budget.objectives.objective import OWN_TERM, Objective
 from fairseq_budget.records.base import FILE, Record
 from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.items import right_items
 from fairseq_budget.records.names import OWN_SHAPE, UNTRAINED, size_of_upstream
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.report.train_log import History, place_on_flops, read_train_log
@@ -54,7 +56,8 @@ class PretrainRun:
     history: History | None
     frontend: str = DEFAULT
     guessing: float = math.nan
-    """Validation loss of guessing by frequency, where it is known."""
+    """The objective's own term for who hears nothing, where it is known."""
+    folder: Path = Path()
 
     @property
     def epochs(self) -> float:
@@ -94,6 +97,8 @@ class DownstreamRun:
     checkpoint: str | None = None
     tried: tuple[float, ...] = ()
     """Learning rates of a sweep, of which the best on dev is `lr`."""
+    items: Mapping[str, float] = field(default_factory=dict)
+    """By test item, the score where it was right and 0 where not; empty where the task doesn't tell."""
 
     @property
     def pretrained(self) -> bool:
@@ -109,7 +114,8 @@ class DownstreamRun:
 def read_pretrain_run(folder: Path) -> PretrainRun:
     """The run in a Hydra run folder with a record; its history is None if its train.log is missing."""
     record = PretrainingRecord.read(folder / FILE)
-    spent = record.amounts_spent
+    spent, objective = record.amounts_spent, (OBJECTIVES | FINE_TUNING).get(record.objective)
+    history = _read_history(folder / (record.train_log or "train.log"), spent, objective)
     return PretrainRun(
         name=folder.name,
         objective=record.objective,
@@ -126,9 +132,10 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
         loss_unit=record.loss_unit or "unit not recorded",
         data_hours=_or_nan(record.data.hours),
         origin=_origin(record),
-        history=_read_history(folder / (record.train_log or "train.log"), spent),
+        history=history,
         frontend=record.frontend,
-        guessing=_or_nan(record.guessing_loss),
+        guessing=_guessing(record, objective, history),
+        folder=folder,
     )
 
 
@@ -156,6 +163,7 @@ def read_downstream_run(folder: Path) -> DownstreamRun | None:
         incomplete=None if record.incomplete is None else str(record.incomplete),
         checkpoint=record.checkpoint,
         tried=() if record.sweep is None else tuple(sorted(record.sweep.rates)),
+        items={name: factor * right for name, right in right_items(folder).items()} if record.metric == "acc" else {},
     )
 
 
@@ -185,10 +193,18 @@ def _origin(record: Record) -> RunOrigin:
     return RunOrigin(record.versions, record.git, record.command)
 
 
-def _read_history(log: Path, spent: Mapping[str, float]) -> History | None:
+def _guessing(record: PretrainingRecord, objective: Objective | None, history: History | None) -> float:
+    """As recorded; of records that don't tell, of the published settings, or of the log's best constant."""
+    if record.guessing_loss is not None:
+        return record.guessing_loss
+    published = None if objective is None else objective.config().guessing_loss()
+    return _or_nan(published if published is not None or history is None else history.constant)
+
+
+def _read_history(log: Path, spent: Mapping[str, float], objective: Objective | None) -> History | None:
     if not log.is_file():
         return None
-    history = read_train_log(log)
+    history = read_train_log(log, OWN_TERM if objective is None else objective.own_term)
     if history.mixed_with is not None:
         return History(mixed_with=history.mixed_with)
     return place_on_flops(history, spent["updates"], spent["flops"])

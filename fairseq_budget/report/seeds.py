@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairseq_budget.records.names import upstream_name
+from fairseq_budget.report.noise import item_error
 from fairseq_budget.report.runs import DownstreamRun
 
 
@@ -32,6 +34,43 @@ class SeedScore:
     def deviation(self) -> float | None:
         """Standard deviation over seeds; None of one."""
         return statistics.stdev(run.test for run in self.runs) if len(self.runs) > 1 else None
+
+    @property
+    def items(self) -> dict[str, float]:
+        """By name, each test item's share of the score, means over seeds; empty where one doesn't tell."""
+        shared = set.intersection(*(set(run.items) for run in self.runs))
+        return {name: statistics.fmean(run.items[name] for run in self.runs) for name in sorted(shared)}
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the mean: of seeds and of the choice of test items, as far as either is known."""
+        return _together(self.deviation and self.deviation / math.sqrt(len(self.runs)), item_error(self.items))
+
+    def chance(self, other: SeedScore) -> float | None:
+        """Two standard errors of the difference from another score: what is less may be chance.  None: nothing is known."""
+        own = [score.deviation and score.deviation / math.sqrt(len(score.runs)) for score in (self, other)]
+        error = _together(*own, item_error(self.items, other.items))
+        return None if error is None else 2 * error
+
+
+def _together(*errors: float | None) -> float | None:
+    """Independent standard errors as one; None where none is known."""
+    known = [error for error in errors if error is not None]
+    return math.hypot(*known) if known else None
+
+
+def winning(found: Sequence[SeedScore]) -> SeedScore | None:
+    """The score that is best by more than chance makes, among all; None where none is, or chance isn't known."""
+    if len(found) < 2:
+        return None
+    best, second = ordered(found)[:2]
+    chance = best.chance(second)
+    return best if chance is not None and abs(best.test - second.test) > chance else None
+
+
+def ordered(found: Sequence[SeedScore]) -> list[SeedScore]:
+    """The best test score first."""
+    return sorted(found, key=lambda score: score.test, reverse=found[0].runs[0].higher_is_better)
 
 
 def scores(runs: Sequence[DownstreamRun]) -> list[SeedScore]:

@@ -14,6 +14,7 @@ from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.published import ACCURACY_COLUMNS, superb
 from fairseq_budget.records.names import objective_name, size_name, upstream_name
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun, RunOrigin
+from fairseq_budget.report.seeds import scores
 from fairseq_budget.report.study import StudyRuns
 
 
@@ -24,11 +25,13 @@ def losses(runs: Sequence[PretrainRun]) -> pd.DataFrame:
             "run": run.name,
             "objective": objective_name(run.objective),
             "size": size_name(run.size),
-            "% of Slim": numbers.of_slim(run.percent),
+            "size (% of Slim)": numbers.of_slim(run.percent),
             "parameters": numbers.params(run.params),
-            "training loss": numbers.loss(run.train_loss),
-            "validation loss": numbers.loss(run.valid_loss),
-            "unit": run.loss_unit,
+            "budget": show_amounts(run.budget),
+            "training loss ↓": numbers.loss(run.train_loss),
+            "validation loss ↓": numbers.loss(run.valid_loss),
+            "guessing": numbers.loss(run.guessing),
+            "unit of losses": run.loss_unit,
         }
         for run in runs
     )
@@ -66,19 +69,30 @@ def _forecast(run: PretrainRun) -> dict[str, str]:
 
 
 def downstream(runs: Sequence[DownstreamRun]) -> pd.DataFrame:
-    """One row an upstream of one task."""
+    """One row a run of one task.  The interval is that of its upstream's mean over seeds."""
+    errors = {id(run): score.error for score in scores(runs) for run in score.runs}
     return pd.DataFrame(
         {
             "upstream": upstream_name(run.objective, run.size),
-            f"{run.metric}, dev": numbers.score(run.dev, run.unit),
-            f"{run.metric}, test": numbers.score(run.test, run.unit) + (f", {run.incomplete}" if run.incomplete else ""),
+            f"{_titled(run)}, dev": numbers.score(run.dev, run.unit),
+            f"{_titled(run)}, test": numbers.score(run.test, run.unit) + (f", {run.incomplete}" if run.incomplete else ""),
+            "± 2 standard errors": _error(errors[id(run)], run.unit),
             "best step": numbers.count(run.step),
             "steps": numbers.count(run.steps),
             "learning rate": numbers.NOTHING if math.isnan(run.lr) else f"{run.lr:g}",
-            "wall time": numbers.duration(run.wall_seconds),
+            "wall time ↓": numbers.duration(run.wall_seconds),
         }
         for run in runs
     )
+
+
+def _titled(run: DownstreamRun) -> str:
+    """The metric, what is better, and its unit."""
+    return f"{run.metric} {'↑' if run.higher_is_better else '↓'}" + (f" ({run.unit})" if run.unit else "")
+
+
+def _error(error: float | None, unit: str) -> str:
+    return numbers.NOTHING if error is None else numbers.score(2 * error, unit)
 
 
 def published_scores(task: str) -> pd.DataFrame | None:
@@ -89,8 +103,8 @@ def published_scores(task: str) -> pd.DataFrame | None:
     return pd.DataFrame(
         {
             "published upstream": objective_name(objective),
-            "Slim": f"{row['slim']:.2f}%",
-            "Small": f"{row['small']:.2f}%",
+            "Slim, acc ↑ (%)": f"{row['slim']:.2f}%",
+            "Small, acc ↑ (%)": f"{row['small']:.2f}%",
         }
         for objective, row in table.loc[[name for name in OBJECTIVES if name in table.index]].iterrows()
     )
@@ -122,12 +136,12 @@ def _cost(run: PretrainRun) -> dict[str, str]:
         "parameters": numbers.params(run.params),
         "budget": show_amounts(run.budget),
         "FLOPs spent": human_flops(run.spent["flops"]),
-        "share": numbers.percent(run.share),
+        "share of budget (%)": numbers.percent(run.share),
         "updates": numbers.count(run.spent["updates"]),
-        "audio heard": numbers.hours(run.spent.get("hours_heard", math.nan)),
-        "wall time": numbers.duration(run.spent.get("wall_seconds", math.nan)),
-        "device time": numbers.hours(run.spent.get("device_hours", math.nan)),
-        "speed": numbers.flops_rate(run.flops_per_second),
+        "audio heard (time)": numbers.hours(run.spent.get("hours_heard", math.nan)),
+        "wall time ↓": numbers.duration(run.spent.get("wall_seconds", math.nan)),
+        "device time ↓": numbers.hours(run.spent.get("device_hours", math.nan)),
+        "speed ↑ (FLOP/s)": numbers.flops_rate(run.flops_per_second),
     }
 
 
@@ -146,10 +160,10 @@ def _total(runs: Sequence[PretrainRun]) -> dict[str, str]:
         "parameters": "",
         "budget": "",
         "FLOPs spent": human_flops(total("flops")),
-        "share": "",
+        "share of budget (%)": "",
         "updates": numbers.count(total("updates")),
-        "audio heard": numbers.hours(total("hours_heard")),
-        "wall time": numbers.duration(seconds),
-        "device time": numbers.hours(total("device_hours")),
-        "speed": numbers.flops_rate(rate),
+        "audio heard (time)": numbers.hours(total("hours_heard")),
+        "wall time ↓": numbers.duration(seconds),
+        "device time ↓": numbers.hours(total("device_hours")),
+        "speed ↑ (FLOP/s)": numbers.flops_rate(rate),
     }

@@ -3,6 +3,9 @@
 fairseq's own log file (``common.log_file``) has the JSON objects bare, Hydra's has them as ``[DATE][train_inner][INFO] -
 {...}`` and fairseq's console as ``DATE | INFO | train_inner | {...}``; all three are read.  Numbers are strings
 (``"1.23e+12"``).  Everything else in the file is passed over.
+
+Beside the total, a line has its terms (``loss_prediction``, ``loss_features_pen``, ...; ``valid_`` before those of
+validation): the objective's own is what is drawn, and the others, penalties, apart from it.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from fairseq_budget.objectives.objective import CONSTANT_TERM, OWN_TERM
 
 _LOG_FILE = re.compile(r"'filename': '([^']*)'")
 """Hydra's own log file, in the configuration that fairseq logs when it starts: another file is another run's."""
@@ -25,7 +30,10 @@ class LogPoint:
 
     updates: int
     loss: float
+    """The objective's own term; the total where the line has no terms."""
     flops: float | None = None
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """The other terms of the total, by name."""
 
 
 @dataclass(frozen=True)
@@ -34,34 +42,37 @@ class History:
 
     train: list[LogPoint] = field(default_factory=list)
     valid: list[LogPoint] = field(default_factory=list)
+    constant: float | None = None
+    """What the best constant guess came to at the last validation, where it is logged."""
     mixed_with: str | None = None
     """The log file of another run whose lines are among these; no curve can be drawn from them."""
 
 
-def read_train_log(path: Path) -> History:
-    """The history in the log file at `path`; bytes that are not UTF-8 are passed over."""
+def read_train_log(path: Path, term: str = OWN_TERM) -> History:
+    """The history in the log file at `path`; bytes that are not UTF-8 are passed over.  See :func:`parse_train_log`."""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        return parse_train_log(lines)
+        return parse_train_log(lines, term)
 
 
-def parse_train_log(lines: Iterable[str]) -> History:
-    """The history in fairseq's log lines.
+def parse_train_log(lines: Iterable[str], term: str = OWN_TERM) -> History:
+    """The history in fairseq's log lines; `term` is the objective's own (:attr:`Objective.own_term`).
 
     A resumed run logs updates again that it had lost: of points with the same number of updates the last one counts.
     """
     train: dict[int, LogPoint] = {}
     valid: dict[int, LogPoint] = {}
-    own, begun = "", dict[str, int]()
+    own, begun, constant = "", dict[str, int](), None
     for line in lines:
         if line.startswith("{'_name'") and (told := _LOG_FILE.search(line)):
             own = told[1]
         stats = _stats(line)
-        for target, updates_key, loss_key in ((train, "num_updates", "loss"), (valid, "valid_num_updates", "valid_loss")):
-            point = _point(stats, updates_key, loss_key)
+        for target, prefix in ((train, ""), (valid, "valid_")):
+            point = _point(stats, prefix, term)
             if point is not None:
                 target[point.updates] = point
                 begun.setdefault(own, point.updates)
-    return History(_by_updates(train), _by_updates(valid), _another(begun))
+        constant = _number(stats.get(f"valid_{CONSTANT_TERM}", constant))
+    return History(_by_updates(train), _by_updates(valid), constant, _another(begun))
 
 
 def _another(begun: dict[str, int]) -> str | None:
@@ -82,12 +93,21 @@ def _stats(line: str) -> dict[str, Any]:
     return stats if isinstance(stats, dict) else {}
 
 
-def _point(stats: dict[str, Any], updates_key: str, loss_key: str) -> LogPoint | None:
-    updates, loss = _number(stats.get(updates_key)), _number(stats.get(loss_key))
-    flops = _number(stats.get("flops"))
-    if updates is None or not math.isfinite(updates) or updates < 0 or loss is None:
+def _point(stats: dict[str, Any], prefix: str, term: str) -> LogPoint | None:
+    updates, total = _number(stats.get(f"{prefix}num_updates")), _number(stats.get(f"{prefix}loss"))
+    flops, own = _number(stats.get("flops")), _number(stats.get(f"{prefix}{term}"))
+    if updates is None or not math.isfinite(updates) or updates < 0 or total is None:
         return None
-    return LogPoint(int(updates), loss, flops if flops is not None and math.isfinite(flops) else None)
+    known = flops if flops is not None and math.isfinite(flops) else None
+    return LogPoint(int(updates), total if own is None else own, known, dict(_penalties(stats, prefix, term)))
+
+
+def _penalties(stats: dict[str, Any], prefix: str, term: str) -> Iterable[tuple[str, float]]:
+    """Every other term of the total, and what it came to."""
+    for name, value in stats.items():
+        known, number = name.removeprefix(prefix), _number(value)
+        if name.startswith(f"{prefix}loss_") and known not in (term, CONSTANT_TERM) and number is not None:
+            yield known, number
 
 
 def _number(value: object) -> float | None:
@@ -120,11 +140,12 @@ def place_on_flops(history: History, updates: float, flops: float) -> History:
     valid = [point for point in history.valid if point.updates <= updates]
     known = {0: 0.0, int(updates): flops} | {point.updates: point.flops for point in train if point.flops is not None}
     anchors = sorted(known.items())
-    return History([_placed(point, anchors) for point in train], [_placed(point, anchors) for point in valid])
+    placed = ([_placed(point, anchors) for point in points] for points in (train, valid))
+    return History(*placed, history.constant)
 
 
 def _placed(point: LogPoint, anchors: list[tuple[int, float]]) -> LogPoint:
-    return point if point.flops is not None else LogPoint(point.updates, point.loss, _interpolate(point.updates, anchors))
+    return point if point.flops is not None else replace(point, flops=_interpolate(point.updates, anchors))
 
 
 def _interpolate(x: float, anchors: list[tuple[int, float]]) -> float:

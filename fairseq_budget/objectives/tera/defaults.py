@@ -32,6 +32,7 @@ OBJECTIVE = Objective(
     marker="^",
     config=TeraConfig,
     loss_unit="L1",
+    own_term="loss_reconstruction",
     # Liu et al. 2024, table 4 (percents) and its authors' released configurations (learning rates)
     learning_rates={
         "30": 5e-4,

@@ -16,6 +16,7 @@ from fairseq_budget.modules.encoder import Lengths, SpeechEncoder, device_tensor
 from fairseq_budget.modules.log_mel import pairs_of_frames
 from fairseq_budget.modules.mfcc import KaldiMFCC
 from fairseq_budget.objectives.loss import FEATURES_PENALTY, Loss
+from fairseq_budget.objectives.objective import CONSTANT_TERM
 from fairseq_budget.objectives.tera.defaults import TeraConfig
 
 
@@ -42,10 +43,18 @@ class Tera(SpeechEncoder):
             target = self.targets(source, target.size(1), device_tensor(lengths, source.device))
         predicted = self.final_proj(encoded.masked(encoded.hidden)).float()
         frames = predicted.size(0) * predicted.size(1)
-        reconstruction = F.l1_loss(predicted, encoded.masked(target), reduction="sum") / self.target_dim
+        masked = encoded.masked(target)
+        reconstruction = F.l1_loss(predicted, masked, reduction="sum") / self.target_dim
         penalty = FEATURES_PENALTY * encoded.features_pen * frames
         terms = {"loss_reconstruction": reconstruction.detach(), "loss_features_pen": penalty.detach()}
+        if not self.training:
+            terms[CONSTANT_TERM] = self._best_constant(masked.flatten(0, 1).float())
         return Loss(reconstruction + penalty, frames, terms)
+
+    @torch.no_grad()
+    def _best_constant(self, target: Tensor) -> Tensor:
+        """The loss of the batch's own medians, which no constant beats under L1.  Shape: (B * M, D) -> ()."""
+        return (target - target.median(dim=0).values).abs().sum() / self.target_dim
 
     @torch.no_grad()
     def targets(self, source: Tensor, frames: int, lengths: Tensor | None = None) -> Tensor:

@@ -36,6 +36,10 @@ class Wav2Vec2Config(SpeechConfig):
             return [*super().problems(), f"`model.diversity_weight` must be at least 0, but is {self.diversity_weight}"]
         return super().problems()
 
+    def guessing_loss(self) -> float:
+        """Bits of a choice between the positive and the distractors."""
+        return math.log2(1 + self.num_negatives)
+
     def head(self) -> Head:
         return Wav2Vec2Head(self.latent_groups, self.latent_vars, self.latent_dim, self.num_negatives)
 
@@ -46,6 +50,7 @@ OBJECTIVE = Objective(
     marker="s",
     config=Wav2Vec2Config,
     loss_unit="bits",
+    own_term="loss_contrastive",
     stock_names=("wav2vec2",),
     # Liu et al. 2024, table 4 (percents) and its authors' released configurations (learning rates)
     learning_rates={

@@ -76,7 +76,7 @@ class RunRecord:
             flops_convention=CONVENTION,
             metrics=run.results.entries(),
             loss_unit=objective.loss_unit,
-            guessing_loss=None if labels is None else labels.guessing_loss(run.results.sets[0]),
+            guessing_loss=self.config.guessing_loss() if labels is None else labels.guessing_loss(run.results.sets[0]),
             **({} if labels is None else labels.entries(ledger)),
             **run.parent.entries(ledger),
             **self.task.record_entries(),

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SMOOTHING = 0.02
-"""Share of the budget over which the training loss is averaged, exponentially: runs of few and of many updates compare."""
+from fairseq_budget.arithmetic.smoothing import kept
 
 
 class Results:
@@ -32,8 +31,8 @@ class Results:
     def hear(self, loss: Any, progress: float) -> None:
         """The training loss of an update for each masked frame, a number or a tensor, which isn't waited for."""
         last = self._smoothed
-        kept = math.exp(-max(progress - last["progress"], 0.0) / SMOOTHING)
-        total, weight = kept * last["total"] + loss, kept * last["weight"] + 1
+        old = kept(progress - last["progress"])
+        total, weight = old * last["total"] + loss, old * last["weight"] + 1
         self._smoothed = {"total": total, "weight": weight, "progress": progress}
 
     def smoothed_loss(self) -> float | None:

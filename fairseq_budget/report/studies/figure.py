@@ -14,14 +14,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.looks import NO_SIZE, PAPER_GREY, STYLE, series_line
+from fairseq_budget.report.noise import axis_limits, pooled_deviation
+from fairseq_budget.report.plots import spread
 from fairseq_budget.report.studies.points import PERCENT, Found, StudyPoint, column, is_loss
 from fairseq_budget.studies.study import Axis, Published, Study
 
 PANEL_WIDTH, ROW_HEIGHT = 4.6, 3.7
 TITLE_LETTERS = 9
 """Of a title that fit into an inch."""
-LEAST_RANGE = 0.05
-"""Of an axis, relative to its values: differences below it shall look as small as they are."""
+NAME_LETTERS = 22
+"""Of a curve's name, in a line."""
+LETTER, LINE = 0.075, 0.16
+"""Inches of a letter's width and of a line's height, in small print."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
     published = [point for point in study.published() if math.isfinite(point.values.get(theirs_key, math.nan))]
     columns = panels(key, own, published)
     rows = 2 if published else 1
-    figure = Figure(figsize=(max(7.0, PANEL_WIDTH * len(columns)), ROW_HEIGHT * rows + 0.5), layout="constrained")
+    width, height = _panel_size(study.axis, [point.series for point in (*own, *published)])
+    figure = Figure(figsize=(max(7.0, width * len(columns)), height * rows + 0.5), layout="constrained")
     parts = [figure] if rows == 1 else list(figure.subfigures(2, 1, hspace=0.04))
     parts[0].suptitle("This study", fontweight="bold")
     for place, objective in enumerate(columns):
@@ -89,6 +94,13 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
                 "paper's unit" if is_loss(key) else _percent(key),
             )
     return figure
+
+
+def _panel_size(axis: Axis, series: Sequence[str]) -> tuple[float, float]:
+    """Inches, with room for the curves' names on the right and for the places' below."""
+    width = PANEL_WIDTH + LETTER * max(len(line) for name in series for line in _lines(name, NAME_LETTERS).split("\n"))
+    places = [_lines(name, _place_letters(axis)) for name in axis.names.values()]
+    return width, ROW_HEIGHT + LINE * max((name.count("\n") for name in places), default=0)
 
 
 def _unit(points: Sequence[StudyPoint], key: str) -> str:
@@ -115,26 +127,45 @@ def _panel(axes: Axes, axis: Axis, key: str, curves: Sequence[StudyCurve], objec
         for x, numbers in zip(curve.places, curve.numbers, strict=True):
             if len(numbers) > 1:
                 axes.plot([x] * len(numbers), numbers, "_", color=looks["color"], markersize=11)
-    _vertical(axes, key, unit, [number for curve in curves for numbers in curve.numbers for number in numbers])
+    _vertical(axes, key, unit, [numbers for curve in curves for numbers in curve.numbers])
     _horizontal(axes, axis, sorted({x for curve in curves for x in curve.places}))
-    axes.legend(fontsize=9, loc="best")
+    _name_curves(axes, curves)
 
 
-def _vertical(axes: Axes, key: str, unit: str, numbers: Sequence[float]) -> None:
+def _name_curves(axes: Axes, curves: Sequence[StudyCurve]) -> None:
+    """Right of the axes, each in its curve's colour at the height of its end, names moved apart."""
+    low, high = axes.get_ylim()
+    names = [_lines(curve.name, NAME_LETTERS) for curve in curves]
+    apart = 0.06 * (high - low) * max(name.count("\n") + 1 for name in names)
+    ends = [sum(curve.numbers[-1]) / len(curve.numbers[-1]) for curve in curves]
+    for place, (name, end) in enumerate(zip(names, spread(ends, apart), strict=True)):
+        colour, across = series_line(place)["color"], axes.get_yaxis_transform()
+        axes.text(1.02, end, name, transform=across, color=colour, fontsize=9, va="center")
+
+
+def _lines(text: str, letters: int) -> str:
+    """The text in lines of so many letters, three at most."""
+    return "\n".join(textwrap.wrap(text, letters, max_lines=3, placeholder=" …"))
+
+
+def _place_letters(axis: Axis) -> int:
+    """Of a line below one of the axis' places, where they have names."""
+    return max(6, round(11 * PANEL_WIDTH / max(len(axis.names), 1)))
+
+
+def _vertical(axes: Axes, key: str, unit: str, seeds: Sequence[Sequence[float]]) -> None:
     known = column(key)
     axes.set_ylabel(f"{known.title} ({unit})" if unit else known.title)  # the arrow points to what is better
-    low, high = min(numbers), max(numbers)
-    missing = max(0.0, LEAST_RANGE * abs(high) - (high - low)) / 2
-    air = 0.1 * (high - low + 2 * missing)
-    axes.set_ylim(low - missing - air, high + missing + air)
+    axes.set_ylim(*axis_limits([number for numbers in seeds for number in numbers], pooled_deviation(seeds)))
 
 
 def _horizontal(axes: Axes, axis: Axis, places: Sequence[float]) -> None:
-    axes.set_xlabel(axis.title)
+    axes.set_xlabel(_lines(axis.title, TITLE_LETTERS * 5))
     axes.xaxis.set_minor_locator(NullLocator())
     if axis.names:
         axes.set_xlim(min(axis.names) - 0.5, max(axis.names) + 0.5)
-        axes.set_xticks(list(axis.names), list(axis.names.values()), fontsize=9)
+        names = [_lines(name, _place_letters(axis)) for name in axis.names.values()]
+        axes.set_xticks(list(axis.names), names, fontsize=9)
         return
     axes.set_xscale("log")
     if len(places) == 1:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.report.plots import save
+from fairseq_budget.report.pictures import Picture, embed
 from fairseq_budget.report.studies import findings
 from fairseq_budget.report.studies.figure import metric_figure
 from fairseq_budget.report.studies.frontier import frontier_figure
@@ -19,7 +17,7 @@ from fairseq_budget.report.studies.memory import memory_figure, memory_traces
 from fairseq_budget.report.studies.points import PERCENT, Found, column, read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.report.superb.formats import latex_escaped
-from fairseq_budget.report.templating import templates
+from fairseq_budget.report.templating import render
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.study import Study
 
@@ -60,47 +58,38 @@ def latex(study: Study, rows: pd.DataFrame) -> str:
 
 def _render(study: Study, scale: str, found: Found, rows: pd.DataFrame, place: Place) -> str:
     folder = place.report(study.name)
-    return (
-        templates(autoescape=True)
-        .get_template("study.html")
-        .render(
-            version=__version__,
-            study=study,
-            scale=scale,
-            differences=study.differences[scale],
-            sentences=findings.sentences(study, found),
-            remarks=found.remarks,
-            pictures=[*_of_metrics(study, found, folder), *_over_time(study, scale, place, folder)],
-            tables={"Numbers": rows, f"Published: {study.source}": published_table(study)},
-        )
+    return render(
+        "study.html",
+        version=__version__,
+        study=study,
+        scale=scale,
+        differences=study.differences[scale],
+        sentences=findings.sentences(study, found),
+        remarks=found.remarks,
+        pictures=[*_of_metrics(study, found, folder), *_over_time(study, scale, place, folder)],
+        tables={"Numbers": rows, f"Published: {study.source}": published_table(study)},
     )
 
 
-def _of_metrics(study: Study, found: Found, folder: Path) -> Iterator[dict[str, str]]:
+def _of_metrics(study: Study, found: Found, folder: Path) -> Iterator[Picture]:
     for key in found.columns(study):
         if found.having(key):
             yield from _pictures(study, found, key, folder)
 
 
-def _over_time(study: Study, scale: str, place: Place, folder: Path) -> Iterator[dict[str, str]]:
+def _over_time(study: Study, scale: str, place: Place, folder: Path) -> Iterator[Picture]:
     """The memory of downstream tasks, where a study has watched it."""
     if traces := memory_traces(study.cells(scale), place):
         shows = "Memory over time, from before the upstream is built, a panel for each task"
-        yield _picture(memory_figure(traces), folder / "memory.png", "Memory over time", shows)
+        yield embed(memory_figure(traces), folder / "memory.png", shows, "Memory over time")
 
 
-def _pictures(study: Study, found: Found, key: str, folder: Path) -> Iterator[dict[str, str]]:
+def _pictures(study: Study, found: Found, key: str, folder: Path) -> Iterator[Picture]:
     """The metric along the study's axis; of a score also what it cost."""
     known = column(key)
     shows = f"{known.task} {known.metric} against {study.axis.title}, this study above, published below where there is any"
-    yield _picture(metric_figure(study, found, key), folder / f"{key.lower()}.png", known.title, shows)
+    yield embed(metric_figure(study, found, key), folder / f"{key.lower()}.png", shows, known.title)
     if key in PERCENT:
         shows = f"{known.task} {known.metric} against FLOPs in all, and the best that any amount bought"
         figure = frontier_figure(found, key)
-        yield _picture(figure, folder / f"{key.lower()}_by_flops.png", f"{known.title} by what it cost in all", shows)
-
-
-def _picture(figure: Figure, path: Path, title: str, shows: str) -> dict[str, str]:
-    save(figure, path)
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    return {"data": base64.b64encode(path.read_bytes()).decode("ascii"), "shows": shows, "title": title}
+        yield embed(figure, folder / f"{key.lower()}_by_flops.png", shows, f"{known.title} by what it cost in all")

@@ -8,16 +8,17 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+from markupsafe import Markup
 from tabulate import tabulate
 
 from fairseq_budget import __version__
 from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.files import atomic
 from fairseq_budget.published.columns import COLUMNS
-from fairseq_budget.records.results import INCOMPLETE, PADDED
+from fairseq_budget.records.results import INCOMPLETE, MINIATURE, PADDED
 from fairseq_budget.report.superb.score import AggregateScore
 from fairseq_budget.report.superb.table import ScoreRow, SuperbTable
-from fairseq_budget.report.templating import templates
+from fairseq_budget.report.templating import render, templates
 
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
@@ -29,12 +30,12 @@ def score_text(score: AggregateScore | None) -> str:
 
 
 def markdown(table: SuperbTable) -> str:
-    """A table whose groups are rows of one cell, and a list of remarks."""
-    headings = ["upstream", *(column.title for column in table.columns), "SUPERB score ↑"]
+    """A table whose groups are rows of one cell, and a list of remarks.  The score stands first, where it is in view."""
+    headings = ["upstream", "SUPERB score ↑", *(column.title for column in table.columns)]
     rows: list[list[str]] = []
     for group, members in table.groups:
         rows.append([f"*{_escaped(group)}*", *[""] * (len(headings) - 1)])
-        rows += [[_escaped(row.name), *_cells(table, row)] for row in members]
+        rows += [[_escaped(row.name), *_score_first(_cells(table, row, "**{}**"))] for row in members]
     sides = ["left", *["right"] * (len(headings) - 1)]
     lines = tabulate(rows, headings, "pipe", disable_numparse=True, colalign=sides)
     return "\n".join([lines, "", *(f"- {_escaped(remark)}" for remark in table.remarks), ""])
@@ -68,14 +69,22 @@ def latex(table: SuperbTable) -> str:
         table=table,
         tasks=[(task, len(list(columns))) for task, columns in groupby(table.columns, key=lambda column: column.task)],
         arrow=lambda column: r"$\uparrow$" if column.higher_is_better else r"$\downarrow$",
-        cells=lambda row: _cells(table, row),
+        cells=lambda row: [cell.replace(" ±", r" $\pm$ ") for cell in _cells(table, row, r"\textbf{{{}}}")],
     )
 
 
 def html(table: SuperbTable) -> str:
     """A page that needs no other file."""
-    template = templates(autoescape=True).get_template("superb.html")
-    return template.render(table=table, cells=lambda row: _cells(table, row), version=__version__)
+    strong = Markup("<strong>{}</strong>")
+
+    def cells(row: ScoreRow) -> list[str]:
+        return _score_first(_cells(table, row, strong))
+
+    return render("superb.html", table=table, cells=cells, version=__version__)
+
+
+def _score_first(cells: list[str]) -> list[str]:
+    return [cells[-1], *cells[:-1]]
 
 
 FORMATS: dict[str, Callable[[SuperbTable], str]] = {
@@ -110,13 +119,18 @@ def latex_escaped(text: str) -> str:
     return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
-def _cells(table: SuperbTable, row: ScoreRow) -> list[str]:
-    """The numbers of a row, and its score, with marks that the remarks explain: of an incomplete corpus, of padding."""
-    marked = {INCOMPLETE: row.incomplete, PADDED: row.padded}
-    numbers = [
-        column.text(row.values.get(column.key)) + "".join(mark for mark, keys in marked.items() if column.key in keys)
-        for column in table.columns
-    ]
+def _cells(table: SuperbTable, row: ScoreRow, bold: str) -> list[str]:
+    """The numbers of a row, and its score, with marks that the remarks explain: of an incomplete corpus, padding, miniature.
+
+    `bold`: a format of what is best.
+    """
+    marked = {INCOMPLETE: row.incomplete, PADDED: row.padded, MINIATURE: row.miniature}
+    numbers = []
+    for column in table.columns:
+        number, error = column.text(row.values.get(column.key)), row.error(column.key)
+        text = bold.format(number) if table.is_best(row, column) else number
+        text += "".join(mark for mark, keys in marked.items() if column.key in keys)
+        numbers.append(text if error is None else text + f" ±{error:.1f}")
     over = "".join(mark for mark, keys in marked.items() if row.score and keys)
     return [*numbers, score_text(row.score) + over]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import OTHERS, TABLE_2, Column
 from fairseq_budget.records.results import Result
+from fairseq_budget.report.noise import item_error
 from fairseq_budget.report.superb.references import PUBLISHED, published_rows
 from fairseq_budget.report.superb.score import AggregateScore, Scale
 
@@ -29,6 +30,15 @@ class ScoreRow:
     """The columns of tasks whose corpus lacked files."""
     padded: frozenset[str] = frozenset()
     """The columns of tasks in which padded batches changed the upstream's features."""
+    miniature: frozenset[str] = frozenset()
+    """The columns of tasks that weren't trained by the official recipe."""
+    items: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By column, where it is known, each test item's share of the score."""
+
+    def error(self, key: str) -> float | None:
+        """Two standard errors of a column's score, over test items; None where they aren't known."""
+        found = item_error(self.items.get(key, {}))
+        return None if found is None else 2 * found
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,24 @@ class SuperbTable:
         """Rows of each group, in order."""
         for group in dict.fromkeys(row.group for row in self.rows):
             yield group, [row for row in self.rows if row.group == group]
+
+    def is_best(self, row: ScoreRow, column: Column) -> bool:
+        """Whether the row's score leads this study's by more than the choice of test items makes.
+
+        Scores of miniatures compete among themselves, those of incomplete corpora not at all.
+        """
+        key = column.key
+        rivals = [one for one in self.rows if one.group == OWN and key in one.values and key not in one.incomplete]
+        rivals = [one for one in rivals if (key in one.miniature) == (key in row.miniature)]
+        others = [one for one in rivals if one is not row]
+        return row in rivals and bool(others) and all(_beats(row, other, column) for other in others)
+
+
+def _beats(row: ScoreRow, other: ScoreRow, column: Column) -> bool:
+    key = column.key
+    error = item_error(row.items.get(key, {}), other.items.get(key, {}))
+    ahead = (row.values[key] - other.values[key]) * (1 if column.higher_is_better else -1)
+    return error is not None and ahead > 2 * error
 
 
 def collate(results: Sequence[Result], papers: Sequence[str], scale: Scale) -> SuperbTable:
@@ -67,7 +95,7 @@ def collate(results: Sequence[Result], papers: Sequence[str], scale: Scale) -> S
     ]
     shown = {key for row in (*own, *beside) for key in row.values}
     columns = [*TABLE_2, *(column for column in OTHERS if column.key in shown)]
-    remarks = [*_remarks(results), *scale.remarks, *_scored_tasks([*own, *beside, *anchors])]
+    remarks = [*_remarks(results), *_confidence(own), *scale.remarks, *_scored_tasks([*own, *beside, *anchors])]
     return SuperbTable(columns, [*own, *beside, *anchors], remarks)
 
 
@@ -79,7 +107,9 @@ def _own(results: Sequence[Result], scale: Scale) -> Iterator[ScoreRow]:
         values = {column: number for result in of_upstream for column, number in result.values.items()}
         partial = frozenset(column for result in of_upstream if result.incomplete for column in result.values)
         padded = frozenset(column for result in of_upstream if result.padded for column in result.values)
-        yield ScoreRow(OWN, name, values, scale.score(values), key[1], partial, padded)
+        miniature = frozenset(column for result in of_upstream if result.miniature for column in result.values)
+        items = {column: result.items for result in of_upstream for column in result.values if len(result.values) == 1}
+        yield ScoreRow(OWN, name, values, scale.score(values), key[1], partial, padded, miniature, items)
 
 
 def _refuse_two(name: str, results: Sequence[Result]) -> None:
@@ -122,6 +152,14 @@ def _remarks(results: Sequence[Result]) -> Iterator[str]:
         upstreams.setdefault((remark, ", ".join(of_tasks)), []).append(name)
     for (remark, of_tasks), of_names in upstreams.items():
         yield f"{'; '.join(of_names)}, {of_tasks}: {remark}"
+
+
+def _confidence(own: Sequence[ScoreRow]) -> Iterator[str]:
+    if any(row.error(key) is not None for row in own for key in row.values):
+        yield (
+            "±: two standard errors over test items (bootstrap), where predictions are beside the record. Bold: this "
+            "study's best, where it leads by more than two standard errors of the difference; seeds aren't in it."
+        )
 
 
 def _scored_tasks(rows: Sequence[ScoreRow]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import torch
 from fairseq.trainer import Trainer
 
 from fairseq_budget.objectives import build_model
+from fairseq_budget.objectives.objective import CONSTANT_TERM
 from tests.common import assert_close, tiny_config, waves
 
 
@@ -76,3 +77,16 @@ def test_the_loss_is_the_mean_error_of_masked_values_and_ten_times_the_mean_squa
     assert loss.frames == len(errors) == int(mask.sum())
     assert float(loss.total.detach()) / loss.frames == pytest.approx(np.mean(errors) + penalty, rel=1e-5)
     assert float(loss.terms["loss_features_pen"]) / loss.frames == pytest.approx(penalty, rel=1e-5)
+
+
+def test_validation_tells_the_loss_of_the_best_constant() -> None:
+    """The batch's medians: shifted by anything, they are worse.  Training doesn't compute it."""
+    model = build_model("tera", tiny_config("tera")).eval()
+    source, mask = waves(2, 16_000), torch.arange(49)[None].expand(2, -1) < 20
+    loss = model(source, mask=mask)
+    target = model.targets(source, 49)[mask]
+    constants = (target.median(dim=0).values + shift for shift in (0.0, 0.1, -0.1))
+    best, *others = (float((target - constant).abs().mean()) for constant in constants)
+    assert_close(loss.terms[CONSTANT_TERM] / loss.frames, torch.tensor(best))
+    assert best < min(others)
+    assert CONSTANT_TERM not in model.train()(source, mask=mask).terms

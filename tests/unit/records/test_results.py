@@ -63,7 +63,7 @@ def test_remarks(tmp_path: Path) -> None:
     first, second, third = read_results([tmp_path])
     assert first.remarks == (f"no test score in `{tmp_path / 'a' / 'record.json'}`",)
     assert second.remarks == ("no memory",)
-    assert third.remarks == ("not the official recipe (runner.total_steps=2)",)
+    assert third.remarks == ("§ not the official recipe (runner.total_steps=2)",)
 
 
 def test_names_of_upstreams(tmp_path: Path) -> None:

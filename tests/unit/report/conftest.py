@@ -91,6 +91,12 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")
 
 
+def predictions(folder: Path, right: int) -> None:
+    """s3prl's files of 100 test items, of which the first `right` are right."""
+    for what, labels in (("truth", ["a"] * 100), ("predict", ["a"] * right + ["b"] * (100 - right))):
+        (folder / f"test_{what}.txt").write_text("".join(f"{place}.wav {label}\n" for place, label in enumerate(labels)))
+
+
 def bare(line: str) -> str:
     """The line as fairseq's own log file has it: the JSON object alone."""
     return line[line.index("{") :]

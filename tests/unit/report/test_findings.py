@@ -7,8 +7,9 @@ import math
 import pytest
 
 from fairseq_budget.report import findings
+from fairseq_budget.report.seeds import scores, winning
 from fairseq_budget.report.study import StudyRuns, read_study
-from tests.unit.report.conftest import StudyFolder
+from tests.unit.report.conftest import StudyFolder, predictions
 
 
 def loss(value: float) -> dict[str, float]:
@@ -88,8 +89,8 @@ def test_the_best_size_may_lie_beyond_those_that_were_tried(study_folder: StudyF
             folder = study_folder.pretrain("hubert", size, metrics=loss(value), budget={"flops": budget})
             folder.rename(folder.with_name(f"{size}-{budget:g}"))
     assert best_sizes(study_folder)[-1] == (
-        "HuBERT: the best size is 5.9 M at 1.00 TFLOP, 20.0 M at 3.00 TFLOP. At 1.00 TFLOP it is the smallest or the "
-        "largest that was tried: the true one may lie beyond."
+        "HuBERT: the lowest loss is that of 5.9 M at 1.00 TFLOP, 20.0 M at 3.00 TFLOP. At 1.00 TFLOP it is the smallest or "
+        "the largest that was tried: the true one may lie beyond."
     )
 
 
@@ -111,8 +112,8 @@ def test_the_best_test_score_wins_and_others_are_told_beside(study_folder: Study
     study_folder.downstream("tera", "base", 0.9, None)
     study_folder.downstream("fbank", None, 0.9, 0.412)
     assert best_downstream(study_folder) == (
-        "KS, best test score: HuBERT Slim (35.0%). HuBERT: Slim (35.0%); TERA: size 30 (31.0%) as the only size. "
-        "FBANK reached 41.2%."
+        "KS, highest test score: HuBERT Slim (35.0%), 4.0 points from TERA size 30: how much of it is chance isn't known. "
+        "HuBERT: Slim (35.0%); TERA: size 30 (31.0%) as the only size. FBANK reached 41.2%. On dev, HuBERT size 30 leads."
     )
 
 
@@ -130,9 +131,20 @@ def test_seeds_are_one_score_and_the_untrained_is_no_rival(study_folder: StudyFo
         for objective, test in (("hubert", ours), ("untrained hubert", untrained)):
             study_folder.downstream(objective, "30", 0.5, test, checkpoint="c.pt").rename(folder / f"{objective}{seed}")
     assert best_downstream(study_folder) == (
-        "KS, best test score: HuBERT size 30 (62.0% ± 2.0% over 3 seeds). HuBERT: size 30 (62.0% ± 2.0% over 3 seeds) as "
-        "the only size. untrained HuBERT size 30 reached 70.0% ± 20.0% over 3 seeds."
+        "KS, highest test score: HuBERT size 30 (62.0% ± 2.0% over 3 seeds). HuBERT: size 30 (62.0% ± 2.0% over 3 seeds) as "
+        "the only size. untrained HuBERT size 30 reached 70.0% ± 20.0% over 3 seeds (a tie)."
     )
+
+
+@pytest.mark.parametrize(("right", "said"), [(62, "call it a tie"), (80, "points that chance makes.")])
+def test_a_lead_is_measured_by_the_test_items(study_folder: StudyFolder, right: int, said: str) -> None:
+    """20 items of 100 that one alone gets right are 20 points and two errors of 8; two are 2 points and 2.8."""
+    predictions(study_folder.downstream("hubert", "30", 0.6, 0.6), 60)
+    predictions(study_folder.downstream("hubert", "slim", right / 100, right / 100), right)
+    text = best_downstream(study_folder)
+    assert said in text and "HuBERT Slim" in text
+    winner = winning(scores(read_study(study_folder.out).downstream))
+    assert (None if winner is None else winner.name) == (None if right == 62 else "HuBERT Slim")
 
 
 def test_models_of_two_checkpoints_are_not_seeds(study_folder: StudyFolder) -> None:
@@ -140,14 +152,14 @@ def test_models_of_two_checkpoints_are_not_seeds(study_folder: StudyFolder) -> N
         study_folder.downstream("hubert", "30", 0.5, test, checkpoint=name).rename(
             study_folder.out / "downstream" / "ks" / name
         )
-    assert "best test score: HuBERT size 30 (70.0%)" in best_downstream(study_folder)
+    assert "highest test score: HuBERT size 30 (70.0%)" in best_downstream(study_folder)
 
 
 def test_a_score_of_an_incomplete_corpus_does_not_compete(study_folder: StudyFolder) -> None:
     study_folder.downstream("hubert", "30", 0.5, 0.3)
     study_folder.downstream("hubert", "slim", 0.9, 0.9, incomplete={"missing": 12, "of": 345})
     assert best_downstream(study_folder) == (
-        "KS, best test score: HuBERT size 30 (30.0%). HuBERT: size 30 (30.0%) as the only size. "
+        "KS, highest test score: HuBERT size 30 (30.0%). HuBERT: size 30 (30.0%) as the only size. "
         "Of an incomplete corpus, and left out: HuBERT Slim."
     )
 

@@ -21,7 +21,9 @@ def cells() -> pd.DataFrame:
                 full = size > 30
                 peak = None if full else size * GIB
                 rows.append((seconds, batch, precision, batch * seconds * 1e9, peak, full))
-    return pd.DataFrame(rows, columns=["seconds", "utterances", "precision", "flops", "peak_bytes", "out_of_memory"])
+    return pd.DataFrame(rows, columns=["seconds", "utterances", "precision", "flops", "peak_bytes", "out_of_memory"]).assign(
+        step_seconds=lambda rows: rows["peak_bytes"] / GIB / 2
+    )
 
 
 def drawn(axes: Axes, *markers: str) -> list[list[float]]:
@@ -30,8 +32,10 @@ def drawn(axes: Axes, *markers: str) -> list[list[float]]:
 
 @pytest.mark.parametrize("limit", [30 * GIB, None])
 def test_lines_and_crosses(limit: int | None) -> None:
-    memory, flops = grid_figure(cells(), "title", limit).axes
+    seconds, memory, flops = grid_figure(cells(), "title", limit).axes
     assert sorted(drawn(memory, "o")) == [[1, 5, 10], [2, 10, 20], [4, 20], [8]]
+    assert sorted(drawn(seconds, "o")) == [[0.5, 2.5, 5], [1, 5, 10], [2, 10], [4]], "what ran out of memory has no time"
+    assert [text.get_text() for text in flops.texts] == ["1 a batch", "4 a batch"]
     crosses = drawn(memory, "x"), drawn(memory, "+")
     assert [len(cross) for cross in crosses] == [1, 1], "4 x 5 s in fp32 and 4 x 10 s in bf16 are the first that don't fit"
     if limit:

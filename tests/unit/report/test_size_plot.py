@@ -7,14 +7,15 @@ from matplotlib.axes import Axes
 
 from fairseq_budget import published
 from fairseq_budget.report.looks import budget_colour
-from fairseq_budget.report.size_plot import loss_against_size
+from fairseq_budget.report.size_plot import loss_against_size, published_curve
 from fairseq_budget.report.study import read_study
 from tests.unit.report.conftest import StudyFolder
 
 
 def panels(folder: StudyFolder) -> tuple[Axes, Axes]:
-    """Ours and the paper's, of a study with one objective."""
-    ours, paper = loss_against_size(read_study(folder.out)).axes
+    """Ours and the paper's, of HuBERT."""
+    figures = loss_against_size("hubert", read_study(folder.out).of_objective("hubert")), published_curve("hubert")
+    ours, paper = (figure.axes[0] for figure in figures if figure is not None)
     return ours, paper
 
 

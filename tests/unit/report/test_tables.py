@@ -15,27 +15,27 @@ def test_costs_add_up(study_folder: StudyFolder) -> None:
     study_folder.pretrain("hubert", "30", spent={"flops": 3e12, "updates": 10, "hours_heard": 0.5, "wall_seconds": 60})
     study_folder.pretrain("hubert", "slim", spent={"flops": 1e12, "updates": 5, "hours_heard": 1.0, "wall_seconds": 20})
     table = tables.costs(read_study(study_folder.out).pretrain).set_index("run")
-    assert table.loc["hubert-slim", "share"] == "33.3%"
+    assert table.loc["hubert-slim", "share of budget (%)"] == "33.3%"
     assert list(table["FLOPs spent"]) == ["3.00 TFLOP", "1.00 TFLOP", "4.00 TFLOP"]
     assert list(table["updates"]) == ["10", "5", "15"]
-    assert list(table["audio heard"]) == ["30.0 min", "1.0 h", "1.5 h"]
-    assert list(table["wall time"]) == ["1.0 min", "20.0 s", "1.33 min"]
-    assert list(table["speed"]) == ["50.00 GFLOP/s"] * 3
-    assert list(table["device time"]) == ["–"] * 3, "not recorded, so not 0 either"
+    assert list(table["audio heard (time)"]) == ["30.0 min", "1.0 h", "1.5 h"]
+    assert list(table["wall time ↓"]) == ["1.0 min", "20.0 s", "1.33 min"]
+    assert list(table["speed ↑ (FLOP/s)"]) == ["50.00 GFLOP/s"] * 3
+    assert list(table["device time ↓"]) == ["–"] * 3, "not recorded, so not 0 either"
 
 
 def test_downstream_rows(study_folder: StudyFolder) -> None:
     study_folder.downstream("tera", "slim", 0.31, 0.291)
     study_folder.downstream("fbank", None, 0.2, None)
     table = tables.downstream(read_study(study_folder.out).downstream).set_index("upstream")
-    assert list(table.loc["TERA Slim"]) == ["31.0%", "29.1%", "30", "40", "0.0001", "33.0 s"]
-    assert table.loc["FBANK", "acc, test"] == "–"
+    assert list(table.loc["TERA Slim"]) == ["31.0%", "29.1%", "–", "30", "40", "0.0001", "33.0 s"]
+    assert table.loc["FBANK", "acc ↑ (%), test"] == "–"
 
 
 def test_a_score_of_an_incomplete_corpus_says_so(study_folder: StudyFolder) -> None:
     study_folder.downstream("tera", "slim", 0.31, 0.291, incomplete={"missing": 12, "of": 345})
     table = tables.downstream(read_study(study_folder.out).downstream)
-    assert table.loc[0, "acc, test"] == "29.1%, incomplete corpus (12 of 345 files missing)"
+    assert table.loc[0, "acc ↑ (%), test"] == "29.1%, incomplete corpus (12 of 345 files missing)"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,8 @@ def test_a_score_has_the_unit_of_its_record(
 ) -> None:
     study_folder.downstream("tera", "slim", test, test, task=task, metric=metric, factor=factor, unit=unit)
     table = tables.downstream(read_study(study_folder.out).downstream)
-    assert list(table.loc[0, [f"{metric}, dev", f"{metric}, test"]]) == [shown, shown]
+    heading = f"{metric} ↑" + (f" ({unit})" if unit else "")
+    assert list(table.loc[0, [f"{heading}, dev", f"{heading}, test"]]) == [shown, shown]
 
 
 def test_published_scores_are_those_of_table_2() -> None:

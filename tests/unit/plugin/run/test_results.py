@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from fairseq_budget.plugin.run.results import SMOOTHING, Results
+from fairseq_budget.arithmetic.smoothing import SMOOTHING
+from fairseq_budget.plugin.run.results import Results
 
 
 def test_every_set_has_its_own_losses() -> None:

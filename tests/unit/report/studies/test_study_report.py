@@ -14,14 +14,16 @@ from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 from fairseq_budget.records.recognition import Recognised, RecognitionRecord
 from fairseq_budget.records.resources import DownstreamBatch, DownstreamResourcesRecord, ResourcesRecord, StepResources
 from fairseq_budget.report.noise import pooled_deviation
+from fairseq_budget.report.pictures import save
 from fairseq_budget.report.studies.figure import metric_figure
 from fairseq_budget.report.studies.findings import sentences
 from fairseq_budget.report.studies.page import write_study_report
-from fairseq_budget.report.studies.points import read_points
+from fairseq_budget.report.studies.points import Found, StudyPoint, read_points
 from fairseq_budget.report.studies.table import own_table, plain, published_table
 from fairseq_budget.studies import STUDIES
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.study import DOWNSTREAM, GRADIENTS, MINI, RECOGNITION, RESOURCES, Axis, Cell, Published, Study
+from tests.unit.report.pages import check_page
 
 LOSSES = {10.0: (5.0, 5.2), 20.0: (4.0, 4.2), 40.0: (4.2, 4.3)}
 """By size, a seed each."""
@@ -162,11 +164,21 @@ def test_the_page_needs_no_other_file(place: Place) -> None:
     page = write_study_report(STUDY, MINI, place, 2)
     text = page.read_text(encoding="utf-8")
     assert "It isn&#39;t the paper." in text and "Somebody 2024, figure 2" in text
-    assert text.count("data:image/png;base64,") == 3 and "http" not in text.replace("http-equiv", "")
+    assert text.count("data:image/svg+xml;base64,") == 3 and "http" not in text.replace("http-equiv", "")
     rows = list(csv.DictReader((page.parent / "table.csv").open()))
+    check_page(text)
     assert rows[0]["valid_loss"] == "5.0" and rows[-1]["who"] == "paper"
     tex = (page.parent / "table.tex").read_text()
     assert r"$\downarrow$" in tex and r"\%" in tex and "↓" not in tex
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_names_leave_room_for_the_curves(tmp_path: Path) -> None:
+    long = "an upstream of somebody else, from a folder with a long name, " * 2
+    points = [StudyPoint("hubert", long, float(x), ("c",), {"KS_ACC": (50.0 + x,)}, (), (), {}) for x in range(6)]
+    axis = Axis(long, {float(x): f"{long}{x}" for x in range(6)})
+    study = Study("long", long, long, axis, lambda scale: [], lambda: [], ("KS_ACC",), {})
+    save(metric_figure(study, Found(tuple(points), ()), "KS_ACC"), tmp_path / "long.png")
 
 
 def test_a_study_without_a_finished_cell_says_what_to_do(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from fairseq_budget.report.superb import formats
 from fairseq_budget.report.superb.references import published_rows
 from fairseq_budget.report.superb.score import read_scale
 from fairseq_budget.report.superb.table import SuperbTable, collate
+from tests.unit.report.conftest import predictions
+from tests.unit.report.pages import check_page
 from tests.unit.report.superb.conftest import record
 
 PAPERS = ("table2",)
@@ -82,7 +84,7 @@ def test_what_is_said_of_several_upstreams_is_said_once(tmp_path: Path) -> None:
             tmp_path / "fbank" / task, task, {}, sweep=sweep, upstream="fbank", objective="fbank", size=None, checkpoint=None
         )
     remarks = collate(read_results([tmp_path]), (), read_scale()).remarks
-    shortened = "FBANK; HuBERT Slim, ks, sid: not the official recipe (runner.total_steps=2)"
+    shortened = "FBANK; HuBERT Slim, ks, sid: § not the official recipe (runner.total_steps=2)"
     assert [remark for remark in remarks if "runner.total_steps" in remark] == [shortened]
 
 
@@ -96,7 +98,7 @@ def test_a_score_of_an_incomplete_corpus_is_marked_in_every_format(tmp_path: Pat
     assert "HuBERT Slim, ks: † incomplete corpus (12 of 345 files missing)" in made.remarks
     own = next(line for line in formats.markdown(made).splitlines() if line.startswith("| HuBERT Slim"))
     cells = [cell.strip() for cell in own.strip("|").split("|")]
-    assert "53.00†" in cells and "40.00" in cells and cells[-1].endswith("(2)†"), "the score is over an incomplete task"
+    assert "53.00†" in cells and "40.00" in cells and cells[1].endswith("(2)†"), "the score is over an incomplete task"
     assert "53.00†" in formats.latex(made) and "<td>53.00†</td>" in formats.html(made)
     rows = list(csv.DictReader(formats.comma_separated(made).splitlines()))
     assert [row["incomplete"] for row in rows][:2] == ["KS_ACC", ""]
@@ -110,6 +112,19 @@ def test_a_score_that_padded_batches_changed_is_marked(tmp_path: Path) -> None:
     said = "‡ padded batches change this upstream's features, by 45.7% of the largest value: see `--one-by-one`"
     assert f"hf_hubert_custom, ks: {said}" in made.remarks
     assert "53.00†‡ " in formats.markdown(made) and " 40.00 " in formats.markdown(made)
+
+
+def test_the_best_is_bold_only_beyond_what_test_items_make(tmp_path: Path) -> None:
+    """Of 100 items 60, 62 and, on the other table, 80 are right."""
+    for name, right in (("a", 60), ("b", 62)):
+        predictions(record(tmp_path / name, "ks", {"KS_ACC": float(right)}, checkpoint=f"{name}.pt", metric="acc"), right)
+    tied = formats.markdown(collate(read_results([tmp_path]), (), read_scale()))
+    assert "62.00 ±9." in tied and "**" not in tied
+    predictions(record(tmp_path / "c" / "ks", "ks", {"KS_ACC": 80.0}, checkpoint="c.pt", metric="acc"), 80)
+    made = collate(read_results([tmp_path]), (), read_scale())
+    assert "**80.00** ±" in formats.markdown(made) and "<strong>80.00</strong> ±" in formats.html(made)
+    assert r"\textbf{80.00} $\pm$ " in formats.latex(made)
+    assert any(remark.startswith("±: two standard errors over test items") for remark in made.remarks)
 
 
 def test_two_results_of_one_task_are_refused(tmp_path: Path) -> None:
@@ -141,10 +156,10 @@ def test_markdown(table: SuperbTable) -> None:
     lines = formats.markdown(table).splitlines()
     assert {line.count("|") for line in lines if line.startswith("|")} == {13}
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    assert ["HuBERT Slim", "", "", "", "", "30.00", "80.00", "53.24", "", "", "", "419.6 (2)"] in rows
+    assert ["HuBERT Slim", "419.6 (2)§", "", "", "", "", "30.00§", "80.00§", "53.24", "", "", ""] in rows
     assert (rows[1][0][0], {cell[-1] for cell in rows[1][1:]}) == (":", {":"}), "numbers to the right"
     assert ["*This study*", *[""] * 11] in rows
-    assert "- HuBERT Slim, sf: not the official recipe (runner.total_steps=2)" in lines
+    assert "- HuBERT Slim, sf: § not the official recipe (runner.total_steps=2)" in lines
     assert any(line.startswith("- Its zero: FBANK (") for line in lines)
     assert "- Score over 2 tasks (SF, KS): HuBERT Slim." in lines
 
@@ -204,9 +219,9 @@ def test_html(table: SuperbTable) -> None:
     text = formats.html(table)
     cells = Cells()
     cells.feed(text)
-    assert ["HuBERT Slim", "", "", "", "", "30.00", "80.00", "53.24", "", "", "", "419.6 (2)"] in cells.rows
-    assert {len(row) for row in cells.rows} == {1, 12}
-    assert not re.search(r"(src|href)=", text)
+    assert ["HuBERT Slim", "419.6 (2)§", "", "", "", "", "30.00§", "80.00§", "53.24", "", "", ""] in cells.rows
+    assert {len(row) for row in cells.rows} == {3, 12}
+    check_page(text)
 
 
 def test_the_command_writes_every_format_and_prints_markdown(tmp_path: Path) -> None:
