@@ -173,7 +173,7 @@ def test_folders_that_are_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_diarization_asks_for_its_reference_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ready("sd", tmp_path, monkeypatch)
     monkeypatch.setattr(der, "require_library", lambda: None)
-    with pytest.raises(BudgetError, match="no reference `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
+    with pytest.raises(BudgetError, match="no RTTM file `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
         checks.prepare(arguments(downstream="diarization", mode="evaluate"), config)
     for split in ("train", "dev", "test"):
         for name in ("wav.scp", "segments", "utt2spk", "spk2utt", "reco2dur"):
