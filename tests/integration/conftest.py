@@ -15,18 +15,23 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from fairseq_budget.frontends.conv.defaults import ConvSettings
 from fairseq_budget.recipes import recipes_dir
+from tests.common import NARROW
 from tests.warm_start import FAIRSEQ, warm
 
 BIN = Path(sys.executable).parent
 
-# a narrow model, small crops and the CPU: an update takes a fraction of a second
+# a narrow model, small crops and the CPU: an update takes a few hundredths of a second
 SMALL = (
     "budget=demo data=folder device=cpu model.encoder_layers=2 model.encoder_embed_dim=64 model.encoder_ffn_embed_dim=96 "
     "model.encoder_attention_heads=4 "
     "task.max_sample_size=16000 task.min_sample_size=16000 dataset.max_tokens=32000 "
     "dataset.num_workers=1 common.log_interval=1"
 ).split()
+CONVOLUTIONS = f"model.conv_feature_layers='{NARROW}'"
+WIDE = f"model.conv_feature_layers='{ConvSettings().conv_feature_layers}'"
+"""The published ones, a hundred times as much to compute: for updates that something shall happen between."""
 
 
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +83,8 @@ class Training:
 
     def command(self, *overrides: str) -> list[str]:
         recipe = ["--config-dir", str(recipes_dir()), "--config-name", self.objective]
-        return [*recipe, *SMALL, f"task.data={self.data}", f"hydra.run.dir={self.folder}", *overrides]
+        narrow = [] if "frontend=mel" in overrides else [CONVOLUTIONS]
+        return [*recipe, *SMALL, *narrow, f"task.data={self.data}", f"hydra.run.dir={self.folder}", *overrides]
 
     def run(self, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent, **environment)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
-from tests.integration.conftest import Training, check
+from tests.integration.conftest import WIDE, Training, check
 from tests.integration.test_resume import assert_same_end
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 KILLS = 200
 OPTIONS = (
     *("task.budget.flops=null", "task.budget.updates=400", "task.checkpoints=8"),
-    *("checkpoint.save_interval_updates=2", "dataset.validate_interval_updates=0"),
+    *("checkpoint.save_interval_updates=2", "dataset.validate_interval_updates=0", WIDE),
 )
 
 
