@@ -49,7 +49,7 @@ def run(code: str) -> str:
     "prologue",
     [
         "import fairseq, fairseq_budget",
-        "import fairseq_budget.plugin",
+        pytest.param("import fairseq_budget.plugin", marks=pytest.mark.slow),
         "from argparse import Namespace; from fairseq import utils;"
         f" utils.import_user_module(Namespace(user_dir={str(USER_DIR)!r}))",
     ],

@@ -245,9 +245,7 @@ def test_a_folder_that_is_not_libri2mix(copied: Corpus, tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="`9011-90115-0000` of mixture `.*` is in no RTTM file: is the corpus Libri2Mix?"):
         prepare("sd", root, tmp_path, own_lists=True)
     rttm.write_text("SPEAKER 90115-0000 1 0.5 <NA>\n")
-    with pytest.raises(
-        BudgetError, match="dev_clean.rttm`, line 1: `.*` is no line of an RTTM file: leave out"
-    ):
+    with pytest.raises(BudgetError, match="dev_clean.rttm`, line 1: `.*` is no line of an RTTM file: leave out"):
         prepare("sd", root, tmp_path, own_lists=True)
     rttm.unlink()
     with pytest.raises(BudgetError, match="no RTTM file `.*dev_clean.rttm`: leave out `--own-lists`"):
