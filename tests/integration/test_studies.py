@@ -27,7 +27,12 @@ from fairseq_budget.studies.study import (
     Study,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # `studies.launch` leaves the pipe between a run and what watches it open; a picture of a page has no room for its axes
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:constrained_layout not applied:UserWarning"),
+]
 
 HOW = launch.How(MINI, "cpu", launch.JOBLIB, 2)
 UPDATES = (
