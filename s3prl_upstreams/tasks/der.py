@@ -11,12 +11,12 @@ Letters: F frames, C speakers.
 from __future__ import annotations
 
 import importlib
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairseq_budget.corpora.superb.rttm import read_rttm
 from fairseq_budget.errors import BudgetError, MissingPackage
 from fairseq_budget.extras import install
 
@@ -47,7 +47,7 @@ def error_rate(predictions: Path, reference: Path, frame_shift: int) -> tuple[fl
         BudgetError: a recording of the reference that was not predicted.
     """
     require_library()
-    truth = read_rttm(reference)
+    truth = read_reference(reference)
     activities = {recording: _activity(predictions / f"{recording}.h5") for recording in truth}
     results = []
     for median in MEDIANS:
@@ -55,6 +55,11 @@ def error_rate(predictions: Path, reference: Path, frame_shift: int) -> tuple[fl
             found = {name: segments(activity, threshold, median, frame_shift) for name, activity in activities.items()}
             results.append((rate(truth, found), threshold, median))
     return min(results)
+
+
+def read_reference(path: Path) -> dict[str, Annotation]:
+    """Who speaks when in each recording; BudgetError for a file or a line that is none."""
+    return read_rttm(path, "make it with `fairseq-budget corpus superb sd`")
 
 
 def rate(truth: dict[str, Annotation], found: dict[str, Annotation]) -> float:
@@ -90,44 +95,6 @@ def segments(activity: np.ndarray, threshold: float, median: int, frame_shift: i
             start, duration = round(begin * second, 2), round((end - begin) * second, 2)
             found[Segment(start, start + duration), speaker] = str(speaker)
     return found
-
-
-def read_rttm(path: Path) -> dict[str, Annotation]:
-    """Who speaks when in each recording of an RTTM file; BudgetError for a file or a line that is none."""
-    from pyannote.database.util import load_rttm
-
-    if not path.is_file():
-        raise BudgetError(f"no reference `{path}`: make it with `fairseq-budget corpus superb sd`")
-    text = path.read_text(encoding="utf-8")
-    turns = [line.startswith("SPEAKER") for line in text.splitlines()].count(True)
-    try:
-        recordings = load_rttm(StringIO(text))
-    except ValueError:
-        recordings = {}
-    # a line that lacks fields is left out in silence
-    if not turns or _turns(recordings) != turns:
-        raise BudgetError(f"{_fault(path, text)}: make it again with `fairseq-budget corpus superb sd`")
-    return recordings
-
-
-def _turns(recordings: dict[str, Annotation]) -> int:
-    """The number of stretches that have a beginning, an end and a speaker."""
-    tracks = (track for turns in recordings.values() for track in turns.itertracks(yield_label=True))
-    return sum(isinstance(speaker, str) for _, _, speaker in tracks)
-
-
-def _fault(path: Path, text: str) -> str:
-    """What is wrong with an RTTM file, with the line."""
-    from pyannote.database.util import load_rttm
-
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            read = _turns(load_rttm(StringIO(line))) == line.startswith("SPEAKER")
-        except ValueError:
-            read = False
-        if not read:
-            return f"`{path}`, line {number}: `{line}` is no line of an RTTM file"
-    return f"`{path}` has no line `SPEAKER RECORDING 1 BEGIN SECONDS <NA> <NA> NAME <NA>`"
 
 
 def _activity(path: Path) -> np.ndarray:

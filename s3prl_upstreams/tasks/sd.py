@@ -22,7 +22,7 @@ def _can_be_scored(args: Namespace, expert: Config) -> None:
     """SD: what the score needs is asked for before the hours of evaluation, not after them."""
     if args.mode == "evaluate" and args.evaluate_split == "test":
         der.require_library()
-        der.read_rttm(Path(expert["loaderrc"]["test_dir"], "rttm"))
+        der.read_reference(Path(expert["loaderrc"]["test_dir"], "rttm"))
 
 
 def _lists_name_files(args: Namespace, expert: Config) -> None:

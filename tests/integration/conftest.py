@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
@@ -10,39 +9,38 @@ import socket
 import subprocess
 import sys
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
+from fairseq_budget.frontends.conv.defaults import ConvSettings
 from fairseq_budget.recipes import recipes_dir
-from tests.integration.warm_start import WarmStart
+from tests.common import NARROW
+from tests.warm_start import FAIRSEQ, warm
 
 BIN = Path(sys.executable).parent
 
-# a narrow model, small crops and the CPU: an update takes a fraction of a second
+# a narrow model, small crops and the CPU: an update takes a few hundredths of a second
 SMALL = (
     "budget=demo data=folder device=cpu model.encoder_layers=2 model.encoder_embed_dim=64 model.encoder_ffn_embed_dim=96 "
     "model.encoder_attention_heads=4 "
     "task.max_sample_size=16000 task.min_sample_size=16000 dataset.max_tokens=32000 "
     "dataset.num_workers=1 common.log_interval=1"
 ).split()
-
-
-@lru_cache(maxsize=1)
-def warm_fairseq() -> WarmStart:
-    """For fairseq's command, which most of these tests run."""
-    warm = WarmStart("fairseq_cli.hydra_train")
-    atexit.register(warm.end)
-    return warm
+CONVOLUTIONS = f"model.conv_feature_layers='{NARROW}'"
+WIDE = f"model.conv_feature_layers='{ConvSettings().conv_feature_layers}'"
+"""The published ones, a hundred times as much to compute: for updates that something shall happen between."""
 
 
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one of the environment's commands; output is kept whatever happens."""
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
     if command[0] == "fairseq-hydra-train":
-        return warm_fairseq().run(command, cwd, env)
+        return warm(FAIRSEQ).run(command, cwd, env)
+    if command[0] == "fairseq-budget" or command[:2] == ["python", "-m"]:
+        return warm().run(command, cwd, env)
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
 
 
@@ -59,15 +57,22 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with librispeech/, speech_commands/ and data/ (manifests and labels)."""
-    folder = tmp_path_factory.mktemp("study")
+def corpus(in_common: Path) -> Path:
+    """A folder with librispeech/, speech_commands/ and data/ (manifests and labels).  To be read only."""
+    folder = in_common / "study"
+    with FileLock(in_common / "study.lock"):
+        if not (folder / "data" / "labels.json").exists():
+            _make_corpus(folder)
+    return folder
+
+
+def _make_corpus(folder: Path) -> None:
+    folder.mkdir()
     speech = ("--hours", "0.04", "--dev-hours", "0.01", "--speakers", "4", "--keyword-speakers", "16")
     check(run(["fairseq-budget", "corpus", "synthetic", str(folder), *speech], folder))
     train, valid = folder / "librispeech" / "train-clean", folder / "librispeech" / "dev-clean"
     check(run(["fairseq-budget", "manifest", str(train), "--valid-root", str(valid), "--out", "data"], folder))
     check(run(["fairseq-budget", "labels", "data", "--clusters", "20", "--n-init", "2"], folder))
-    return folder
 
 
 class Training:
@@ -78,7 +83,8 @@ class Training:
 
     def command(self, *overrides: str) -> list[str]:
         recipe = ["--config-dir", str(recipes_dir()), "--config-name", self.objective]
-        return [*recipe, *SMALL, f"task.data={self.data}", f"hydra.run.dir={self.folder}", *overrides]
+        narrow = [] if "frontend=mel" in overrides else [CONVOLUTIONS]
+        return [*recipe, *SMALL, *narrow, f"task.data={self.data}", f"hydra.run.dir={self.folder}", *overrides]
 
     def run(self, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent, **environment)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Training, check
+from tests.integration.conftest import WIDE, Training, check
 from tests.integration.test_mistakes import message
 from tests.integration.test_resume import assert_same_end
 
 pytestmark = pytest.mark.integration
 
-UPDATES = ("task.budget.flops=null", "task.budget.updates={}")
+UPDATES = ("task.budget.flops=null", "task.budget.updates={}", WIDE)
 
 
 def updates(count: int) -> tuple[str, ...]:
-    return tuple(text.format(count) for text in UPDATES)
+    return tuple(text.replace("{}", str(count)) for text in UPDATES)
 
 
 @pytest.fixture(scope="module")

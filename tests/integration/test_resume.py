@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
-from tests.integration.conftest import Training, check
+from tests.integration.conftest import WIDE, Training, check
 
 pytestmark = pytest.mark.integration
 
 TWELVE_UPDATES = ("task.budget.flops=null", "task.budget.updates=12")
+TO_INTERRUPT = (*TWELVE_UPDATES, WIDE)
 TIMES = ("device_seconds", "wall_seconds")
 
 
@@ -22,7 +23,7 @@ TIMES = ("device_seconds", "wall_seconds")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
     """A run that nothing interrupts."""
     training = Training(corpus / "data", tmp_path_factory.mktemp("whole") / "run", "hubert")
-    check(training.run(*TWELVE_UPDATES))
+    check(training.run(*TO_INTERRUPT))
     return training
 
 
@@ -37,7 +38,7 @@ def assert_same_end(found: Training, expected: Training) -> None:
 
 def test_killed(corpus: Path, tmp_path: Path, whole: Training) -> None:
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    options = (*TWELVE_UPDATES, "checkpoint.save_interval_updates=1")
+    options = (*TO_INTERRUPT, "checkpoint.save_interval_updates=1")
     run.run_and_signal(5, signal.SIGKILL, *options)
     assert run.record["spent"]["updates"] < 12
     check(run.run(*options))
@@ -53,11 +54,11 @@ def test_asked_to_stop(corpus: Path, tmp_path: Path, whole: Training, number: si
     scontrol.chmod(0o755)
     cluster = {"SLURM_JOB_ID": "77", "SLURM_JOB_END_TIME": "0", "PATH": f"{scontrol.parent}{os.pathsep}{os.environ['PATH']}"}
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    assert run.run_and_signal(5, number, *TWELVE_UPDATES, **cluster) == 0
+    assert run.run_and_signal(5, number, *TO_INTERRUPT, **cluster) == 0
     assert 5 <= run.record["spent"]["updates"] < 12
     assert run.logged("valid") == [], "a validation could outlast the time that is left"
     assert (tmp_path / "asked").read_text() == "requeue 77\n"
-    check(run.run(*TWELVE_UPDATES))
+    check(run.run(*TO_INTERRUPT))
     assert_same_end(run, whole)
 
 

@@ -12,7 +12,7 @@ from tests.integration.conftest import Training, check, run
 
 pytestmark = pytest.mark.integration
 
-ROUND_1, ROUND_2 = ("task.budget.flops=5e10",), ("task.budget.flops=8e10",)
+ROUND_1, ROUND_2 = ("task.budget.flops=5e8",), ("task.budget.flops=7e8",)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_second_round_counts_the_first(corpus: Path, first: Training, labels
 
 
 def test_a_run_is_not_continued_with_other_labels(first: Training, labels: Path) -> None:
-    result = first.run("task.budget.flops=1e11", f"task.label_dir={labels}")
+    result = first.run("task.budget.flops=9e8", f"task.label_dir={labels}")
     assert result.returncode != 0
     assert "Traceback" not in result.stderr
     assert "was trained on other labels than those in" in result.stderr

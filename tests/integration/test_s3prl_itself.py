@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ import torch
 from fairseq_budget.arithmetic.sizes import get_size
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams.tasks import get_task
 from s3prl_upstreams.upstreams.expert import UpstreamExpert
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
@@ -30,10 +30,8 @@ SWITCH = "FAIRSEQ_BUDGET_S3PRL_HOOK"
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("superb")
-    mini.make(folder, ("ks", "pr", "sid", "ic"))
-    return folder
+def corpora(miniatures: Callable[..., Path]) -> Path:
+    return miniatures("ks", "pr", "sid", "ic")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.plugin.run.signals import SECOND_TIME
 from tests.integration.conftest import Training, check, spawned
-from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
+from tests.integration.test_resume import TO_INTERRUPT, assert_same_end
 
 pytestmark = pytest.mark.integration
 
@@ -28,25 +28,25 @@ LONG_UPDATE = (
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Training:
     """Two spawned ranks that nothing interrupts."""
     training = Training(corpus / "data", tmp_path_factory.mktemp("whole") / "run", "hubert")
-    check(training.run(*TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1"))
+    check(training.run(*TO_INTERRUPT, *spawned(), OMP_NUM_THREADS="1"))
     return training
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, *OTHERS], ids=lambda number: number.name)
 def test_ranks_of_one_command(corpus: Path, tmp_path: Path, whole: Training, number: signal.Signals) -> None:
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    assert run.run_and_signal(4, number, *TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1") == 0
+    assert run.run_and_signal(4, number, *TO_INTERRUPT, *spawned(), OMP_NUM_THREADS="1") == 0
     stopped = ledger_of(torch.load(run.checkpoint))
     assert stopped is not None
     assert stopped["updates"] == run.record["spent"]["updates"] < 12
-    check(run.run(*TWELVE_UPDATES, *spawned(), OMP_NUM_THREADS="1"))
+    check(run.run(*TO_INTERRUPT, *spawned(), OMP_NUM_THREADS="1"))
     assert_same_end(run, whole)
 
 
 def test_control_c(corpus: Path, tmp_path: Path) -> None:
     """Once: a checkpoint.  The same command goes on; twice: at once."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    assert run.run_and_signal(3, signal.SIGINT, *TWELVE_UPDATES) == 0
+    assert run.run_and_signal(3, signal.SIGINT, *TO_INTERRUPT) == 0
     assert run.record["spent"]["updates"] < 12
     assert run.checkpoint.is_file()
 
@@ -54,7 +54,7 @@ def test_control_c(corpus: Path, tmp_path: Path) -> None:
 def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
     """An update that takes several seconds on any machine doesn't keep the user who can't wait for it."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    with run.start(*TWELVE_UPDATES, *LONG_UPDATE) as process:
+    with run.start(*TO_INTERRUPT, *LONG_UPDATE) as process:
         run.wait_for_log(process, "Start iterating over samples")
         process.send_signal(signal.SIGINT)
         run.wait_for_log(process, "SIGINT: the run stops after this update")
@@ -68,7 +68,7 @@ def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
 def test_before_training_begins(corpus: Path, tmp_path: Path) -> None:
     """In the first seconds there is nothing to save, and nothing is lost."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    with run.start(*TWELVE_UPDATES) as process:
+    with run.start(*TO_INTERRUPT) as process:
         run.wait_for_log(process, "")
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
@@ -82,7 +82,7 @@ def test_a_multirun_in_joblibs_processes(corpus: Path, tmp_path: Path) -> None:
     runs = [Training(corpus / "data", study.folder / seed, "tera") for seed in "123"]
     study.folder.mkdir()
     many = ["task.budget.updates=100000", "common.seed=1,2,3", "hydra.sweep.subdir=${common.seed}", *sweep, "-m"]
-    with study.start(*TWELVE_UPDATES, *many, OMP_NUM_THREADS="1") as process:
+    with study.start(*TO_INTERRUPT, *many, OMP_NUM_THREADS="1") as process:
         while process.poll() is None and min(run.updates_logged() for run in runs[:2]) < 2:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)

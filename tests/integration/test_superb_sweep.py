@@ -17,7 +17,6 @@ import torch
 
 from fairseq_budget.corpora.superb.places import PLACES
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams import scores
 from s3prl_upstreams.host import compat
 from s3prl_upstreams.tasks import TASKS, get_task
@@ -38,15 +37,13 @@ def no_other_corpora(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def corpora(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def corpora(miniatures: Callable[..., Path]) -> Callable[[str], Path]:
     """The folder of the miniature corpora, with that of a task in it."""
-    folder = tmp_path_factory.mktemp("superb")
 
     def get(task: str) -> Path:
         if task in NEEDS and importlib.util.find_spec(NEEDS[task]) is None:
             pytest.skip(f"{NEEDS[task]} isn't installed")
-        mini.make(folder, (task,))
-        return folder
+        return miniatures(task)
 
     return get
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from fairseq_budget.recipes import recipes_dir
-from fairseq_budget.synthetic.superb import everything as mini
 from s3prl_upstreams import scores
 from s3prl_upstreams.tasks import TASKS, Task, get_task
 from tests.common import save_untrained
@@ -68,15 +67,9 @@ def overrides(task: Task) -> str:
 
 
 @pytest.fixture(scope="session")
-def corpora(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def corpora(miniatures: Callable[..., Path]) -> Callable[[str], Path]:
     """The folder of the miniature corpora, with that of a task in it."""
-    folder = tmp_path_factory.mktemp("superb")
-
-    def get(task: str) -> Path:
-        mini.make(folder, (task,))
-        return folder
-
-    return get
+    return miniatures
 
 
 @pytest.fixture(scope="session")

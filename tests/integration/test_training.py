@@ -15,7 +15,7 @@ from tests.integration.conftest import Training, check
 
 pytestmark = pytest.mark.integration
 
-BUDGET = 3e11
+BUDGET = 3e9
 
 
 @pytest.fixture(scope="module", params=OBJECTIVES)

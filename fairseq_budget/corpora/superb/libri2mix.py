@@ -9,27 +9,22 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairseq_budget.corpora.superb import public
 from fairseq_budget.corpora.superb.librispeech import write_text
+from fairseq_budget.corpora.superb.rttm import read_rttm
 from fairseq_budget.data.audio import SAMPLE_RATE
 from fairseq_budget.errors import BudgetError
+
+if TYPE_CHECKING:
+    from pyannote.core import Annotation
 
 SPLITS = {"train": "train-100", "dev": "dev", "test": "test"}
 """SD's splits: their names in Libri2Mix."""
 
 _INSIDE = "wav16k/max/"
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of one speaker's speech, in seconds from the beginning."""
-
-    speaker: str
-    begin: float
-    end: float
 
 
 def diarization(root: Path, out: Path, own_lists: bool) -> list[str]:
@@ -46,7 +41,8 @@ def diarization(root: Path, out: Path, own_lists: bool) -> list[str]:
             source = out / "librispeech" / file.name
             came = public.obtain(file, source, [root / "rttm" / file.name])
         mixtures = list(_mixtures(root, name))
-        _write(out / split, mixtures, _segments(source))
+        # by the recording CHAPTER-NUMBER of LibriSpeech
+        _write(out / split, mixtures, read_rttm(source, "leave out `--own-lists`, or put it there"))
         report.append(f"{out / split}: {len(mixtures)} mixtures; segments of speech: {came}")
     return report
 
@@ -67,18 +63,7 @@ def _mixtures(root: Path, name: str) -> Iterator[tuple[str, Path, int]]:
             yield row["mixture_ID"], path, int(row["length"])
 
 
-def _segments(path: Path) -> dict[str, list[Segment]]:
-    """The segments of each recording CHAPTER-NUMBER of LibriSpeech."""
-    if not path.is_file():
-        raise BudgetError(f"no file `{path}`: leave out `--own-lists`, or put it there")
-    found: dict[str, list[Segment]] = defaultdict(list)
-    for line in path.read_text(encoding="utf-8").splitlines():
-        _, recording, _, begin, seconds, _, _, speaker, *_ = line.split()
-        found[recording].append(Segment(speaker, float(begin), float(begin) + float(seconds)))
-    return found
-
-
-def _write(folder: Path, mixtures: list[tuple[str, Path, int]], of_sources: dict[str, list[Segment]]) -> None:
+def _write(folder: Path, mixtures: list[tuple[str, Path, int]], of_sources: dict[str, Annotation]) -> None:
     files: dict[str, list[str]] = {name: [] for name in ("wav.scp", "reco2dur", "segments", "utt2spk", "rttm")}
     utterances: dict[str, list[str]] = defaultdict(list)
     for mixture, path, samples in mixtures:
@@ -88,12 +73,12 @@ def _write(folder: Path, mixtures: list[tuple[str, Path, int]], of_sources: dict
             speaker, _, recording = source.partition("-")
             if recording not in of_sources:
                 raise BudgetError(f"`{source}` of mixture `{mixture}` is in no RTTM file: is the corpus Libri2Mix?")
-            for segment in of_sources[recording]:
+            for segment, _ in of_sources[recording].itertracks():
                 # s3prl/LibriMix leaves the speaker out, so that two who begin and end together have one name
-                name = f"{speaker}_{mixture}_{_milliseconds(segment.begin)}_{_milliseconds(segment.end)}"
-                files["segments"].append(f"{name} {mixture} {segment.begin} {segment.end}")
+                name = f"{speaker}_{mixture}_{_milliseconds(segment.start)}_{_milliseconds(segment.end)}"
+                files["segments"].append(f"{name} {mixture} {segment.start} {segment.end}")
                 files["utt2spk"].append(f"{name} {speaker}")
-                times = f"{segment.begin}\t{segment.end - segment.begin}"
+                times = f"{segment.start}\t{segment.end - segment.start}"
                 files["rttm"].append(f"SPEAKER\t{mixture}\t1\t{times}\t<NA>\t<NA>\t{speaker}\t<NA>")
                 utterances[speaker].append(name)
     files["spk2utt"] = [f"{speaker} {' '.join(names)}" for speaker, names in utterances.items()]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fairseq_budget.bench.workload import Workload
+from tests.common import NARROW
 
 TINY = (
     "model.encoder_layers=2",
@@ -16,6 +17,7 @@ TINY = (
     "model.encoder_attention_heads=4",
     "model.final_dim=32",
 )
+CONVOLUTIONS = f"model.conv_feature_layers='{NARROW}'"
 
 
 @pytest.fixture
@@ -23,7 +25,8 @@ def workload() -> Callable[..., Workload]:
     """A workload of half a second of audio, by objective and whatever else is given."""
 
     def build(objective: str, precision: str = "fp32", **values: Any) -> Workload:
-        fields = {"utterances": 2, "samples": 8000, "device_name": "cpu", "overrides": TINY, **values}
+        overrides = TINY if "frontend" in values else (*TINY, CONVOLUTIONS)
+        fields = {"utterances": 2, "samples": 8000, "device_name": "cpu", "overrides": overrides, **values}
         return Workload(objective, "slim", precision, **fields)
 
     return build

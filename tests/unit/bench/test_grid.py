@@ -38,6 +38,7 @@ class Told:
         return Phases(number, 2, 3)
 
 
+@pytest.mark.slow
 def test_a_process_that_runs_out_of_memory_is_a_cell(workload: Build) -> None:
     told: list[str] = []
     cells = list(cells_of(OURS, workload("tera"), [10], [2, 1], ["fp32"], 1, 100_000_000, told.append))

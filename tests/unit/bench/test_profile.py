@@ -23,6 +23,7 @@ from fairseq_budget.bench.profile import (
     profile,
 )
 from fairseq_budget.bench.workload import Workload
+from tests.unit.bench.conftest import TINY
 
 
 def watched(work: Callable[[], Any], updating: bool = False) -> list[OperationKind]:
@@ -72,8 +73,11 @@ def test_the_optimizer_is_one_kind() -> None:
 
 @pytest.mark.parametrize("name", ["fairseq-budget", "fairseq"])
 def test_it_sees_the_whole_step(workload: Callable[..., Workload], name: str) -> None:
-    """Forward and backward pass: what torch's own counter finds, and no less than the closed form."""
-    there = workload("hubert")
+    """Forward and backward pass: what torch's own counter finds, and no less than the closed form.
+
+    On the published convolutions: beside narrow ones it matters how many frames happen to be masked.
+    """
+    there = workload("hubert", overrides=TINY)
     implementation = implementation_class(name)(there)
     backward = {torch.ops.aten.convolution_backward: grouped_convolution_backward}
     begun = time.perf_counter()

@@ -122,7 +122,7 @@ def hostile(trace: str) -> dict[str, Any]:
     return {
         "a function of an importable module": Calls(run_me, trace),
         "builtins.eval": Calls(eval, f"__import__('pathlib').Path({trace!r}).write_text('ran')"),
-        "builtins.exec": Calls(exec, f"open({trace!r}, 'w').write('ran')"),
+        "builtins.exec": Calls(exec, f"with open({trace!r}, 'w') as file: file.write('ran')"),
         "getattr, then a call": Calls(Calls(getattr, Path(trace), "touch")),
         "functools.partial": Calls(Calls(__import__("functools").partial, run_me, trace)),
         "a state for __setstate__": setter,

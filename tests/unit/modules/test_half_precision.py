@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fairseq_budget.frontends.conv.defaults import ConvSettings
 from fairseq_budget.objectives import OBJECTIVES, build_model, model_config
 from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from tests.common import tiny_config, waves
@@ -24,6 +25,7 @@ def example(objective: str, **settings: Any) -> tuple[nn.Module, dict[str, Tenso
     if objective == "wav2vec2":
         settings["latent_vars"] = 2
     nothing = dict.fromkeys(("dropout", "attention_dropout", "dropout_input", "dropout_features", "encoder_layerdrop"), 0.0)
+    settings["conv_feature_layers"] = ConvSettings().conv_feature_layers
     model = build_model(objective, tiny_config(objective, feature_grad_mult=1.0, **nothing, **settings))
     mask = torch.zeros(2, FRAMES, dtype=torch.bool)
     mask[:, 4 : 4 + MASKED] = True

@@ -132,13 +132,16 @@ def test_a_wide_grid_biases_the_parabola_and_the_gap_shows_it() -> None:
         (parabola((0.3, 1.0, 3.0)), "no parametric fit: it has 5 coefficients"),
         (parabola((0.5, 0.8, 1.2, 2.0), noise=0.1, seed=5), "no interval: the runs scatter too much"),
         (parabola((0.6, 0.9, 1.3, 2.0, 3.0), noise=0.02, seed=9), "reaches beyond the grid"),
-        (parabola(GRID), "one budget: no power law"),
-        (parabola(GRID), "takes FLOPs / parameters for audio heard"),
         (surface((0.05, 0.2, 1.0, 4.0, 40.0)), "outside the parabola's interval"),
     ],
 )
 def test_warnings(points: list[Point], text: str) -> None:
     assert warned(analyse(points, resamples=100), text)
+
+
+def test_warnings_of_a_single_budget() -> None:
+    found = analyse(parabola(GRID), resamples=100)
+    assert warned(found, "one budget: no power law") and warned(found, "takes FLOPs / parameters for audio heard")
 
 
 def test_a_surface_without_an_optimum_inside_the_grid_is_warned_of() -> None:

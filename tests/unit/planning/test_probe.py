@@ -52,7 +52,7 @@ def test_mel_frames_are_probed() -> None:
 
 
 def test_memory_is_measured_and_reckoned() -> None:
-    (row,) = prober(samples=32_000).probe([SMALL])
+    (row,) = prober(samples=16_000).probe([SMALL])
     assert 2**20 < row.batch_bytes < 2**31
     assert row.plan_bytes > row.batch_bytes, "the plan's batch is larger"
     assert row.largest_batch > SETTING.samples_per_batch

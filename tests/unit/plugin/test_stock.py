@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.plugin import stock
 from tests.common import assert_close, waves
 from tests.unit.checkpoints.conftest import LARGE, save
+from tests.warm_start import FAIRSEQ, warm
 
 LOADED = """
 import sys, torch
@@ -95,8 +95,7 @@ def test_stock_fairseq_loads_it_without_us(tmp_path: Path) -> None:
     pairs = [export(tmp_path, objective, **LARGE, normalize=True) for objective in FINE_TUNED]
     source = waves(1, 8_000)
     torch.save(source, tmp_path / "source.pt")
-    command = [sys.executable, "-W", "ignore", "-c", LOADED, *(str(out) for _, out in pairs)]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    ran = warm(FAIRSEQ).run([sys.executable, "-c", LOADED, *(str(out) for _, out in pairs)], tmp_path)
     assert ran.returncode == 0, ran.stderr[-2000:]
     told = torch.load(tmp_path / "told.pt")
     for (checkpoint, _), (states, *_) in zip(pairs, told, strict=True):

@@ -13,7 +13,7 @@ import yaml
 
 from fairseq_budget.corpora.superb.prepare import prepare
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.synthetic.superb.everything import INSIDE, OF_TASK, make
+from fairseq_budget.synthetic.superb.everything import INSIDE, OF_TASK
 from s3prl_upstreams import checks, completeness
 from s3prl_upstreams.completeness import IncompleteCorpus
 from s3prl_upstreams.sweep import worker
@@ -42,21 +42,14 @@ REMOVED = {
 EVERY_TASK = pytest.mark.parametrize("name", TASKS)
 
 
-@pytest.fixture(scope="session")
-def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The miniature corpora of all tasks; s3prl is ready to be imported."""
-    worker.prepare_process()
-    folder = tmp_path_factory.mktemp("superb")
-    make(folder)
-    return folder
-
-
 @pytest.fixture
-def corpora(complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def corpora(miniatures: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """corpora(task): a folder for ``$SUPERB`` with a copy of what the task needs, to remove files from."""
 
+    worker.prepare_process()  # s3prl is ready to be imported
+
     def copy(name: str) -> Path:
-        folder = tmp_path / "superb"
+        complete, folder = miniatures(name), tmp_path / "superb"
         shutil.copytree(complete / OF_TASK[name], folder / OF_TASK[name], symlinks=True)
         if name in ("sd", "ks35", "keywords", "speakers"):  # absolute paths
             prepare(name, folder / OF_TASK[name] / INSIDE.get(name, ""), folder, own_lists=True)

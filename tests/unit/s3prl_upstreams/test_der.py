@@ -59,7 +59,7 @@ def test_segments_are_those_of_s3prls_script(tmp_path: Path) -> None:
         options = ["--threshold", str(threshold), "--median", str(median), "--frame_shift", str(SHIFT)]
         command = [sys.executable, str(script), *options, str(tmp_path / "list"), str(tmp_path / "out.rttm")]
         subprocess.run(command, check=True)
-        theirs = turns(der.read_rttm(tmp_path / "out.rttm")["rec"])
+        theirs = turns(der.read_reference(tmp_path / "out.rttm")["rec"])
         ours = turns(der.segments(activity.astype(np.float32), threshold, median, SHIFT))
         assert len(ours) > 5 and ours == theirs
 
@@ -116,8 +116,8 @@ def test_the_rate_is_that_of_md_eval(seed: int, expected: float, tmp_path: Path)
     draw = np.random.default_rng(seed)
     truth = {f"r{i:02}": random_turns(draw, int(draw.integers(1, 4))) for i in range(20)}
     found = {name: random_turns(draw, int(draw.integers(1, 5))) for name in truth} | {"r07": []}
-    reference = der.read_rttm(rttm(tmp_path / "ref", *((name, *turn) for name in truth for turn in truth[name])))
-    hypothesis = der.read_rttm(rttm(tmp_path / "hyp", *((name, *turn) for name in found for turn in found[name])))
+    reference = der.read_reference(rttm(tmp_path / "ref", *((name, *turn) for name in truth for turn in truth[name])))
+    hypothesis = der.read_reference(rttm(tmp_path / "hyp", *((name, *turn) for name in found for turn in found[name])))
     assert "r07" not in hypothesis
     assert der.rate(reference, {"r07": Annotation(), **hypothesis}) == pytest.approx(expected, abs=1e-9)
 
@@ -136,8 +136,8 @@ def test_a_recording_without_prediction(tmp_path: Path) -> None:
 
 
 def test_no_reference(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match="no reference `.*rttm`: make it with `fairseq-budget corpus superb sd`"):
-        der.read_rttm(tmp_path / "rttm")
+    with pytest.raises(BudgetError, match="no RTTM file `.*rttm`: make it with `fairseq-budget corpus superb sd`"):
+        der.read_reference(tmp_path / "rttm")
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ def test_no_reference(tmp_path: Path) -> None:
 )
 def test_lines_that_are_none(line: str, tmp_path: Path) -> None:
     (tmp_path / "rttm").write_text(f"SPEAKER a 1 0.0 1.0 <NA> <NA> x <NA>\n{line}\n")
-    with pytest.raises(BudgetError, match=f"rttm`, line 2: `{line}` is no line of an RTTM file: make it again with"):
-        der.read_rttm(tmp_path / "rttm")
+    with pytest.raises(BudgetError, match=f"rttm`, line 2: `{line}` is no line of an RTTM file: make it with"):
+        der.read_reference(tmp_path / "rttm")
 
 
 def test_a_reference_without_speech(tmp_path: Path) -> None:
     (tmp_path / "rttm").write_text("LEXEME a 1 0.0 1.0 word lex x <NA>\n")
     with pytest.raises(BudgetError, match="rttm` has no line `SPEAKER RECORDING"):
-        der.read_rttm(tmp_path / "rttm")
+        der.read_reference(tmp_path / "rttm")
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

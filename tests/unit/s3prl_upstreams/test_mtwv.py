@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairseq_budget.errors import BudgetError
-from fairseq_budget.synthetic.superb import quesst14 as mini_quesst14
+from fairseq_budget.synthetic.superb.everything import OF_TASK
 from s3prl_upstreams.tasks import mtwv
 
 
@@ -53,11 +54,9 @@ def test_the_maximum_is_that_of_an_exhaustive_search(queries: int, documents: in
     assert mtwv.maximum_value(scores, truth)[0] == pytest.approx(best, abs=1e-9)
 
 
-@pytest.fixture(scope="module")
-def quesst(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("quesst")
-    mini_quesst14.make(folder, seed=0)
-    return folder / "scoring" / "groundtruth_quesst14_dev"
+@pytest.fixture
+def quesst(miniatures: Callable[..., Path]) -> Path:
+    return miniatures("qbe") / OF_TASK["qbe"] / "scoring" / "groundtruth_quesst14_dev"
 
 
 def stdlist(path: Path, scores: dict[str, dict[str, float]]) -> Path:

@@ -31,6 +31,7 @@ from s3prl_upstreams.host import compat
 from s3prl_upstreams.run_downstream import Observer, one_line
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.tasks import TASKS, der
+from tests.warm_start import HOOK, warm
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ROOT / "recipes" / "superb" / "ks.yaml"
@@ -172,7 +173,7 @@ def test_folders_that_are_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_diarization_asks_for_its_reference_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ready("sd", tmp_path, monkeypatch)
     monkeypatch.setattr(der, "require_library", lambda: None)
-    with pytest.raises(BudgetError, match="no reference `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
+    with pytest.raises(BudgetError, match="no RTTM file `.*sd/test/rttm`: make it with `fairseq-budget corpus superb sd`"):
         checks.prepare(arguments(downstream="diarization", mode="evaluate"), config)
     for split in ("train", "dev", "test"):
         for name in ("wav.scp", "segments", "utt2spk", "spk2utt", "reco2dur"):
@@ -311,9 +312,9 @@ def launch(*words: str, corpus: Path | None = None) -> subprocess.CompletedProce
     """``python -m s3prl_upstreams.run_downstream`` with `words`, in a process without GPU."""
     # one thread: processes of a test run that each take all cores wait for one another
     settings = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "SPEECH_COMMANDS": str(corpus or "")}
-    settings["FAIRSEQ_BUDGET_S3PRL_HOOK"] = "0"  # this launcher prepares s3prl by itself
+    settings[HOOK] = "0"  # this launcher prepares s3prl by itself
     command = [sys.executable, "-m", "s3prl_upstreams.run_downstream", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **settings})
+    return warm(hook=False).run(command, ROOT, {**os.environ, **settings})
 
 
 TOY = {"runner.total_steps": 2, "runner.eval_step": 1, "runner.save_step": 2, "runner.log_step": 1}

@@ -18,6 +18,7 @@ import torch
 
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.host import compat, sox
+from tests.warm_start import HOOK, warm
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,8 +30,7 @@ def torchaudio() -> types.ModuleType:
 
 def in_a_new_process(code: str) -> subprocess.CompletedProcess[str]:
     """Without what an installation does when s3prl is imported."""
-    env = {**os.environ, "FAIRSEQ_BUDGET_S3PRL_HOOK": "0"}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, env=env)
+    return warm(hook=False).run([sys.executable, "-c", code], ROOT, {**os.environ, HOOK: "0"})
 
 
 def pretend_installed(monkeypatch: pytest.MonkeyPatch, installed: dict[str, bool]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.host import compat, hub
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
+from tests.warm_start import warm
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ except BudgetError as error:
     print(error)
 """
     root = Path(__file__).parents[3]
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root)
+    answer = warm(hook=False).run([sys.executable, "-c", code], root)
     lines = answer.stdout.splitlines()
     assert lines[-3] == "True True", answer.stderr
     assert lines[-2].startswith("no upstream `huberd`: choose one of hubert")

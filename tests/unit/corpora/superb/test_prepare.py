@@ -27,22 +27,19 @@ from fairseq_budget.synthetic.superb import librispeech as mini_librispeech
 from fairseq_budget.synthetic.superb import quesst14 as mini_quesst14
 from fairseq_budget.synthetic.superb import snips as mini_snips
 from fairseq_budget.synthetic.superb import voxceleb1 as mini_voxceleb1
+from fairseq_budget.synthetic.superb.everything import CORPORA, OF_TASK
 from fairseq_budget.synthetic.superb.speech_commands import WORDS
 
 Corpus = Callable[[Callable[[Path, int], Made]], Path]
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """A miniature, made once."""
-    made: dict[str, Path] = {}
+@pytest.fixture
+def corpus(miniatures: Callable[..., Path]) -> Corpus:
+    """A miniature, to be read only."""
 
     def get(make: Callable[[Path, int], Made]) -> Path:
-        name = make.__module__.rpartition(".")[2]
-        if name not in made:
-            made[name] = tmp_path_factory.mktemp(name) / "corpus"
-            make(made[name], 0)
-        return made[name]
+        folder = next(folder for folder, made_by in CORPORA.items() if made_by is make)
+        return miniatures(next(task for task, its in OF_TASK.items() if its == folder)) / folder
 
     return get
 
@@ -247,8 +244,11 @@ def test_a_folder_that_is_not_libri2mix(copied: Corpus, tmp_path: Path) -> None:
     rttm.write_text("".join(f"{line}\n" for line in lines(rttm)[2:]))
     with pytest.raises(BudgetError, match="`9011-90115-0000` of mixture `.*` is in no RTTM file: is the corpus Libri2Mix?"):
         prepare("sd", root, tmp_path, own_lists=True)
+    rttm.write_text("SPEAKER 90115-0000 1 0.5 <NA>\n")
+    with pytest.raises(BudgetError, match="dev_clean.rttm`, line 1: `.*` is no line of an RTTM file: leave out"):
+        prepare("sd", root, tmp_path, own_lists=True)
     rttm.unlink()
-    with pytest.raises(BudgetError, match="no file `.*dev_clean.rttm`: leave out `--own-lists`"):
+    with pytest.raises(BudgetError, match="no RTTM file `.*dev_clean.rttm`: leave out `--own-lists`"):
         prepare("sd", root, tmp_path, own_lists=True)
     next(root.glob("wav16k/max/train-100/mix_both/*.wav")).unlink()
     with pytest.raises(

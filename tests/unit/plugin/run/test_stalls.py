@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.warm_start import FAIRSEQ, warm
+
 HANG = """
 import time
 from fairseq_budget.plugin.run.stalls import StallGuard
@@ -21,7 +23,7 @@ an_exchange_that_never_ends()
 
 def hang(minutes: float | None, wait: float, end: str = "") -> subprocess.CompletedProcess[str]:
     code = HANG.replace("MINUTES", repr(minutes)).replace("WAIT", repr(wait)).replace("END", end)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return warm(FAIRSEQ).run([sys.executable, "-c", code])
 
 
 def test_its_stack_is_printed_and_the_job_ends() -> None:

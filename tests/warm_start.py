@@ -1,11 +1,13 @@
 """Starts a command in a copy of a process that has imported what the command needs.
 
-Importing fairseq takes longer than what most tests train.  The copy is made by a fork before anything but imports has
-happened; what it runs is the command's own script, with its own arguments, folder, environment, output and exit code.
+Importing fairseq, or torch alone, takes longer than what most tests compute.  The copy is made by a fork before anything but
+imports has happened; what it runs is the command's own script, module (``python -m``) or text (``python -c``), with its own
+arguments, folder, environment, output and exit code.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -16,28 +18,38 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 LONGEST = 600
 """Seconds, after which a command is killed."""
 
+FAIRSEQ = ("fairseq_cli.hydra_train", "torch._dynamo")
+"""For fairseq's command."""
+TORCH = ("torch", "torch._dynamo", "pandas", "sklearn.base")
+"""For the commands of this project and of s3prl; an optimizer's first step imports `torch._dynamo`."""
+HOOK = "FAIRSEQ_BUDGET_S3PRL_HOOK"
+"""Read when Python starts, and so set for the process that is copied."""
+
 
 class WarmStart:
     """A process that waits for commands, one after the other."""
 
-    def __init__(self, *imports: str) -> None:
+    def __init__(self, *imports: str, **environment: str) -> None:
         command = [sys.executable, "-m", __name__, *imports]
-        self.process = subprocess.Popen(
-            command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        where = {"cwd": Path(__file__).parents[1], "env": {**os.environ, **environment}}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **where)
 
-    def run(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: Sequence[str], cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """As ``subprocess.run`` with captured output."""
         assert self.process.stdin is not None and self.process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
             outputs = [Path(folder, name) for name in ("stdout", "stderr")]
-            job = {"command": list(command), "cwd": str(cwd), "environment": dict(environment)}
+            job = {"command": list(map(str, command)), "cwd": str(cwd or Path.cwd())}
+            job |= {"environment": dict(os.environ if environment is None else environment)}
             job["outputs"] = [str(path) for path in outputs]
             print(json.dumps(job), file=self.process.stdin, flush=True)
             status = int(self.process.stdout.readline())
@@ -47,6 +59,14 @@ class WarmStart:
     def end(self) -> None:
         """No more commands."""
         self.process.communicate()
+
+
+@cache
+def warm(imports: Sequence[str] = TORCH, hook: bool = True) -> WarmStart:
+    """This test process's own with those imports; `hook` tells whether s3prl is prepared when a command imports it."""
+    started = WarmStart(*imports, **{HOOK: str(int(hook))})
+    atexit.register(started.end)
+    return started
 
 
 def _serve(imports: Sequence[str]) -> None:
@@ -74,10 +94,24 @@ def _become(job: dict[str, Any]) -> None:
     os.environ.update(job["environment"])
     if "OMP_NUM_THREADS" in os.environ:  # read when torch was imported
         importlib.import_module("torch").set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    script = shutil.which(job["command"][0], path=os.environ["PATH"])
-    assert script is not None, job["command"][0]
-    sys.argv = [script, *job["command"][1:]]
+    program, *words = job["command"]
+    if Path(program).name.startswith("python"):
+        _as_python(words)
+        return
+    script = shutil.which(program, path=os.environ["PATH"])
+    assert script is not None, program
+    sys.argv = [script, *words]
     runpy.run_path(script, run_name="__main__")
+
+
+def _as_python(words: Sequence[str]) -> None:
+    option, what, *arguments = words
+    sys.argv, sys.path[0] = [option, *arguments], os.getcwd()
+    if option == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        assert option == "-c", option
+        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
 
 
 if __name__ == "__main__":
