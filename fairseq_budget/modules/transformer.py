@@ -37,7 +37,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Shape: x (B, F, D), keep (B, 1, 1, F) true where a frame exists, or None when all do -> (B, F, D)."""
         batch, frames, dim = x.shape
-        project = self._project_at_once if x.is_cuda else self._project
+        project = self._project_at_once if x.device.type == "cuda" else self._project
         query, key, value = (
             # (B, F, D) -> (B, H, F, D / H)
             projected.view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
