@@ -107,3 +107,7 @@ class BudgetAdam(FairseqAdam):
         if max_norm > 0:
             torch._foreach_mul_(grads, (max_norm / (norm + CLIP_EPS)).clamp_(max=1))
         return norm
+
+
+# fairseq goes on from a checkpoint only with an optimizer of the name that wrote it
+BudgetAdam.__name__ = FairseqAdam.__name__
