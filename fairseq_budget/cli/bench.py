@@ -23,7 +23,7 @@ from fairseq_budget.cli.bench_options import (
 )
 from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.objectives import frontend_names, objective_names
-from fairseq_budget.errors import ConfigError
+from fairseq_budget.errors import ConfigError, unknown_name
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.resources import ResourcesRecord, StepResources
@@ -207,6 +207,35 @@ def flops(
         print(json.dumps({**description(workload), **asdict(found)}, indent=2))
     else:
         print_flops(Console(), workload, found)
+
+
+@app.command()
+def launches(
+    objective: Objective = "hubert",
+    size: SizeName = "slim",
+    frontend: FrontendName = DEFAULT,
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp16",
+    seconds: Seconds = 14.58,
+    batch: Utterances = 6,
+    padded: Annotated[bool, typer.Option("--padded", help="With an utterance that is a tenth shorter.")] = False,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kernels that an update starts on a GPU, and times that the host waits for it, counted without one.
+
+    Example: fairseq-budget bench launches --precision bf16 --set model.encoder_layerdrop=0
+    """
+    from fairseq_budget.bench.launches import RECIPES, count_launches
+
+    if precision not in RECIPES:
+        raise unknown_name("precision", precision, RECIPES)
+    workload_of(objective, size, "fp32", batch, seconds, "cpu", settings, frontend).validate()
+    found = count_launches(objective, size, precision, batch, samples_of(seconds), padded, settings or (), frontend)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        most = ", ".join(f"{count} {name}" for name, count in list(found.operations.items())[:8])
+        print(f"{found.kernels} kernels at least, {found.waits} waits, {found.layers} layers; most: {most}")
 
 
 @app.command()

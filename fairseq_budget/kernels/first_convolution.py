@@ -16,6 +16,7 @@ convolution's.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -24,6 +25,13 @@ from torch import Tensor
 
 from fairseq_budget.kernels.precision import as_it_is
 from fairseq_budget.kernels.strided import Read, convolve, convolve_backward, sums_for, taps_first
+
+TENSOR_CORE_WIDTH = 8
+"""Values in half precision: sizes of matrices that are multiples of it run on tensor cores."""
+
+
+PARTS = 64
+"""Of an utterance, at most, whose sums are rounded to half precision on their own; the whole is summed up in double."""
 
 
 def pieces_of(source: Tensor, kernel: int, stride: int) -> Tensor:
@@ -62,12 +70,61 @@ def normalised_filters(
         return scale[..., None] * weight, shift
 
 
-def filtered_gelu_conv(pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int) -> Tensor:
+def filtered_gelu_conv(
+    pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int, at_once: bool | None = None
+) -> Tensor:
     """``conv(gelu(filters . pieces + biases))``, in the precision of the pieces.
+
+    On a GPU all utterances `at_once`: a few kernels for the batch, and the widest tensor while it is needed.  On a CPU one
+    after the other, a block at a time, which stays in the cache.
 
     Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', C, K') -> (B * R', C')
     """
-    return _FilteredGeluConv.apply(pieces, filters, biases, taps_first(weight).to(pieces.dtype), stride)  # type: ignore[no-untyped-call]
+    at_once = pieces.device.type != "cpu" if at_once is None else at_once
+    kind = _BatchedGeluConv if at_once else _FilteredGeluConv
+    return kind.apply(pieces, filters, biases, taps_first(weight).to(pieces.dtype), stride)  # type: ignore[no-untyped-call]
+
+
+def fill_up(x: Tensor, multiple: int = TENSOR_CORE_WIDTH) -> Tensor:
+    """Zeros after the last values, up to a width that a GPU's tensor cores take.  Shape: (..., K) -> (..., K')"""
+    return F.pad(x, (0, -x.size(-1) % multiple))
+
+
+class _BatchedGeluConv(torch.autograd.Function):
+    """As :class:`_FilteredGeluConv`, all utterances in one product of matrices."""
+
+    @staticmethod
+    def forward(ctx: Any, pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int) -> Tensor:
+        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', K', C) -> (B * R', C')."""
+        pieces = fill_up(pieces)
+        ctx.save_for_backward(pieces, filters, biases, weight)
+        x = _all_rows(pieces, filters, biases)
+        out = x.new_empty(len(x) // stride, weight.size(0))
+        convolve(x.__getitem__, len(x), weight, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        pieces, filters, biases, weight = ctx.saved_tensors
+        x, of_weight = _all_rows(pieces, filters, biases), sums_for(weight)
+        of_x = torch.empty_like(x)
+        convolve_backward(x.__getitem__, len(x), weight, gradient, of_x.__setitem__, of_weight)
+        batch, rows, width = pieces.shape
+        parts = math.gcd(rows, PARTS)
+        # (B * R, C) -> (B * parts, R / parts, C), and as many of the pieces
+        products = torch.bmm(
+            of_x.view(batch * parts, -1, x.size(1)).transpose(1, 2), pieces.reshape(batch * parts, -1, width)
+        )
+        of_filters = products.view(batch, parts, -1, width)[..., : filters.size(2)].sum(1, dtype=filters.dtype)
+        of_rows = of_x.view(batch, rows, -1)
+        of_pieces = torch.bmm(of_rows, filters.to(of_rows.dtype)) if ctx.needs_input_grad[0] else None
+        return of_pieces, of_filters, of_rows.sum(1, dtype=biases.dtype), of_weight.to(weight.dtype), None
+
+
+def _all_rows(pieces: Tensor, filters: Tensor, biases: Tensor) -> Tensor:
+    """The first convolution.  Shape: pieces (B, R, K'), filters (B, C, K), biases (B, C) -> (B * R, C)"""
+    matrices = fill_up(filters.to(pieces.dtype)).transpose(1, 2)
+    return torch.baddbmm(biases.to(pieces.dtype)[:, None], pieces, matrices).flatten(0, 1)
 
 
 class _FilteredGeluConv(torch.autograd.Function):

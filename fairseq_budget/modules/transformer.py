@@ -5,6 +5,8 @@ Letters: B utterances, F frames, D model width, H heads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,14 +45,24 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Shape: x (B, F, D), keep (B, 1, 1, F) true where a frame exists, or None when all do -> (B, F, D)."""
         batch, frames, dim = x.shape
+        project = self._project_at_once if x.device.type == "cuda" else self._project
         query, key, value = (
             # (B, F, D) -> (B, H, F, D / H)
-            projection(x).view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
+            projected.view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
+            for projected in project(x)
         )
         attended = attend(query, key, value, keep, self.dropout if self.training else 0.0)
         # (B, H, F, D / H) -> (B, F, D)
         return self.out_proj(attended.transpose(1, 2).reshape(batch, frames, dim))
+
+    def _project(self, x: Tensor) -> Iterable[Tensor]:
+        return (projection(x) for projection in (self.q_proj, self.k_proj, self.v_proj))
+
+    def _project_at_once(self, x: Tensor) -> Iterable[Tensor]:
+        """In one product, for a GPU: it starts fewer kernels, and larger ones."""
+        projections = (self.q_proj, self.k_proj, self.v_proj)
+        weight, bias = (torch.cat([getattr(p, name) for p in projections]) for name in ("weight", "bias"))
+        return F.linear(x, weight, bias).chunk(3, -1)
 
 
 class TransformerLayer(nn.Module):

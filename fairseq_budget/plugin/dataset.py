@@ -97,8 +97,9 @@ class PretrainingDataset(FairseqDataset):
         """Crop, and pad with zeros, to the length that the rule says.
 
         Shape: -> net_input.source (B, S), net_input.lengths (B,) if a row is padded, net_input.target (B, L) with labels;
-        id (B,) and samples (B,), the length of each row without padding, as arrays: fairseq moves every tensor to the GPU,
-        and reading them there would wait for it.  Audio that could not be read is named in bad_audio, see bad_audio.py.
+        id (B,) and samples (B,), the length of each row without padding.  Numbers of a row are arrays: fairseq moves every
+        tensor to the GPU, and reading them there would wait for it.  Audio that could not be read is named in bad_audio,
+        see bad_audio.py.
         """
         if not samples:
             return {}
@@ -146,9 +147,9 @@ class PretrainingDataset(FairseqDataset):
         source = torch.zeros(len(crops), row)
         for crop, place in zip(crops, source, strict=True):
             place[: crop.length] = crop.wave
-        inputs = {"source": source}
+        inputs: dict[str, Any] = {"source": source}
         if lengths.min() < row:
-            inputs["lengths"] = torch.from_numpy(lengths)
+            inputs["lengths"] = lengths
         if self.labels is not None:
             inputs["target"] = self._targets(samples, [crop.start for crop in crops], lengths)
         return {"id": np.array([crop.index for crop in crops]), "samples": lengths, "net_input": inputs}

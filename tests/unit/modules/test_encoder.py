@@ -14,6 +14,7 @@ from fairseq_budget.frontends.conv.cost import LAYERS
 from fairseq_budget.frontends.conv.defaults import ConvSettings, parse_convolutions
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.modules.masking import draw_mask
+from fairseq_budget.modules.transformer import SelfAttention
 from fairseq_budget.objectives import OBJECTIVES, build_model, model_config, shape_of
 from fairseq_budget.objectives.wav2vec2.model import draw_distractors
 from fairseq_budget.recipes import model_settings
@@ -161,3 +162,17 @@ def test_attention_may_begin_as_in_the_batch_size_paper() -> None:
 def test_words_of_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match="`model.activation_fn` must be `gelu` or `gelu_accurate`, but is `relu`"):
         validate(tiny_config("hubert", activation_fn="relu"))
+
+
+def test_projections_in_one_product_are_the_same() -> None:
+    """What a GPU computes; its gradients reach each projection."""
+    attention, x = SelfAttention(16, 2, 0.0), torch.randn(2, 5, 16)
+    found = []
+    for project in (attention._project, attention._project_at_once):
+        attention.zero_grad()
+        outputs = list(project(x))
+        sum((place + 1) * out.square().sum() for place, out in enumerate(outputs)).backward()
+        found.append([*outputs, *(p.grad for n, p in attention.named_parameters() if not n.startswith("out_proj"))])
+    one_by_one, at_once = found
+    for ours, reference in zip(at_once, one_by_one, strict=True):
+        assert_close(ours, reference)
