@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
+from tests.common import assert_close
 from tests.integration.conftest import WIDE, Training, check
 
 pytestmark = pytest.mark.integration
@@ -60,6 +61,16 @@ def test_asked_to_stop(corpus: Path, tmp_path: Path, whole: Training, number: si
     assert (tmp_path / "asked").read_text() == "requeue 77\n"
     check(run.run(*TO_INTERRUPT))
     assert_same_end(run, whole)
+
+
+def test_a_run_goes_on_with_adam_in_few_kernels(corpus: Path, tmp_path: Path, whole: Training) -> None:
+    """As one does that was begun on a CPU, or by an earlier version, and goes on on a GPU."""
+    run = Training(corpus / "data", tmp_path / "run", "hubert")
+    assert run.run_and_signal(5, signal.SIGUSR1, *TO_INTERRUPT) == 0
+    check(run.run(*TO_INTERRUPT, "optimizer._name=budget_adam"))
+    found, expected = (torch.load(training.checkpoint)["model"] for training in (run, whole))
+    for name, weight in expected.items():
+        assert_close(found[name], weight)
 
 
 def test_other_batches_and_more_workers(corpus: Path, tmp_path: Path) -> None:
