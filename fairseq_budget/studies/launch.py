@@ -230,7 +230,10 @@ def _start(arguments: Sequence[str], environment: Mapping[str, str], name: str, 
     training = [sys.executable, "-m", "fairseq_cli.hydra_train", *arguments]
     process = subprocess.Popen(training, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     watching = [sys.executable, "-m", "fairseq_budget", "watch", name, *folders]
-    return process, subprocess.Popen(watching, stdin=process.stdout, env=environment)
+    watcher = subprocess.Popen(watching, stdin=process.stdout, env=environment)
+    if process.stdout is not None:
+        process.stdout.close()  # the watcher's now: without it, what nobody reads would stop the runs when the pipe is full
+    return process, watcher
 
 
 def _wait(recipe: str, processes: Processes) -> None:

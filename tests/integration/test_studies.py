@@ -124,6 +124,7 @@ def test_a_study_that_is_asked_to_stop_goes_on(corpus: Path, tmp_path: Path) -> 
         process.terminate()
         told = process.communicate(timeout=120)[0]
     assert process.returncode == 2 and "stopped as asked; the same command goes on" in told, told
+    assert "Usage:" not in told, "what watches the runs has all that it needs"
     status = [*command[:4], "status", *command[5:12], "--json"]
     found = subprocess.run(status, capture_output=True, text=True, check=True).stdout
     assert '"training": "stopped"' in found and "hydra.run.dir=" in found
