@@ -16,6 +16,7 @@ from fairseq_budget.cli import (
     bench,
     cache,
     check,
+    check_gpu,
     collate,
     corpus,
     doctor,
@@ -62,6 +63,7 @@ app.add_typer(analyse.app, name="analyse")
 app.add_typer(asr.app, name="asr")
 app.add_typer(cache.app, name="cache")
 app.command("check")(check.check)
+app.command("check-gpu")(check_gpu.check_gpu)
 app.add_typer(bench.app, name="bench")
 app.command("collate")(collate.collate)
 app.add_typer(corpus.app, name="corpus")

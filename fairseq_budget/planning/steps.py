@@ -108,9 +108,9 @@ class TrainingSteps:
 
     def step(self, batch: Batch) -> Phases:
         """One update, timed."""
-        return timed_step(self.device, lambda: self._loss(batch), self._update)
+        return timed_step(self.device, lambda: self.loss(batch), self._update)
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """Shape: -> ()"""
         with autocast(self.device, self.precision):
             loss = self.model(**inputs_of(self.objective, batch))

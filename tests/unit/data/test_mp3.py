@@ -65,7 +65,8 @@ def test_in_an_archive(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(data)
     with tarfile.open(tmp_path / "shard.tar", "w") as archive:
         archive.add(tmp_path / "a.mp3", "a.mp3")
-    member = tarfile.open(tmp_path / "shard.tar").getmember("a.mp3")
+    with tarfile.open(tmp_path / "shard.tar") as archive:
+        member = archive.getmember("a.mp3")
     stretch = f"{tmp_path / 'shard.tar'}:{member.offset_data}:{member.size}"
     np.testing.assert_array_equal(audio.read(stretch), audio.read(tmp_path / "a.mp3"))
 
