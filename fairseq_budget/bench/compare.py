@@ -11,10 +11,8 @@ from typing import Protocol
 from fairseq_budget.bench.implementations import OURS
 from fairseq_budget.bench.worker import StepFailed, Worker, WorkerTask
 from fairseq_budget.bench.workload import Workload
-from fairseq_budget.planning.machine import enough_rows, matmul_rate
+from fairseq_budget.planning.machine import enough_rows, matmul_rate, warm_up_steps
 from fairseq_budget.planning.steps import Phases
-
-WARM_UP = 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def compare(
     report: Callable[[str], None],
     start: Start = Entry.start,
 ) -> Comparison:
-    """Time all entries, after a step of each to warm up: in turns, or one after the other where memory is for one only.
+    """Time all entries, after steps of each to warm up: in turns, or one after the other where memory is for one only.
 
     `report` receives a line before each part.  An entry that cannot do its workload keeps its row.
     """
@@ -114,7 +112,7 @@ def compare(
     for group in [entries] if in_turns else [[entry] for entry in entries]:
         with ExitStack() as stack:
             steppers = {entry: stack.enter_context(start(entry)) for entry in group}
-            measured |= _measure(steppers, WARM_UP + repeats, peak, report)
+            measured |= _measure(steppers, repeats, peak, report)
     ours = {
         entry.label: measured[entry] for entry in entries if entry.implementation == OURS and not measured[entry].failure
     }
@@ -138,26 +136,28 @@ class Peak:
 
 
 def _measure(
-    steppers: dict[Entry, Stepper], rounds: int, peak: Peak, report: Callable[[str], None]
+    steppers: dict[Entry, Stepper], repeats: int, peak: Peak, report: Callable[[str], None]
 ) -> dict[Entry, Measured]:
     measured = {entry: Measured() for entry in steppers}
+    warm_up = warm_up_steps(peak.device)
+    rounds = warm_up + repeats
     for number in range(rounds):
         peak.measure()
         for entry in _rotated(list(steppers), number):
             if measured[entry].failure is None:
                 report(f"step {number} of {rounds - 1}, {entry.label}")
-                _step(steppers[entry], number, measured[entry])
+                _step(steppers[entry], number, number >= warm_up, measured[entry])
     return measured
 
 
-def _step(stepper: Stepper, number: int, measured: Measured) -> None:
+def _step(stepper: Stepper, number: int, is_timed: bool, measured: Measured) -> None:
     try:
         phases = stepper.step(number)
     except StepFailed as failed:
         measured.failure = str(failed)
         return
     measured.peak_bytes = stepper.peak_bytes
-    measured.steps += [phases] if number >= WARM_UP else []
+    measured.steps += [phases] if is_timed else []
 
 
 def _rotated(entries: Sequence[Entry], turn: int) -> Iterator[Entry]:

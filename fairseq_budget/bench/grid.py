@@ -8,10 +8,10 @@ from itertools import product
 from statistics import median
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
-from fairseq_budget.bench.compare import WARM_UP
 from fairseq_budget.bench.worker import OutOfMemory, StepFailed, Worker, WorkerTask
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.planning.machine import warm_up_steps
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def _holds(cell: GridCell, other: GridCell) -> bool:
 def _measured(cell: GridCell, task: WorkerTask, steps: int) -> GridCell:
     try:
         with Worker(task) as worker:
-            phases = [worker.step(number) for number in range(WARM_UP + steps)][WARM_UP:]
+            warm_up = warm_up_steps(Workload(**task.workload).device)
+            phases = [worker.step(number) for number in range(warm_up + steps)][warm_up:]
             peak = worker.peak_bytes
     except OutOfMemory:
         return replace(cell, ran=True)

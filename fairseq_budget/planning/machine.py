@@ -92,6 +92,11 @@ class Stopwatch:
         return [before.elapsed_time(after) / 1000 for before, after in pairs]
 
 
+def warm_up_steps(device: torch.device) -> int:
+    """Steps that aren't timed: a GPU's first ones choose kernels and fill the allocator's caches, a CPU's first one does."""
+    return 3 if device.type == "cuda" else 1
+
+
 def matmul_rate(device: torch.device, precision: str, repeats: int = 5, rows: int | None = None) -> float:
     """FLOP/s of a product of two square matrices: what a training step can reach at best.
 

@@ -1,6 +1,6 @@
 """A few real training steps on this machine, and what they say about a plan: time, speed, memory.
 
-For each size a small batch is measured: a step to warm up, then the median of three or more.  From it,
+For each size a small batch is measured: steps to warm up, then the median of three or more.  From it,
 
 - the time of an update: accumulated batches x (seconds of the loss and its gradients) x (model FLOPs of the plan's batch /
   those of the probe's) + seconds of the optimizer, which don't depend on the batch.  Workers run at the same time; what they
@@ -26,14 +26,15 @@ from fairseq_budget.arithmetic.sizes import Size
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import shape_of
+from fairseq_budget.planning.machine import warm_up_steps
 from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory, release_unused
 from fairseq_budget.planning.memory_model import MemoryModel
 from fairseq_budget.planning.steps import Phases, TrainingSteps, noise_batch, size_config
 
 MEASURED, SCALED = "measured", "scaled"
-WARM_UP, FEWEST_STEPS, MOST_STEPS = 1, 3, 20
-STEPS_IN_ALL = WARM_UP + FEWEST_STEPS + 2
-"""The last two are for the memory of two lengths."""
+FEWEST_STEPS, MOST_STEPS = 3, 20
+STEPS_FOR_MEMORY = 2
+"""Of two lengths."""
 SHORT = 1.0
 """Seconds up to which short steps are repeated."""
 MARGIN = 0.85
@@ -69,6 +70,18 @@ class Probe:
     """Samples of a worker's batch that fit into the memory that is free now, in utterances of the plan's length."""
     largest_batch_ran: bool = False
     """Whether a step of the largest batch was run, or only reckoned."""
+    accumulation: int | None = None
+    """The fewest batches that a worker accumulates for an update of the plan (`optimization.update_freq`)."""
+    max_tokens: int | None = None
+    """Samples of each of these (`dataset.max_tokens`), in utterances of the plan's length."""
+
+    def with_batches(self, setting: Setting) -> Probe:
+        """The probe with the batches that make up a worker's share of an update; without them where none fits."""
+        if not self.largest_batch:
+            return self
+        utterances = max(setting.accumulation * setting.samples_per_batch // setting.crop, 1)
+        accumulation = -(-utterances * setting.crop // self.largest_batch)
+        return replace(self, accumulation=accumulation, max_tokens=-(-utterances // accumulation) * setting.crop)
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,8 @@ class Prober:
 
     def _quick(self, shape: ModelShape, last: Probe, left: float) -> bool:
         """Whether the steps of a size fit into the seconds that are left, if it is as fast as the one before."""
-        return last.how == MEASURED and STEPS_IN_ALL * self._flops(shape) / last.flops_per_second < left
+        steps = warm_up_steps(self.device) + FEWEST_STEPS + STEPS_FOR_MEMORY
+        return last.how == MEASURED and steps * self._flops(shape) / last.flops_per_second < left
 
     def _measured(self, size: Size, utterances: int) -> Probe | None:
         """None if not even one utterance fits into memory."""
@@ -140,10 +154,12 @@ class Prober:
         config = size_config(self.objective, size, self.frontend)
         training = TrainingSteps(self.objective, config, self.device, self.precision)
         batch = noise_batch(training.shape, utterances, self.samples, seed=0).to(self.device)
+        for _ in range(warm_up_steps(self.device)):
+            training.step(batch)
         steps: list[Phases] = []
-        while len(steps) < WARM_UP + FEWEST_STEPS or (sum(s.step for s in steps) < SHORT and len(steps) < MOST_STEPS):
+        while len(steps) < FEWEST_STEPS or (sum(s.step for s in steps) < SHORT and len(steps) < MOST_STEPS):
             steps.append(training.step(batch))
-        probe = self._row(training.shape, Phases.median(steps[WARM_UP:]), utterances)
+        probe = self._row(training.shape, Phases.median(steps), utterances)
         return probe if memory.bytes() is None else self._with_memory(probe, training, memory)
 
     def _row(self, shape: ModelShape, seconds: Phases, utterances: int) -> Probe:
@@ -179,7 +195,7 @@ class Prober:
             plan_bytes=model.bytes(setting.samples_per_batch * setting.packing, crop_frames),
             largest_batch=largest * setting.crop,
             largest_batch_ran=on_gpu,
-        )
+        ).with_batches(setting)
 
     def _peak(self, training: TrainingSteps, memory: PeakMemory, utterances: int, samples: int) -> int:
         memory.restart()

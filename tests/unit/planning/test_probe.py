@@ -14,6 +14,7 @@ from fairseq_budget.errors import ConfigError
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning import probe
 from fairseq_budget.planning.probe import MEASURED, SCALED, Prober
+from fairseq_budget.planning.steps import Phases
 
 SMALL = replace(SIZES["30"], name="tiny", encoder_layers=1, encoder_embed_dim=32, encoder_ffn_embed_dim=32)
 LARGER = replace(SMALL, name="larger", encoder_layers=3)
@@ -58,6 +59,30 @@ def test_memory_is_measured_and_reckoned() -> None:
     assert row.largest_batch > SETTING.samples_per_batch
     assert row.largest_batch % SETTING.crop == 0
     assert not row.largest_batch_ran
+
+
+@pytest.mark.parametrize(
+    ("largest", "accumulation", "max_tokens"),
+    [
+        (1_000_000, 1, 300_000),  # the plan accumulates three batches of five crops; one of fifteen fits
+        (300_000, 1, 300_000),
+        (280_000, 2, 160_000),  # eight and seven crops
+        (100_000, 3, 100_000),
+        (40_000, 8, 40_000),
+        (20_000, 15, 20_000),
+    ],
+)
+def test_the_fewest_batches_that_fit(largest: int, accumulation: int, max_tokens: int) -> None:
+    assert (SETTING.accumulation, SETTING.samples_per_batch, SETTING.crop) == (3, 100_000, 20_000)
+    row = prober()._row(shape_of("tera", SMALL), Phases(1.0, 1.0, 1.0), 1)
+    found = replace(row, largest_batch=largest).with_batches(SETTING)
+    assert (found.accumulation, found.max_tokens) == (accumulation, max_tokens)
+
+
+def test_no_batches_where_none_fits() -> None:
+    row = prober()._row(shape_of("tera", SMALL), Phases(1.0, 1.0, 1.0), 1)
+    found = replace(row, largest_batch=0).with_batches(SETTING)
+    assert found.accumulation is found.max_tokens is None
 
 
 def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
