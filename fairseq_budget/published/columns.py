@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -21,8 +22,10 @@ class Column:
         return f"{self.task} {self.metric} {'↑' if self.higher_is_better else '↓'}"
 
     def text(self, value: float | None) -> str:
-        """A number of the column; nothing where there is none."""
-        return "" if value is None else f"{value:.{self.decimals}f}"
+        """A number of the column; nothing where there is none, OOM for NaN: a step that ran out of memory."""
+        if value is None:
+            return ""
+        return "OOM" if math.isnan(value) else f"{value:.{self.decimals}f}"
 
 
 TABLE_2 = (

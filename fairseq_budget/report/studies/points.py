@@ -32,12 +32,14 @@ RECOGNISED = {
     for decoder in ("letters", "words")
 }
 """Word error rates after fine-tuning, by set and by how they were decoded."""
-OTHERS = RECOGNISED | {
-    "deviation": Column("deviation", "gradient", "deviation", False, decimals=6),
+MEASURED_STEPS = {
     "step_seconds": Column("step_seconds", "step", "seconds", False, decimals=3),
     "peak_gb": Column("peak_gb", "step", "memory, GB", False, decimals=2),
     "step_gflop": Column("step_gflop", "step", "GFLOP", False, decimals=1),
 }
+"""What a step takes."""
+DEVIATION = Column("deviation", "gradient", "deviation", False, decimals=6)
+OTHERS = RECOGNISED | MEASURED_STEPS | {DEVIATION.key: DEVIATION}
 PERCENT = RECOGNISED.keys() | COLUMNS.keys()
 """What is given in percent."""
 

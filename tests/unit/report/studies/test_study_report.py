@@ -233,3 +233,5 @@ def test_downstream_batches_stand_beside_the_published_ones(tmp_path: Path) -> N
     published = {(point.series, point.x): point.values["step_seconds"] for point in study.published()}
     assert published["Raspberry Pi 4: upstream frozen", 0] == 47.16
     assert math.isnan(published["Jetson Xavier NX: upstream frozen", 4]), "out of memory"
+    assert "OOM" in page and "nan" not in published_table(study).to_string()
+    assert sentences(study, found) == [], "that a task's batch takes less than another's is no finding"
