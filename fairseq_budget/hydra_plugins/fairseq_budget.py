@@ -7,6 +7,7 @@ which have to be in place before fairseq sets up its workers.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import sys
 import warnings
@@ -52,16 +53,23 @@ def leave_out_advice_to_fairseqs_authors() -> None:
         warnings.filterwarnings("ignore", message=message, category=UserWarning)
 
 
+def end_debugging_messages() -> None:
+    """A module of fairseq's (wav2vec2_classification.py) turns on every package's, as soon as it is imported."""
+    if "fairseq" in sys.modules and logging.root.level == logging.DEBUG:
+        logging.root.setLevel(logging.WARNING)
+
+
 class FairseqBudgetPlugin(SearchPathPlugin):
     """Changes no search path.  Hydra's launchers hand its plugins on to the processes that they start; because this is one,
     those import this module before they compose a run."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Called by Hydra when it starts."""
+        """Called by Hydra when it starts, once it has imported its plugins: what these do to warnings it takes back."""
+        leave_out_advice_to_fairseqs_authors()
 
 
 register()
 name_what_is_wrong()
 report_in_one_line()
 take_note_of_early_signals()
-leave_out_advice_to_fairseqs_authors()
+end_debugging_messages()

@@ -79,7 +79,10 @@ def test_the_checkpoint_opens_without_fairseq(trained: Training) -> None:
 
 def test_a_finished_run_does_nothing_and_a_larger_budget_continues_it(trained: Training) -> None:
     before = trained.record["spent"]
-    assert "nothing is left to do" in check(trained.run(f"task.budget.flops={BUDGET}")).stdout
+    told = check(trained.run(f"task.budget.flops={BUDGET}"))
+    assert "nothing is left to do" in told.stdout
+    of_hosts = ("ConfigStore schema", "no longer change working directory", "DEBUG:")
+    assert not any(text in told.stdout + told.stderr for text in of_hosts), "what Hydra says to fairseq's authors"
     assert trained.record["spent"] == before
     check(trained.run(f"task.budget.flops={2 * BUDGET}"))
     after = trained.record["spent"]
