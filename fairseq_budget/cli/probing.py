@@ -84,7 +84,7 @@ def _parse_batch(text: str) -> tuple[int, int]:
 def print_probe(console: Console, names: Sequence[str], probed: Probed) -> None:
     """The second table of a plan."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("size", "probe", "batch", "an update", "FLOP/s", "of peak", "memory", "largest", "fits as"):
+    for heading in ("size", "probe", "batch", "an update", "FLOP/s", "of peak", "memory", "largest"):
         table.add_column(heading, justify="left" if heading in ("size", "probe") else "right", overflow="fold")
     for name, probe in zip(names, probed.probes, strict=True):
         table.add_row(name, *_cells(probe))
@@ -92,11 +92,16 @@ def print_probe(console: Console, names: Sequence[str], probed: Probed) -> None:
     console.print(
         f"{probed.device}, {probed.precision}; peak: {numbers.flops_rate(probed.matmul_flops_per_second)}, measured on "
         "products of matrices; memory: of a worker's batch as planned, reckoned; largest: audio that fits into a worker's "
-        "batch with the memory that is free; fits as: the fewest batches that a worker accumulates for the plan's update "
-        "(optimization.update_freq x dataset.max_tokens). Scaled rows take the FLOP/s of the largest measured size.",
+        "batch with the memory that is free. Scaled rows take the FLOP/s of the largest measured size.",
         highlight=False,
         soft_wrap=not console.is_terminal,
     )
+    fitting = [(name, probe) for name, probe in zip(names, probed.probes, strict=True) if probe.max_tokens is not None]
+    if fitting:
+        console.print("\nThe fewest batches that a worker accumulates for an update of the plan:", highlight=False)
+    for name, probe in fitting:
+        settings = f"optimization.update_freq=[{probe.accumulation}] dataset.max_tokens={probe.max_tokens}"
+        console.print(f"  {name}: {settings}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells(probe: Probe) -> Iterator[str]:
@@ -107,4 +112,3 @@ def _cells(probe: Probe) -> Iterator[str]:
     yield numbers.percent(probe.matmul_share)
     yield numbers.NOTHING if probe.plan_bytes is None else f"{probe.plan_bytes / GIB:.1f} GiB"
     yield numbers.NOTHING if probe.largest_batch is None else f"{probe.largest_batch / SAMPLE_RATE:.0f} s"
-    yield numbers.NOTHING if probe.max_tokens is None else f"{probe.accumulation} x {probe.max_tokens}"

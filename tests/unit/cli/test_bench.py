@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ def test_tables_of_a_probed_plan() -> None:
     output = call(*PLAN, *QUICK).output
     assert "measured" in output
     assert "1 x 0.25 s" in output
+    assert re.search(r"optimization\.update_freq=\[\d+\] dataset\.max_tokens=\d+\n", output)
     assert "…" not in output
 
 
