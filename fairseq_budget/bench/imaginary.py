@@ -67,11 +67,14 @@ class Imagined(TorchDispatchMode):
         self.fake, self.placed = fake, placed
         self.launches: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
+        self._said_yes: list[Tensor] = []
+        """What was asked about numbers, such as whether all are finite."""
 
     def restart(self) -> None:
         """Forget what was counted."""
         self.launches.clear()
         self.waits.clear()
+        self._said_yes.clear()
         self.placed.forget_casts()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -87,7 +90,7 @@ class Imagined(TorchDispatchMode):
         name = func._overloadpacket.__name__
         if name == "_local_scalar_dense":
             self.waits[name] += args[0].device.type == "cuda"
-            return _made_up(args[0])
+            return self._made_up(args[0])
         if name in PRODUCTS and len({x.dtype for x in inside}) > 1:
             raise RuntimeError(f"{name} of tensors of more than one dtype: {', '.join(str(x.dtype) for x in inside)}")
         args, kwargs = tree_map(self._imagine, (args, kwargs))
@@ -96,9 +99,15 @@ class Imagined(TorchDispatchMode):
             self.waits[name] += 1
         elif not func.is_view and not name.startswith(FREE):
             self.launches[name] += _kernels(name, args)
-        if name == "all":  # of what is asked about numbers: are they finite?
-            _SAID_YES.append(out)
+        if name == "all":
+            self._said_yes.append(out)
         return out
+
+    def _made_up(self, asked: Tensor) -> Any:
+        """A value as if all went well: all numbers are finite, none is infinite, and no limit is exceeded."""
+        if asked.dtype is torch.bool:
+            return any(asked is said for said in self._said_yes)
+        return 1.0 if asked.dtype.is_floating_point else 1
 
     def _imagine(self, value: Any) -> Any:
         is_real = isinstance(value, Tensor) and not isinstance(value, FakeTensor)
@@ -112,16 +121,6 @@ def _into(func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
     if (result.shape, result.dtype, result.device) != (out.shape, out.dtype, out.device):
         raise RuntimeError(f"{func} gives {result}, but is to fill {out}")
     return out
-
-
-_SAID_YES: list[Tensor] = []
-
-
-def _made_up(asked: Tensor) -> Any:
-    """A value as if all went well: all numbers are finite, none is infinite, and no limit is exceeded."""
-    if asked.dtype is torch.bool:
-        return any(asked is said for said in _SAID_YES)
-    return 1.0 if asked.dtype.is_floating_point else 1
 
 
 def _comes_to_the_host(inside: list[Any], out: Any) -> bool:
@@ -277,5 +276,4 @@ def imaginary_cuda() -> Iterator[Imagined]:
         fake = stack.enter_context(_WithoutDevice(allow_non_fake_inputs=True))
         placed = stack.enter_context(_Placed())
         imagined = stack.enter_context(Imagined(fake, placed))
-        _SAID_YES.clear()
         yield imagined

@@ -19,12 +19,11 @@ from fairseq_budget.files import atomic
 if TYPE_CHECKING:
     from fairseq_budget.bench.gpu.parts import Checked
 
-ALL = "numbers,waits,memory,training,ranks,speed"
 _MARKS = {True: "[green]good[/]", False: "[red]bad[/]", None: ""}
 
 
 def check_gpu(
-    parts: Annotated[str, typer.Option(help="Some of the parts, comma-separated.")] = ALL,
+    parts: Annotated[str | None, typer.Option(help="Some of the parts, comma-separated (default: all).")] = None,
     device: Annotated[str | None, typer.Option(help="cuda, cuda:1 or cpu (default: a GPU, if there is any).")] = None,
     out: Annotated[Path | None, typer.Option(help="Write everything as JSON into this file, too.")] = None,
 ) -> None:
@@ -38,13 +37,14 @@ def check_gpu(
     """
     # fairseq takes seconds to import; other commands must not wait for it
     from fairseq_budget.bench.gpu.observation import Target
-    from fairseq_budget.bench.gpu.parts import check
+    from fairseq_budget.bench.gpu.parts import PARTS, check
     from fairseq_budget.planning.machine import device_name, open_device
     from fairseq_budget.records.provenance import versions
 
     target = Target(open_device(device))
+    names = list(PARTS) if parts is None else names_in(parts)
     with Console(stderr=True).status("") as status:
-        checked = list(check(names_in(parts), target, lambda name: status.update(f"{name} on {target.device}")))
+        checked = list(check(names, target, lambda name: status.update(f"{name} on {target.device}")))
     _print(checked, device_name(target.device))
     if out is not None:
         told = {"device": device_name(target.device), "versions": versions(("torch", "numpy"))}

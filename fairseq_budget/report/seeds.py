@@ -44,12 +44,15 @@ class SeedScore:
     @property
     def error(self) -> float | None:
         """Standard error of the mean: of seeds and of the choice of test items, as far as either is known."""
-        return _together(self.deviation and self.deviation / math.sqrt(len(self.runs)), item_error(self.items))
+        return _together(self._seed_error, item_error(self.items))
+
+    @property
+    def _seed_error(self) -> float | None:
+        return self.deviation and self.deviation / math.sqrt(len(self.runs))
 
     def chance(self, other: SeedScore) -> float | None:
         """Two standard errors of the difference from another score: what is less may be chance.  None: nothing is known."""
-        own = [score.deviation and score.deviation / math.sqrt(len(score.runs)) for score in (self, other)]
-        error = _together(*own, item_error(self.items, other.items))
+        error = _together(self._seed_error, other._seed_error, item_error(self.items, other.items))
         return None if error is None else 2 * error
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -21,6 +19,8 @@ from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.bench.gpu.observation import Observation, Target
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.recipes import recipes_dir
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.pretraining import PretrainingRecord
 
 OBJECTIVES = ("wav2vec2", "tera")
 """Those that need no labels."""
@@ -61,7 +61,7 @@ def ranks(target: Target) -> Iterator[Observation]:
         command = _command(data, together, "tera", device, "optimization.update_freq=[1]")
         launcher = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2"]
         _train([*launcher, _fairseq(), *command[1:]])
-        spent = [_record(run)["spent"] for run in (alone, together)]
+        spent = [_spent(run) for run in (alone, together)]
     for name in ("flops", "samples", "updates"):
         first, second = (int(each[name]) for each in spent)
         yield Observation(f"{name} of one rank and of two", f"{first:,}, {second:,}", "equal", first == second)
@@ -111,11 +111,11 @@ def _stop(command: Sequence[str], run: Path) -> int:
             os.kill(process.pid, signal.SIGUSR1)
         if code := process.wait(LONGEST):
             raise BudgetError(f"a run that was asked to stop ended with {code}")
-    return int(_record(run)["spent"]["updates"])
+    return int(_spent(run)["updates"])
 
 
-def _record(run: Path) -> Any:
-    return json.loads((run / "record.json").read_text())
+def _spent(run: Path) -> Mapping[str, float]:
+    return PretrainingRecord.read(run / FILE).amounts_spent
 
 
 def _difference(first: Path, second: Path) -> float:
