@@ -31,6 +31,7 @@ environment
   SPEECH_COMMANDS      folder with the keyword corpus, train/ and test/ (default: synthetic keywords under --out)
   VENV                 virtual environment (default: .venv beside this file)
   PYTHON               Python 3.11, 3.12 or 3.13 to make it with (default: the newest on the path and among pyenv's)
+  HASHES               yes: install no file whose hash isn't in constraints-hashes.txt (torch and its CUDA libraries apart)
 USAGE
 }
 
@@ -62,7 +63,7 @@ find_python() {
 
 install() {
     local stamp=$venv/.fairseq-budget wanted python free
-    wanted=$(cat "$here/setup.py" "$here/constraints.txt" "$here"/s3prl_upstreams/startup/*fairseq_budget* | cksum)
+    wanted=$(cat "$here/setup.py" "$here"/constraints*.txt "$here"/s3prl_upstreams/startup/*fairseq_budget* | cksum)
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted $here" ]; then
         return
     fi
@@ -76,12 +77,26 @@ install() {
         "$python" -m venv "$venv"
     fi
     # fairseq's and s3prl's build files need these in place; with isolation they would download a second torch
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$here/constraints.txt" \
-        torch numpy cython setuptools wheel
-    # READTHEDOCS is fairseq's own switch for an installation without compiled extensions, hence without a compiler
-    READTHEDOCS=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-        --constraint "$here/constraints.txt" --editable "$here[test]"
+    if [ "${HASHES:-no}" = yes ]; then
+        pip_install --constraint "$here/constraints.txt" torch
+        pip_install --require-hashes --no-deps --requirement <(hashes_of numpy cython setuptools)
+        pip_install --require-hashes --no-deps --no-build-isolation --requirement "$here/constraints-hashes.txt"
+        pip_install --no-deps --no-build-isolation --editable "$here"
+    else
+        pip_install --constraint "$here/constraints.txt" torch numpy cython setuptools wheel
+        pip_install --no-build-isolation --constraint "$here/constraints.txt" --editable "$here[test]"
+    fi
     echo "$wanted $here" >"$stamp"
+}
+
+# READTHEDOCS is fairseq's own switch for an installation without compiled extensions, hence without a compiler
+pip_install() {
+    READTHEDOCS=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+# the entries of these packages in constraints-hashes.txt; each goes over several lines, all but the last ending in a backslash
+hashes_of() {
+    awk -v names=" $* " '/^[a-z]/ {split($1, name, "=="); wanted = index(names, " " name[1] " ")} wanted' "$here/constraints-hashes.txt"
 }
 
 # stages 1 to 5; a stage leaves what the next one reads

@@ -78,8 +78,8 @@ def _belongs(requirement: Requirement, extra: str) -> bool:
 
 def versions(root: Path) -> Check:
     """Installed versions beside those that were tested together; `root` is the checkout's folder."""
-    file = constraints_file(root)
-    if file is None:
+    file = root / "constraints.txt"
+    if not file.is_file():
         return Check("versions", NOTE, "no constraints.txt beside the package to compare with", "install from a checkout")
     pins = read_pins(file)
     there = {name: number for name in pins if (number := installed(name)) is not None}
@@ -88,12 +88,6 @@ def versions(root: Path) -> Check:
     if not other:
         return Check("versions", OK, f"{len(there)} packages as in {file.name}", details=details)
     return Check("versions", NOTE, listed(other), f"pip install -c {file} -e '.[all]'", details)
-
-
-def constraints_file(root: Path, python_version: tuple[int, int] = sys.version_info[:2]) -> Path | None:
-    """What was tested with this Python: its own file, or the one for all; None where neither is there."""
-    files = (root / "constraints" / "{}.{}.txt".format(*python_version), root / "constraints.txt")
-    return next((file for file in files if file.is_file()), None)
 
 
 def read_pins(file: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,18 +36,24 @@ def test_a_build_is_no_other_version(tmp_path: Path) -> None:
     assert packages.versions(tmp_path).state == OK
 
 
-def test_a_pythons_own_constraints_come_first(tmp_path: Path) -> None:
-    assert packages.constraints_file(tmp_path) is None
-    (tmp_path / "constraints.txt").touch()
-    (tmp_path / "constraints").mkdir()
-    (tmp_path / "constraints" / "3.12.txt").touch()
-    assert packages.constraints_file(tmp_path, (3, 12)) == tmp_path / "constraints" / "3.12.txt"
-    assert packages.constraints_file(tmp_path, (3, 13)) == tmp_path / "constraints.txt"
-
-
 def test_every_line_of_the_constraints_is_read() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert len(packages.read_pins(ROOT / "constraints.txt")) == len(lines) > 50
+
+
+def test_hashes_are_those_of_the_constraints() -> None:
+    pins = packages.read_pins(ROOT / "constraints.txt")
+    hashed = packages.read_pins(ROOT / "constraints-hashes.txt")
+    # torch's files depend on the index; wheel is asked for where nothing is hashed only; the last three are the extra `abx`
+    assert set(pins) - set(hashed) <= {"torch", "wheel", "fastabx", "polars", "polars-runtime-32", "torchdtw"}
+    assert {name: hashed[name] for name in pins if name in hashed} == {name: pins[name] for name in hashed if name in pins}
+
+
+def test_every_package_has_hashes() -> None:
+    text = (ROOT / "constraints-hashes.txt").read_text()
+    entries = re.split(r"^(?=[A-Za-z])", text, flags=re.MULTILINE)[1:]  # before the first one stands a remark
+    assert len(entries) > 100
+    assert [entry for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)] == []
 
 
 GPU = {"name": "H100", "bytes": 80 * 2**30, "error": None}
