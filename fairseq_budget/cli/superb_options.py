@@ -55,4 +55,8 @@ OneByOne = Annotated[
     bool,
     typer.Option("--one-by-one", help="Run the upstream on one utterance at a time: slower, and no padding in it."),
 ]
+Pool = Annotated[
+    bool,
+    typer.Option(help="Give heads that read nothing of an utterance but its mean over time that mean, not every frame."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")]

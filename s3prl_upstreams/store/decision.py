@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fairseq_budget.arithmetic.numbers import percent, significant
 from fairseq_budget.errors import ConfigError, unknown_name
@@ -68,10 +69,15 @@ class Price:
     flops_with: float | None
 
 
-def store_bytes(upstream: object, demand: Demand, half: bool) -> float:
-    """Bytes of the hidden states of all utterances of a :class:`~s3prl_upstreams.store.upstream.Storable`."""
-    count, width = upstream.state_shape()  # type: ignore[attr-defined]
-    return demand.each(lambda samples: entry.size(count, upstream.frames(samples), width, half))  # type: ignore[attr-defined]
+_MEANS = 2
+"""That are kept of an utterance: s3prl may read a frame behind its end."""
+
+
+def store_bytes(upstream: Any, demand: Demand, half: bool, means: bool = False) -> float:
+    """Bytes of the hidden states of all utterances of a :class:`~s3prl_upstreams.store.upstream.Storable`, or of their
+    means over time."""
+    count, width = upstream.state_shape()
+    return demand.each(lambda samples: entry.size(count, _MEANS if means else upstream.frames(samples), width, half))
 
 
 def decide(options: Options, demand: Demand, price: Price, device: str) -> Decision:

@@ -126,7 +126,8 @@ def look(name: str, batches: DataLoader[Any], passes: float, is_learnt: bool = F
     if is_learnt:
         again = (item[0] for item in items_of(batches, numbers))
         cropped = sum(_others(*pair) for pair in zip(looked_at, again, strict=True))
-    return Split(name, round(utterances), samples, round(items * in_item), passes, cropped / max(1, len(samples)))
+    heard = len(batches) * batches.batch_size if batches.drop_last and batches.batch_size else items
+    return Split(name, round(utterances), samples, round(heard * in_item), passes, cropped / max(1, len(samples)))
 
 
 def _others(waves: Sequence[Any], again: Sequence[Any]) -> int:

@@ -45,16 +45,24 @@ class StoredUpstream(nn.Module):
 
     With `half`, states are rounded to fp16 before they are used or stored, those beyond its range aside.  Until `expected`
     utterances were stored, all that are missing are; then only those that are met a second time, so that random crops,
-    which aren't, don't fill the disk.  `computed` are the samples of the waves that the last pass computed.
+    which aren't, don't fill the disk.  `computed` are the samples of the waves that the last pass computed.  With `means`
+    an utterance has one frame, the mean of those that s3prl would read.
     """
 
-    def __init__(self, upstream: Storable, store: Store, half: bool = False, expected: float = float("inf")) -> None:
+    def __init__(
+        self,
+        upstream: Storable,
+        store: Store,
+        half: bool = False,
+        expected: float = float("inf"),
+        means: bool = False,
+    ) -> None:
         super().__init__()
-        self.upstream, self.store, self.half = upstream, store, half
+        self.upstream, self.store, self.half, self.means = upstream, store, half, means
         self.computed: list[int] = []
         self._free_writes = expected
         self._met: set[int] = set()
-        self._identity = f"{upstream.identity()} {computation()} {'fp16' if half else 'fp32'}"
+        self._identity = f"{upstream.identity()} {computation()} {'fp16' if half else 'fp32'}{' means' if means else ''}"
 
     def get_downsample_rates(self, key: str) -> int:
         """The upstream's."""
@@ -63,10 +71,13 @@ class StoredUpstream(nn.Module):
     def forward(self, wavs: list[Tensor]) -> dict[str, Any]:
         """What the upstream would give, up to rounding.
 
-        Shape: B waves of (T_b,) -> ``hidden_states``: L tensors (B, F, D); ``last_hidden_state``: the last of them.
+        Shape: B waves of (T_b,) -> ``hidden_states``: L tensors (B, F, D), with `means` (B, 1, D); ``last_hidden_state``:
+        the last of them.
         """
         device = wavs[0].device
         if self.upstream.training or torch.is_grad_enabled() or torch.is_autocast_enabled(device.type):
+            if self.means:
+                raise RuntimeError("means are stored of an upstream that is evaluated only, in full precision")
             self.computed = [len(wave) for wave in wavs]
             return self.upstream(wavs)
         identity = f"{self._identity} {precision(device)}"
@@ -79,19 +90,24 @@ class StoredUpstream(nn.Module):
                 found[key] = states
                 if self._is_worth_keeping(key):
                     self.store.put(key, states)
-        whole = self._padded([found[key] for key in keys], max(map(len, wavs)), device)
+        together = self._means if self.means else self._padded
+        whole = together([found[key] for key in keys], [len(wave) for wave in wavs], device)
         hidden_states = list(whole.unbind())
         return {"hidden_states": hidden_states, "last_hidden_state": hidden_states[-1]}
 
     def _compute(self, wavs: list[Tensor]) -> list[np.ndarray]:
         """Shape: B waves of (T_b,) -> B arrays (L, F_b, D)."""
-        frames = [self._frames_read(len(wave)) for wave in wavs]
-        whole = torch.stack(self.upstream(wavs, max(frames))["hidden_states"]).float().cpu().numpy()
-        return [self._rounded(whole[:, row, :count]) for row, count in enumerate(frames)]
+        frames = [self._frames(len(wave)) for wave in wavs]
+        whole = torch.stack(self.upstream(wavs, max(map(max, frames)))["hidden_states"]).float()
+        kept = [whole[:, row, : max(counts)] for row, counts in enumerate(frames)]
+        if self.means:
+            kept = [_means_of_first(states, *counts) for states, counts in zip(kept, frames, strict=True)]
+        return [self._rounded(states.cpu().numpy()) for states in kept]
 
-    def _frames_read(self, samples: int) -> int:
-        """What s3prl's featurizer reads of a wave in a longer batch: its length by the rate, rounded."""
-        return max(self.upstream.frames(samples), round(samples / self.get_downsample_rates("hidden_states")))
+    def _frames(self, samples: int) -> tuple[int, int]:
+        """Of a wave: all that the upstream gives it alone, and what s3prl's featurizer reads in a longer batch, its length
+        by the rate, rounded."""
+        return self.upstream.frames(samples), round(samples / self.get_downsample_rates("hidden_states"))
 
     def _rounded(self, states: np.ndarray) -> np.ndarray:
         if not self.half or np.abs(states).max(initial=0) > np.finfo(np.float16).max:
@@ -108,11 +124,30 @@ class StoredUpstream(nn.Module):
         self._met.add(short)
         return False
 
-    def _padded(self, states: Sequence[np.ndarray], longest: int, device: torch.device) -> Tensor:
-        """A batch as the upstream pads it.  Shape: B arrays (L, F_b, D), samples of the longest wave -> (L, B, F, D)."""
-        count, frames, width = states[0].shape[0], self.upstream.frames(longest), states[0].shape[2]
-        pinned = device.type == "cuda"
-        whole = torch.zeros(count, len(states), frames, width, pin_memory=pinned)
+    def _padded(self, states: Sequence[np.ndarray], samples: Sequence[int], device: torch.device) -> Tensor:
+        """A batch as the upstream pads it.  Shape: B arrays (L, F_b, D), samples (B,) -> (L, B, F, D)."""
+        frames = self.upstream.frames(max(samples))
+        whole = _zeros(states, frames, device)
         for row, own in enumerate(states):
             whole.numpy()[:, row, : own.shape[1]] = own[:, :frames]
-        return whole.to(device, non_blocking=pinned)
+        return whole.to(device, non_blocking=True)
+
+    def _means(self, states: Sequence[np.ndarray], samples: Sequence[int], device: torch.device) -> Tensor:
+        """Those over the frames that s3prl would read in this batch.  Shape: B arrays (L, K_b, D) -> (L, B, 1, D)."""
+        longest = self.upstream.frames(max(samples))
+        whole = _zeros(states, 1, device)
+        for row, (own, length) in enumerate(zip(states, samples, strict=True)):
+            alone, beside_longer = self._frames(length)
+            whole.numpy()[:, row, 0] = own[:, min(beside_longer, longest) - min(alone, beside_longer)]
+        return whole.to(device, non_blocking=True)
+
+
+def _zeros(states: Sequence[np.ndarray], frames: int, device: torch.device) -> Tensor:
+    """In memory that a GPU copies from while it computes.  Shape: B arrays (L, F_b, D) -> (L, B, F, D)"""
+    count, _, width = states[0].shape
+    return torch.zeros(count, len(states), frames, width, pin_memory=device.type == "cuda")
+
+
+def _means_of_first(states: Tensor, *counts: int) -> Tensor:
+    """Of the first frames, from the lowest of `counts` to the highest of them.  Shape: (L, F, D) -> (L, K, D)"""
+    return torch.stack([states[:, :count].mean(dim=1) for count in range(min(counts), max(counts) + 1)], dim=1)

@@ -22,10 +22,13 @@ _CROPS = 1.2
 """Utterances that are stored when they are met for the first time, for each that the task was counted to have."""
 
 
-def with_store(upstream: nn.Module, count: Callable[[], Demand], options: Options, device: str) -> nn.Module:
+def with_store(
+    upstream: nn.Module, count: Callable[[], Demand], options: Options, device: str, means: bool = False
+) -> nn.Module:
     """`upstream`, or the same with a store; a line to :data:`LOGGER` says which and why.
 
-    `count` counts what the task hears; `device` is s3prl's name of the device.
+    `count` counts what the task hears; `device` is s3prl's name of the device; `means` whether an utterance's mean over time
+    is all that is read of it.
 
     Raises:
         ConfigError: the user wants a store and the upstream's features of an utterance depend on its batch.
@@ -38,12 +41,13 @@ def with_store(upstream: nn.Module, count: Callable[[], Demand], options: Option
         LOGGER.warning(f"hidden states aren't stored: {NOT_STORABLE}")
         return upstream
     demand = count()
-    decision = decide(options, demand, price_of(upstream, demand), device.partition(":")[0])
+    decision = decide(options, demand, price_of(upstream, demand, means), device.partition(":")[0])
     LOGGER.warning(decision.reason)
     if decision.mode == "off":
         return upstream
     store = Store(options.place, options.limit, LOGGER.warning)
-    return StoredUpstream(upstream, store, decision.mode == "fp16", _CROPS * demand.utterances)  # type: ignore[arg-type]
+    expected = _CROPS * demand.utterances
+    return StoredUpstream(upstream, store, decision.mode == "fp16", expected, means)  # type: ignore[arg-type]
 
 
 def is_storable(upstream: nn.Module) -> bool:
@@ -51,7 +55,7 @@ def is_storable(upstream: nn.Module) -> bool:
     return all(hasattr(upstream, name) for name in ("identity", "frames", "state_shape"))
 
 
-def price_of(upstream: Any, demand: Demand) -> Price:
+def price_of(upstream: Any, demand: Demand, means: bool = False) -> Price:
     """What a task costs a `Storable`, with a store in fp32 and without."""
 
     def flops(samples: int) -> float:
@@ -60,7 +64,7 @@ def price_of(upstream: Any, demand: Demand) -> Price:
     known = upstream_flops(upstream, ()) is not None
     without = demand.visited(flops)
     once = min(without, demand.each(flops) + demand.cropped(flops))
-    return Price(store_bytes(upstream, demand, half=False), *((without, once) if known else (None, None)))
+    return Price(store_bytes(upstream, demand, half=False, means=means), *((without, once) if known else (None, None)))
 
 
 NOT_STORABLE = "this upstream isn't known to give an utterance the same features in every batch"

@@ -39,6 +39,7 @@ CONFIG = {
     "workers": None,
     "allow_incomplete": False,
     "one_by_one": False,
+    "pool": True,
     # a job's own files (Hydra's log and a copy of these settings) lie beside its results
     "hydra": {"run": {"dir": "${out}/hydra"}, "sweep": {"dir": "${out}/hydra", "subdir": "${hydra.job.num}"}},
 }
@@ -51,7 +52,7 @@ def main(config: DictConfig) -> None:
     common = {
         name: config[name]
         for name in (
-            *("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete", "one_by_one"),
+            *("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete", "one_by_one", "pool"),
             *CACHE,
         )
     }

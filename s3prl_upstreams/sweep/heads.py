@@ -46,8 +46,11 @@ class DownstreamHead:
     """A featurizer and an expert with the experiment folder that the expert writes to, and an upstream if that learns, too.
 
     `failed` says why it cannot go on, after an error.  A head that a `checkpoint` is tested with adds its scores to
-    `run_folder`, the experiment folder of the run that wrote it; for a head that learns both folders are one.
+    `run_folder`, the experiment folder of the run that wrote it; for a head that learns both folders are one.  With
+    `one_frame` the features that all share are an utterance's mean over time.
     """
+
+    one_frame = False
 
     def __init__(self, featurizer: nn.Module, expert: nn.Module, folder: Path, upstream: nn.Module | None = None) -> None:
         self.featurizer, self.expert, self.folder, self.run_folder = featurizer, expert, folder, folder
@@ -64,6 +67,8 @@ class DownstreamHead:
 
     def select(self, wavs: list[Tensor], features: Features | None) -> Any:
         """What the expert reads, of the features that all share, or of its own upstream's."""
+        if self.one_frame:  # the featurizer cuts features to the waves' lengths
+            wavs = [wavs[0].new_empty(self.featurizer.downsample_rate)] * len(wavs)
         return self.featurizer(wavs, features if self.upstream is None else self.upstream(wavs))
 
     def log(self, split: str, records: dict[str, list[Any]], step: int, **batches: Any) -> list[str]:
@@ -96,7 +101,9 @@ class DownstreamHead:
             if isinstance(value, str | Path) and Path(value).is_relative_to(self.folder):
                 setattr(expert, name, type(value)(folder / Path(value).relative_to(self.folder)))
         folder.mkdir(parents=True, exist_ok=True)
-        return DownstreamHead(copy.deepcopy(self.featurizer), expert, folder, copy.deepcopy(self.upstream))
+        twin = DownstreamHead(copy.deepcopy(self.featurizer), expert, folder, copy.deepcopy(self.upstream))
+        twin.one_frame = self.one_frame
+        return twin
 
     def attributes(self) -> dict[str, Any]:
         """The expert's attributes that aren't a module's own bookkeeping: data, settings, paths."""

@@ -25,6 +25,7 @@ from s3prl_upstreams.store.demand import Demand
 from s3prl_upstreams.store.use import NOT_STORABLE, is_storable, price_of
 from s3prl_upstreams.sweep import heads
 from s3prl_upstreams.sweep.heads import DownstreamHead
+from s3prl_upstreams.sweep.run import reads_means
 from s3prl_upstreams.sweep.settings import Config, SweepSettings, s3prl_settings
 from s3prl_upstreams.sweep.spent import TrialSpent, count_head, upstream_flops
 
@@ -67,6 +68,7 @@ def price(settings: SweepSettings, flops_per_second: float | None = None) -> Tas
     with tempfile.TemporaryDirectory() as nowhere, _silence():
         args, config = s3prl_settings(settings, Path(nowhere), settings.variants[0])
         upstream, head = heads.build(args, config)
+        head.one_frame = reads_means(settings, head, config)
         heard = _demand(settings, head, config)
         of_heads = _head_flops(head, heard, settings) if settings.superb.trains else None
     known = upstream_flops(upstream, ()) is not None
@@ -75,7 +77,7 @@ def price(settings: SweepSettings, flops_per_second: float | None = None) -> Tas
     if settings.unfrozen:
         decision = Decision("off", "hidden states aren't stored: the upstream learns")
     elif is_storable(upstream):
-        stored = price_of(upstream, heard)
+        stored = price_of(upstream, heard, head.one_frame)
         decision = decide(settings.store, heard, stored, kind)
     others = of_heads or 0.0
     once = stored.flops_with if stored else None
@@ -130,21 +132,24 @@ def _demand(settings: SweepSettings, head: DownstreamHead, config: Config) -> De
 
 
 def _head_flops(head: DownstreamHead, heard: Demand, settings: SweepSettings) -> float:
-    """FLOPs of all heads: three passes where they learn, one where they're evaluated; only the chosen one is tested."""
+    """FLOPs of all heads: three passes where they learn, one where they're evaluated; only the chosen one is tested.
+
+    They grow with an utterance's length, unless all that is read of it is one frame.
+    """
     train, *evaluated = heard.splits
-    spent, samples = TrialSpent(), 0
+    spent, size, sizes = TrialSpent(), (lambda _: 1.0) if head.one_frame else float, 0.0
     count_head(head.expert, spent)
     head.train()
     for waves, *others in demand.some_batches(head.expert.get_dataloader(train.name), MEASURED_ON):
-        frames = [round(len(wave) / head.featurizer.downsample_rate) for wave in waves]
+        frames = [1 if head.one_frame else round(len(wave) / head.featurizer.downsample_rate) for wave in waves]
         features = [torch.zeros(count, head.featurizer.output_dim, device=settings.device) for count in frames]
         with torch.no_grad():
             head.expert(train.name, features, *others, records=defaultdict(list))
-        samples += sum(map(len, waves))
-    each = spent.head_flops / BACKWARD_AND_FORWARD / samples
-    total = BACKWARD_AND_FORWARD * len(settings.rates) * train.visits * train.mean(float)
+        sizes += sum(size(len(wave)) for wave in waves)
+    each = spent.head_flops / BACKWARD_AND_FORWARD / sizes
+    total = BACKWARD_AND_FORWARD * len(settings.rates) * train.visits * train.mean(size)
     for split in evaluated:
-        total += _trials(settings, split is evaluated[-1]) * split.visits * split.mean(float)
+        total += _trials(settings, split is evaluated[-1]) * split.visits * split.mean(size)
     return each * total
 
 

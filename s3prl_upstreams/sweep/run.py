@@ -16,6 +16,7 @@ from fairseq_budget.errors import ConfigError
 from s3prl_upstreams import final, scores
 from s3prl_upstreams.scores import Score
 from s3prl_upstreams.store import demand
+from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.sweep import heads, selection
 from s3prl_upstreams.sweep.heads import DownstreamHead, load_checkpoint
@@ -24,9 +25,15 @@ from s3prl_upstreams.sweep.shared import Report, SharedPass
 from s3prl_upstreams.sweep.spent import TrialSpent, count_head
 from s3prl_upstreams.sweep.training import SNAPSHOT, Training
 from s3prl_upstreams.sweep.trials import Trial
+from s3prl_upstreams.upstreams.means import MeanUpstream, suffice
 
 BLANK = "blank"
 """Folder of the head that doesn't learn; removed at the end."""
+
+
+def reads_means(settings: SweepSettings, head: DownstreamHead, config: Config) -> bool:
+    """Whether a head is given means over time: it reads nothing else, and the user didn't ask for all frames."""
+    return settings.pool and head.upstream is None and not config.get("specaug") and suffice(head.expert, head.featurizer)
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,13 @@ class SweepRun:
         Path(args.expdir).mkdir(parents=True, exist_ok=True)
         upstream, first = heads.build(args, config)
         if first.upstream is None:
+            first.one_frame = reads_means(self.settings, first, config)
+            options, device = self.settings.store, self.settings.device
             upstream = with_store(
-                upstream, lambda: demand.of_training(first.expert, config), self.settings.store, self.settings.device
+                upstream, lambda: demand.of_training(first.expert, config), options, device, first.one_frame
             )
+            if first.one_frame and not isinstance(upstream, StoredUpstream):
+                upstream = MeanUpstream(upstream, first.featurizer.tolist)
         return Built(SharedPass(upstream, first, self.settings.device, self.settings.seed, self.report), args, config)
 
     def release(self) -> None:

@@ -46,7 +46,8 @@ class SweepSettings:
     (None: the recipe's number), `digest` that of the checkpoint's content, `allow_incomplete` whether files of the
     corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
     upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
-    noticeably), `upstream_rate` the learning rate of an upstream that is trained, too (None: it is frozen); `cache`,
+    noticeably), `upstream_rate` the learning rate of an upstream that is trained, too (None: it is frozen), `pool` whether
+    a head that reads nothing of an utterance but its mean over time is given that mean instead of all frames; `cache`,
     `cache_gib` and `cache_dir` are the :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
     """
 
@@ -73,6 +74,7 @@ class SweepSettings:
     one_by_one: bool = False
     padding: float | None = None
     upstream_rate: float | None = None
+    pool: bool = True
 
     @property
     def unfrozen(self) -> bool:

@@ -23,6 +23,7 @@ from fairseq_budget.arithmetic.flops import BACKWARD_AND_FORWARD, encoder_flops
 from fairseq_budget.arithmetic.shape import ModelShape
 from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.upstreams.batches import OneByOne
+from s3prl_upstreams.upstreams.means import MeanUpstream
 
 
 @dataclass
@@ -68,7 +69,7 @@ def upstream_flops(upstream: nn.Module, samples: Iterable[int], trained: bool = 
     """
     if isinstance(upstream, StoredUpstream):
         return upstream_flops(upstream.upstream, upstream.computed)
-    if isinstance(upstream, OneByOne):
+    while isinstance(upstream, MeanUpstream | OneByOne):
         upstream = upstream.upstream
     shape = getattr(getattr(upstream, "model", None), "model_shape", None)
     if isinstance(shape, ModelShape):

@@ -85,6 +85,8 @@ def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
     check(killed.run(*OPTIONS))
     assert_same_end(killed, whole)
     assert_kept_checkpoints(killed)
+    lines = ["resident_mib,open_files", *(f"{memory:.1f},{files}" for memory, files in training)]
+    (tmp_path / "needs.csv").write_text("\n".join(lines))  # to be drawn
     memory, files = zip(*training, strict=True)
     assert_flat(list(memory), "MiB of resident memory")
     assert_flat(list(files), "open files")

@@ -128,7 +128,7 @@ class Neighbourhoods(Expert):
 
 @pytest.mark.parametrize(("length", "waves", "different", "heard"), [(100, 5, 104, 500), (4, 9, 4, 16), (1, 3, 1, 1)])
 def test_neighbourhoods_hear_an_utterance_several_times(length: int, waves: int, different: int, heard: int) -> None:
-    (split,) = demand.of_evaluations(Neighbourhoods(length, waves), {"train": 2}).splits
+    (split,) = demand.of_evaluations(Neighbourhoods(length, waves), {"dev": 2}).splits
     assert (split.utterances, split.heard, split.visits) == (different, heard, 2 * heard)
 
 

@@ -47,6 +47,28 @@ def test_features_are_those_without_a_store(
             torch.testing.assert_close(two, one, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(settings.values()))
+def test_means_are_those_of_the_frames_that_s3prl_reads(
+    save_tiny: Save, store: Store, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    plain = UpstreamExpert(str(save_tiny(tmp_path / "c.pt", "hubert", False, **settings))).eval()
+    stored, all_waves = StoredUpstream(plain, store, means=True), waves(*LENGTHS[:-2])
+    batches = [all_waves, *([wave] for wave in all_waves), all_waves[3:5], all_waves[::-1]]
+    for batch, whole, means in zip(batches, features(plain, *batches), features(stored, *batches), strict=True):
+        assert means.shape == (*whole.shape[:2], 1, whole.shape[3])
+        expected = torch.stack([states.mean(dim=1) for states in as_s3prl_reads(whole, batch)], dim=1)
+        torch.testing.assert_close(means[:, :, 0], expected, atol=1e-5, rtol=1e-4)
+    assert stored.computed == []
+    assert all(file.size < 3000 for file in folder.files(store.folder)), "one frame, not thirty"
+
+
+def test_means_and_frames_are_kept_apart(upstream: UpstreamExpert, store: Store) -> None:
+    frames, means = StoredUpstream(upstream, store), StoredUpstream(upstream, store, means=True)
+    for _ in range(2):
+        assert features(frames, waves(16000))[0].shape[2] == 49
+        assert features(means, waves(16000))[0].shape[2] == 1
+
+
 def test_an_utterance_is_computed_once(upstream: UpstreamExpert, store: Store) -> None:
     stored, (one, two, three) = StoredUpstream(upstream, store), waves(4000, 5000, 6000)
     for batch, computed in (([one, two, one], [4000, 5000]), ([three, one], [6000]), ([two, three], []), ([one], [])):

@@ -15,7 +15,8 @@ from tests.unit.s3prl_upstreams.sweep.conftest import silent
 Plan = Callable[..., SweepSettings]
 
 
-@pytest.mark.parametrize(("task", "tolerance"), [("ks", 0.1), ("asr", 0.02)])
+# KS draws its utterances at random, and fifteen draws stand for all
+@pytest.mark.parametrize(("task", "tolerance"), [("ks", 0.15), ("asr", 0.02)])
 def test_a_plan_is_what_is_spent(plan: Plan, tmp_path: Path, task: str, tolerance: float) -> None:
     store = {"cache": "fp32", "cache_dir": str(tmp_path / "store")}
     planned = price(plan(task, steps=24, **store))

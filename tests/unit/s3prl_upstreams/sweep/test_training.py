@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def on_dev(folder: Path) -> list[tuple[str, float, int]]:
 # KS draws its batches from weights; ASR has dropout and SpecAugment
 @pytest.mark.parametrize("task", ["ks", "asr"])
 def test_a_trial_equals_a_separate_run_bit_for_bit(plan: Plan, tmp_path: Path, task: str) -> None:
-    settings = plan(task)
+    settings = plan(task, pool=False)
     protocol.sweep_task(settings, silent)
     for rate in RATES:
         folder = settings.trial_folder(rate)
@@ -60,6 +61,21 @@ def test_a_trial_equals_a_separate_run_bit_for_bit(plan: Plan, tmp_path: Path, t
         assert on_dev(folder) == on_dev(tmp_path / f"alone-{rate}") != []
     finals = [load_checkpoint(settings.trial_folder(rate) / "states-6.ckpt") for rate in RATES]
     assert not torch.equal(*(states["Downstream"]["projector.weight"] for states in finals))
+
+
+@pytest.mark.parametrize("store", [{}, {"cache": "fp32"}], ids=["without a store", "with a store"])
+def test_a_head_on_means_ends_as_on_frames_up_to_rounding(plan: Plan, tmp_path: Path, store: dict[str, str]) -> None:
+    settings, place = plan(rates=(1e-3,), **store), {"cache_dir": str(tmp_path / "store")} if store else {}
+    protocol.sweep_task(dataclasses.replace(settings, **place), silent)
+    frames = plan("ks", "frames", rates=(1e-3,), pool=False)
+    protocol.sweep_task(frames, silent)
+    ends = [load_checkpoint(one.trial_folder(1e-3) / "states-6.ckpt") for one in (settings, frames)]
+    for part in ("Featurizer", "Downstream"):
+        for name, value in ends[0][part].items():
+            torch.testing.assert_close(value, ends[1][part][name], atol=1e-3, rtol=1e-2)
+    assert table(settings)[0] == table(frames)[0]
+    spent = [rows.read(one)["spent"]["head_flops"] for one in (settings, frames)]
+    assert spent[0] < spent[1] / 10
 
 
 def test_an_upstream_that_learns_does_so_as_in_s3prls_runner(plan: Plan, tmp_path: Path) -> None:
@@ -73,7 +89,7 @@ def test_an_upstream_that_learns_does_so_as_in_s3prls_runner(plan: Plan, tmp_pat
     assert torch.equal(alone["Upstream"]["model.encoder.layers.0.fc1.weight"], first)
     row, spent = rows.read(settings), rows.read(settings)["spent"]
     assert (row["unfrozen"], row["upstream_lr"], row["sweep"]["changed"]["upstream_lr"]) == (True, 1e-3, 1e-3)
-    frozen = plan("ks", "frozen", rates=(1e-3,))
+    frozen = plan("ks", "frozen", rates=(1e-3,), pool=False)
     protocol.sweep_task(frozen, silent)
     once = rows.read(frozen)["spent"]
     assert once["upstream_flops"] < spent["upstream_flops"] < 3 * once["upstream_flops"], "evaluation runs forward only"
@@ -106,7 +122,7 @@ def test_what_an_upstream_that_learns_cannot_have(plan: Plan, task: str, changes
 
 
 def test_accumulated_batches_and_an_upstream_without_layers(plan: Plan, tmp_path: Path) -> None:
-    settings = plan(upstream="fbank", overrides=[override("ks"), "config.runner.gradient_accumulate_steps=2"])
+    settings = plan(upstream="fbank", pool=False, overrides=[override("ks"), "config.runner.gradient_accumulate_steps=2"])
     protocol.sweep_task(settings, silent)
     alone = separate_run(settings, 1e-3, tmp_path / "alone")
     states = load_checkpoint(settings.trial_folder(1e-3) / "states-6.ckpt")
