@@ -53,6 +53,7 @@ EXTRAS = {
         "h5py",
         "librosa",
         "lxml",
+        "more-itertools",
         "pandas",
     ],
     # word models: no wheel for 3.13, where letters alone are read off

@@ -191,9 +191,12 @@ UNUSED = (
     # HEAR's sound events, which `s3prl.problem` imports beside SUPERB's tasks
     ("sed_eval.sound_event", ("SoundEventMetrics", "SegmentBasedMetrics", "EventBasedMetrics")),
     ("dcase_util.containers", ("MetaDataContainer",)),
-    ("more_itertools", ("consecutive_groups",)),
 )
-"""Modules that s3prl imports and SUPERB doesn't use without distributed training, and what is asked of them."""
+"""Modules that s3prl imports and SUPERB doesn't use without distributed training, and what is asked of them.
+
+None that other packages use: setuptools, whose `distutils` s3prl needs on Python 3.12 and later, found the stand-in of
+`more_itertools`, which is therefore installed.
+"""
 
 
 def provide_unused_imports() -> bool:

@@ -143,7 +143,7 @@ LOADED = "import sys; print(*(name in sys.modules for name in ('_fairseq_budget_
 OURS = """
 try:
     from s3prl import hub
-except (ImportError, OSError):  # what it needs to run on today's packages is missing
+except (ImportError, OSError, AttributeError):  # what it needs to run on today's packages is missing
     hub = None
 print(hasattr(hub, "budget_30"))
 """
