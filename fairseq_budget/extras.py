@@ -22,6 +22,7 @@ EXTRAS = {
     "h5py": "superb",
     "librosa": "superb",
     "lxml": "superb",
+    "more_itertools": "superb",
     "platformdirs": "superb",
     "jinja2": "report",
     "matplotlib": "report",
