@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 Pair = tuple[int, int]
 
-FIXED_BYTES = 12
-"""Of each parameter: itself and Adam's two moments, in fp32.  Gradients come when what was kept for them goes."""
+FIXED_BYTES = {"fp32": 12, "bf16": 12, "fp16": 14}
+"""Of each parameter: itself and Adam's two moments in fp32, and in fp16 a half copy.  Gradients come when what was kept for
+them goes."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class MemoryModel:
     quadratic: float
 
     @classmethod
-    def fit(cls, params: int, samples: Pair, frames: Pair, peaks: Pair) -> MemoryModel:
-        """From two batches in utterances of different lengths: samples in all, frames of an utterance, and peak of each.
+    def fit(cls, fixed: int, samples: Pair, frames: Pair, peaks: Pair) -> MemoryModel:
+        """From what doesn't grow with the batch and two batches in utterances of different lengths: samples in all, frames
+        of an utterance, and peak of each.
 
         Noise may give the longer ones the lower peak for a sample; then length is taken not to matter.
         """
-        fixed = FIXED_BYTES * params
         first, second = ((peak - fixed) / count for peak, count in zip(peaks, samples, strict=True))
         quadratic = max((second - first) / (frames[1] - frames[0]), 0.0)
         return cls(fixed, max(first, second) if quadratic == 0 else first - quadratic * frames[0], quadratic)

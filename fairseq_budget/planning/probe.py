@@ -28,7 +28,7 @@ from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.objectives import shape_of
 from fairseq_budget.planning.machine import warm_up_steps
 from fairseq_budget.planning.memory import PeakMemory, available_memory, is_out_of_memory, release_unused
-from fairseq_budget.planning.memory_model import MemoryModel
+from fairseq_budget.planning.memory_model import FIXED_BYTES, MemoryModel
 from fairseq_budget.planning.steps import Phases, TrainingSteps, noise_batch, size_config
 
 MEASURED, SCALED = "measured", "scaled"
@@ -41,8 +41,8 @@ MARGIN = 0.85
 """Share of the free memory that a batch may fill which is reckoned and not run: the model is right to a tenth or so."""
 SHRINK = 0.9
 """A batch that turned out not to fit is tried again so much smaller."""
-TRAINING_BYTES = 16
-"""Of each parameter at least: itself, its gradient and Adam's two moments, in fp32."""
+TRAINING_BYTES = {"fp32": 16, "bf16": 16, "fp16": 20}
+"""Of each parameter at least: itself, its gradient and Adam's two moments in fp32; in fp16 also half copies of two of them."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Prober:
     def _measured(self, size: Size, utterances: int) -> Probe | None:
         """None if not even one utterance fits into memory."""
         free = available_memory(self.device)
-        if free is not None and TRAINING_BYTES * count_parameters(self._shape(size)) > free:
+        if free is not None and TRAINING_BYTES[self.precision] * count_parameters(self._shape(size)) > free:
             return None
         try:
             return self._measured_batch(size, utterances)
@@ -178,7 +178,7 @@ class Prober:
         first, second = batches
         peaks = self._peak(training, memory, *first), self._peak(training, memory, *second)
         model = MemoryModel.fit(
-            count_parameters(shape),
+            count_parameters(shape) * FIXED_BYTES[self.precision],
             (first[0] * first[1], second[0] * second[1]),
             (shape.frames(first[1]), shape.frames(second[1])),
             peaks,

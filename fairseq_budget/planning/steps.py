@@ -22,6 +22,7 @@ from fairseq_budget.data.labels import SPECIAL_SYMBOLS
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.kernels.memory import keep_freed_memory
 from fairseq_budget.objectives import build_model, get_objective
+from fairseq_budget.planning.half_precision import HalfPrecision
 from fairseq_budget.planning.machine import PRECISIONS, Stopwatch
 
 
@@ -66,8 +67,8 @@ def inputs_of(objective: str, batch: Batch) -> dict[str, Tensor]:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Products in `precision`, where it isn't fp32."""
-    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "fp32")
+    """Products in bf16, where that is the precision."""
+    return torch.autocast(device.type, PRECISIONS["bf16"], enabled=precision == "bf16")
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Phases:
 class TrainingSteps:
     """A fresh model that learns from noise, with Adam as in the recipes (fairseq's decouples its weight decay, too).
 
-    In half precision products are computed by autocast, parameters stay in fp32; fp16 scales its loss.
+    In bf16 products are computed by autocast and parameters stay in fp32, in fp16 the model is half: as the recipes'
+    devices train.
     """
 
     def __init__(self, objective: str, config: ModelConfig, device: torch.device, precision: str) -> None:
@@ -99,8 +101,9 @@ class TrainingSteps:
         if device.type == "cpu":
             keep_freed_memory()  # as training does
         self.model = build_model(objective, config).to(device).train()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.half = HalfPrecision(self.model) if precision == "fp16" else None
+        learnt = self.half.masters if self.half else self.model.parameters()
+        self.optimizer = torch.optim.AdamW(learnt, lr=1e-5, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
 
     @property
     def shape(self) -> ModelShape:
@@ -112,13 +115,18 @@ class TrainingSteps:
 
     def loss(self, batch: Batch) -> Tensor:
         """Shape: -> ()"""
+        if self.half:
+            batch = replace(batch, source=batch.source.half())
         with autocast(self.device, self.precision):
             loss = self.model(**inputs_of(self.objective, batch))
-        return self.scaler.scale(loss.total / loss.frames)
+        mean = loss.total / loss.frames
+        return self.half.scale(mean) if self.half else mean
 
     def _update(self) -> None:
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        if self.half:
+            self.half.update(self.optimizer)
+        else:
+            self.optimizer.step()
         self.optimizer.zero_grad()
 
 

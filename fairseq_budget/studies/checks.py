@@ -69,10 +69,11 @@ def _too_little(forecasts: Sequence[Forecast], place: Place, how: How) -> Iterat
         )
     largest = max(forecasts, key=lambda forecast: forecast.run.params)
     memory = _memory(how)
-    if memory is not None and FIXED_BYTES * largest.run.params > memory:
+    needed = FIXED_BYTES["fp32"] * largest.run.params
+    if memory is not None and needed > memory:
         yield (
-            f"cell {largest.cell.name} needs {FIXED_BYTES * largest.run.params / GIB:.1f} GiB for its parameters and their "
-            f"optimizer, and {memory / GIB:.1f} GiB are free"
+            f"cell {largest.cell.name} needs {needed / GIB:.1f} GiB for its parameters and their optimizer, "
+            f"and {memory / GIB:.1f} GiB are free"
         )
 
 

@@ -57,7 +57,7 @@ def pretrained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pretra
 
 @pytest.mark.parametrize(
     "objective",
-    [pytest.param(name, marks=[] if name in ("hubert", "wav2vec2") else [pytest.mark.slow]) for name in OBJECTIVES],
+    [pytest.param(name, marks=[] if name == "hubert" else [pytest.mark.slow]) for name in OBJECTIVES],
 )
 def test_from_every_objective(data: Path, pretrained: Pretrained, tmp_path: Path, objective: str) -> None:
     """The encoder is the checkpoint's: while it is frozen it stays so bit by bit; the record tells where it came from."""

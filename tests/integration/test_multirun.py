@@ -28,7 +28,7 @@ def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Traini
     return runs
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow), "submitit_local"])
 def test_each_run_is_as_it_is_alone(corpus: Path, tmp_path: Path, alone: list[Training], launcher: str) -> None:
     """The basic launcher runs them one after the other in its own process, joblib's at the same time in two, submitit's in
     processes as on a cluster."""

@@ -46,7 +46,9 @@ def test_killed(corpus: Path, tmp_path: Path, whole: Training) -> None:
     assert_same_end(run, whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=lambda n: n.name
+)
 def test_asked_to_stop(corpus: Path, tmp_path: Path, whole: Training, number: signal.Signals) -> None:
     """As a cluster does it: a checkpoint, a clean exit, and another turn."""
     scontrol = tmp_path / "bin" / "scontrol"

@@ -49,7 +49,7 @@ def python(cwd: Path, *words: str | Path, **environment: str) -> subprocess.Comp
 
 LAUNCHED = [
     ("ks", "budget_30"),
-    ("pr", "random_30"),
+    pytest.param("pr", "random_30", marks=pytest.mark.slow),
     pytest.param("sid", "budget_30", marks=pytest.mark.slow),
 ]
 

@@ -29,7 +29,7 @@ from fairseq_budget.studies.study import (
 
 pytestmark = pytest.mark.integration
 
-HOW = launch.How(MINI, "cpu", launch.JOBLIB, 2)
+HOW = launch.How(MINI, "cpu", launch.BASIC, 1)
 UPDATES = (
     "frontend=mel",
     "budget=mini",

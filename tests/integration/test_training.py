@@ -77,6 +77,11 @@ def test_the_checkpoint_opens_without_fairseq(trained: Training) -> None:
     assert all(torch.isfinite(state).all() for state in states)
 
 
+# what ends and continues a run doesn't ask for its objective
+FIRST = [pytest.param(name, marks=[pytest.mark.slow] if number else []) for number, name in enumerate(OBJECTIVES)]
+
+
+@pytest.mark.parametrize("trained", FIRST, indirect=True)
 def test_a_finished_run_does_nothing_and_a_larger_budget_continues_it(trained: Training) -> None:
     before = trained.record["spent"]
     told = check(trained.run(f"task.budget.flops={BUDGET}"))
@@ -114,7 +119,7 @@ def test_checkpoints_on_the_budgets_clock_and_a_branch_from_one(corpus: Path, tm
 @pytest.mark.parametrize(
     ("overrides", "currency"),
     [
-        (("task.budget.hours_heard=0.004",), "hours_heard"),
+        pytest.param(("task.budget.hours_heard=0.004",), "hours_heard", marks=pytest.mark.slow),
         (("task.budget.updates=3",), "updates"),
         (("task.budget.flops=1e20", "task.budget.updates=2"), "updates"),
     ],

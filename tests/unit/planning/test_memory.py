@@ -69,15 +69,15 @@ totals = st.tuples(st.integers(1000, 10**6), st.integers(1000, 10**6))
 def test_two_batches_tell_the_model(
     params: int, linear: float, quadratic: float, frames: tuple[int, int], samples: tuple[int, int]
 ) -> None:
-    fixed = FIXED_BYTES * params
+    fixed = FIXED_BYTES["fp32"] * params
     peaks = [fixed + count * (linear + quadratic * length) for count, length in zip(samples, frames, strict=True)]
-    model = MemoryModel.fit(params, samples, frames, tuple(peaks))
+    model = MemoryModel.fit(fixed, samples, frames, tuple(peaks))
     assert (model.linear, model.quadratic) == pytest.approx((linear, quadratic), rel=1e-3)
     assert model.bytes(samples[1], frames[1]) == pytest.approx(peaks[1], rel=1e-6, abs=1)
 
 
 def test_a_shorter_utterance_never_takes_more() -> None:
-    model = MemoryModel.fit(10, (1000, 1000), (50, 100), (50_400, 50_000))
+    model = MemoryModel.fit(120, (1000, 1000), (50, 100), (50_400, 50_000))
     assert model.quadratic == 0
     assert model.bytes(1000, 10**6) == 50_400, "the higher of both peaks stands for every length"
 

@@ -36,7 +36,7 @@ def test_sizes_are_the_recipes(objective: str) -> None:
     assert (own.encoder_layers, own.encoder_embed_dim, own.dropout) == (3, 64, 0.1)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_step_learns(objective: str, precision: str) -> None:
     torch.manual_seed(0)
@@ -46,7 +46,8 @@ def test_a_step_learns(objective: str, precision: str) -> None:
     assert phases.step == phases.forward + phases.backward + phases.optimizer
     assert min(phases.forward, phases.backward, phases.optimizer) > 0
     after = list(training.model.parameters())
-    assert all(torch.isfinite(parameter).all() and parameter.dtype == torch.float32 for parameter in after)
+    expected = torch.float16 if precision == "fp16" else torch.float32
+    assert all(torch.isfinite(parameter).all() and parameter.dtype == expected for parameter in after)
     changed = [not torch.equal(old, new) for old, new in zip(before, after, strict=True)]
     assert sum(changed) > len(changed) / 2
 
