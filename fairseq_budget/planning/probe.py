@@ -42,7 +42,7 @@ MARGIN = 0.85
 SHRINK = 0.9
 """A batch that turned out not to fit is tried again so much smaller."""
 TRAINING_BYTES = {"fp32": 16, "bf16": 16, "fp16": 20}
-"""Of each parameter at least: itself, its gradient and Adam's two moments in fp32; in fp16 also half copies of two of them."""
+"""Of each parameter at least: itself, its gradient and Adam's two moments in fp32; in fp16 also two half copies."""
 
 
 @dataclass(frozen=True)
