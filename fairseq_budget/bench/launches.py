@@ -11,22 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 from fairseq import metrics
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.bench.imaginary import imaginary_cuda
-from fairseq_budget.bench.training import TimedRun, build_run
-from fairseq_budget.data.labels import DICTIONARY_NAME
+from fairseq_budget.bench.samples import label_settings, training_sample
+from fairseq_budget.bench.training import build_run
 from fairseq_budget.frontends import DEFAULT
-from fairseq_budget.objectives import get_objective
-from fairseq_budget.planning.steps import Batch, inputs_of, noise_batch
 
 RECIPES = {"fp16": ("cuda",), "bf16": ("cuda_bf16",), "fp32": ("cuda", "common.fp16=false")}
 """The recipes' device of each precision, and what else is set."""
-CLUSTERS, LABEL_RATE = 500, 50
 
 
 @dataclass(frozen=True)
@@ -56,34 +51,20 @@ def count_launches(
     """Train for two updates of one batch each; where it is `padded`, one utterance is a tenth shorter."""
     device, *settings = RECIPES[precision]
     with tempfile.TemporaryDirectory() as folder, imaginary_cuda() as imagined:
-        settings += [f"frontend={frontend}", "optimization.update_freq=[1]", *_labels(objective, Path(folder)), *overrides]
+        settings += [
+            f"frontend={frontend}",
+            "optimization.update_freq=[1]",
+            *label_settings(objective, Path(folder)),
+            *overrides,
+        ]
         run = build_run(objective, size, settings, device)
         run.task.datasets["train"] = SimpleNamespace(epoch=1, filled=0.0)  # type: ignore[assignment]
         with metrics.aggregate(new_root=True):
             for number in range(2):
                 imagined.restart()
-                run.trainer.train_step([_sample(run, objective, utterances, samples, padded, number)])
+                run.trainer.train_step([training_sample(run, objective, utterances, samples, number, padded)])
     operations = dict(imagined.launches.most_common())
     return Launches(sum(operations.values()), sum(imagined.waits.values()), operations, run.task.network.encoder.layers_run)
-
-
-def _labels(objective: str, folder: Path) -> list[str]:
-    """Settings of labels that nobody reads, where the objective needs some."""
-    if not get_objective(objective).needs_labels:
-        return []
-    (folder / DICTIONARY_NAME).write_text("".join(f"{cluster} 1\n" for cluster in range(CLUSTERS)), encoding="utf-8")
-    return [f"task.label_dir={folder}", f"task.label_rate={LABEL_RATE}"]
-
-
-def _sample(run: TimedRun, objective: str, utterances: int, samples: int, padded: bool, seed: int) -> dict[str, Any]:
-    """A batch as the task's dataset has it."""
-    batch = noise_batch(run.task.network.model_shape, utterances, samples, seed)
-    heard = np.full(utterances, samples)
-    inputs: dict[str, Any] = inputs_of(objective, Batch(batch.source, batch.labels))
-    if padded:
-        heard[0] -= samples // 10
-        inputs["lengths"] = heard
-    return {"id": np.arange(utterances), "samples": heard, "net_input": inputs}
 
 
 PUBLISHED = (6, round(14.58 * SAMPLE_RATE))

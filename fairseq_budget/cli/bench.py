@@ -310,6 +310,32 @@ def start(
 
 
 @app.command()
+def trainer(
+    objective: Objective = "hubert",
+    size: SizeName = "0.15",
+    frontend: FrontendName = "mel",
+    seconds: Seconds = 8.0,
+    batch: Utterances = 1,
+    repeats: Annotated[int, typer.Option(help="Timed updates of each; they take turns.")] = 50,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """What fairseq's trainer and the task cost on a CPU, beside a bare loop over the same model.
+
+    Example: fairseq-budget bench trainer --size 5
+    """
+    from fairseq_budget.bench.overhead import measure_overhead
+
+    workload = workload_of(objective, size, "fp32", batch, seconds, "cpu", settings, frontend).validate()
+    found = measure_overhead(workload, repeats, settings or ())
+    if as_json:
+        print(json.dumps({**description(workload), **asdict(found), "ratio": found.ratio}, indent=2))
+    else:
+        whole, bare = (1e3 * seconds for seconds in (found.trainer_seconds, found.bare_seconds))
+        print(f"an update takes {whole:.1f} ms, {bare:.1f} ms in a bare loop: {found.ratio:.2f} times as long")
+
+
+@app.command()
 def ledger(
     objective: Objective = "hubert",
     size: SizeName = "slim",

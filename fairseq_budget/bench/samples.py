@@ -1,0 +1,35 @@
+"""Batches of noise as the task's dataset has them, for trainers without a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairseq_budget.bench.training import TimedRun
+from fairseq_budget.data.labels import DICTIONARY_NAME
+from fairseq_budget.objectives import get_objective
+from fairseq_budget.planning.steps import inputs_of, noise_batch
+
+CLUSTERS, LABEL_RATE = 500, 50
+
+
+def label_settings(objective: str, folder: Path) -> list[str]:
+    """Settings of labels that nobody reads, where the objective needs some; their dictionary is written to `folder`."""
+    if not get_objective(objective).needs_labels:
+        return []
+    (folder / DICTIONARY_NAME).write_text("".join(f"{cluster} 1\n" for cluster in range(CLUSTERS)), encoding="utf-8")
+    return [f"task.label_dir={folder}", f"task.label_rate={LABEL_RATE}"]
+
+
+def training_sample(
+    run: TimedRun, objective: str, utterances: int, samples: int, seed: int, padded: bool = False
+) -> dict[str, Any]:
+    """A batch of equally long utterances; where it is `padded`, one is a tenth shorter."""
+    heard = np.full(utterances, samples)
+    inputs: dict[str, Any] = inputs_of(objective, noise_batch(run.task.network.model_shape, utterances, samples, seed))
+    if padded:
+        heard[0] -= samples // 10
+        inputs["lengths"] = heard
+    return {"id": np.arange(utterances), "samples": heard, "net_input": inputs}
