@@ -18,7 +18,7 @@ class Cost:
     samples: int = 0
     """Audio heard, at 16 kHz, after cropping."""
     unique_samples: int = 0
-    """Those of the first pass over the corpus, in which no utterance occurs twice."""
+    """Those that no earlier batch has heard."""
     skipped_updates: int = 0
     """Updates that were computed, but dropped: their gradients overflowed.  Every rank counts them."""
     device_seconds: float = 0.0

@@ -51,7 +51,8 @@ def measure_bookkeeping(workload: Workload, steps: int, updates: int = UPDATES) 
     def with_ledger(update: int) -> None:
         run.task.begin_update()
         samples = int(lengths[update])
-        run.task.run.accounts.add(cost_of(run.task.network, [samples] * utterances, samples, first_pass=True), ours.frames)
+        cost = cost_of(run.task.network, [samples] * utterances, samples, new=samples * utterances)
+        run.task.run.accounts.add(cost, ours.frames)
         run.task.reduce_metrics([dict(logged)], run.criterion)
 
     def without(update: int) -> None:

@@ -32,4 +32,4 @@ def training_sample(
     if padded:
         heard[0] -= samples // 10
         inputs["lengths"] = heard
-    return {"id": np.arange(utterances), "samples": heard, "net_input": inputs}
+    return {"id": np.arange(utterances), "samples": heard, "new": heard, "net_input": inputs}

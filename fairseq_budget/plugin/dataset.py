@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from fairseq.data import FairseqDataset
 
 from fairseq_budget.data import audio
+from fairseq_budget.data.crops import crop_start, new_samples
 from fairseq_budget.data.labels import SPECIAL_SYMBOLS, LabelFile, crop_labels
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.packing import STOCK_MULTIPLE, Packer, check_rule, pack
@@ -97,9 +98,9 @@ class PretrainingDataset(FairseqDataset):
         """Crop, and pad with zeros, to the length that the rule says.
 
         Shape: -> net_input.source (B, S), net_input.lengths (B,) if a row is padded, net_input.target (B, L) with labels;
-        id (B,) and samples (B,), the length of each row without padding.  Numbers of a row are arrays: fairseq moves every
-        tensor to the GPU, and reading them there would wait for it.  Audio that could not be read is named in bad_audio,
-        see bad_audio.py.
+        id (B,), samples (B,), the length of each row without padding, and new (B,), how many of them no earlier epoch has
+        heard.  Numbers of a row are arrays: fairseq moves every tensor to the GPU, and reading them there would wait for it.
+        Audio that could not be read is named in bad_audio, see bad_audio.py.
         """
         if not samples:
             return {}
@@ -120,8 +121,13 @@ class PretrainingDataset(FairseqDataset):
         ids = [sample["id"] for sample in samples]
         lengths = self.sizes_of(ids)
         lengths = np.minimum(lengths, self.row_length(lengths))
-        starts = [self._crop_start(i, int(self.manifest.frames[i]) - n) for i, n in zip(ids, lengths.tolist(), strict=True)]
+        spare = (self.manifest.frames[ids] - lengths).tolist()
+        starts = [crop_start(self.seed, self.epoch, index, left) for index, left in zip(ids, spare, strict=True)]
         return [Crop(*found) for found in zip(ids, starts, lengths.tolist(), strict=True)]
+
+    def _new_samples(self, crop: Crop) -> int:
+        spare = int(self.manifest.frames[crop.index]) - crop.length
+        return new_samples(self.seed, self.epoch, crop.index, spare, crop.length)
 
     def _read_all(self, crops: list[Crop]) -> dict[int, str]:
         """Give each crop its samples.  -> what was wrong with those that can't be read, by utterance."""
@@ -152,10 +158,8 @@ class PretrainingDataset(FairseqDataset):
             inputs["lengths"] = lengths
         if self.labels is not None:
             inputs["target"] = self._targets(samples, [crop.start for crop in crops], lengths)
-        return {"id": np.array([crop.index for crop in crops]), "samples": lengths, "net_input": inputs}
-
-    def _crop_start(self, index: int, spare: int) -> int:
-        return int(np.random.default_rng((self.seed, self.epoch, index)).integers(spare + 1))
+        new = np.array([self._new_samples(crop) for crop in crops])
+        return {"id": np.array([crop.index for crop in crops]), "samples": lengths, "new": new, "net_input": inputs}
 
     def _targets(self, samples: list[dict[str, Any]], starts: list[int], lengths: np.ndarray) -> torch.Tensor:
         """Labels beside the crops.  A padded batch repeats each row's last one, the others are cut to the fewest.

@@ -40,8 +40,7 @@ class Steps(FairseqTask):
         elif ignore_grad:
             self.run.accounts.add_stand_in()
         else:
-            epoch = self.datasets[self.root.dataset.train_subset].epoch
-            self.run.enter_batch(self.network, sample, frames, first_pass=epoch == 1)
+            self.run.enter_batch(self.network, sample, frames)
         return loss, frames, {**logged, TRAINING: 1}
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Any, int, dict[str, Any]]:

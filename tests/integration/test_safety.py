@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_a_checkpoint_that_cannot_be_written(run: Training) -> None:
 def test_a_second_process_is_refused(run: Training) -> None:
     with run.start(*TWELVE_UPDATES, "task.budget.updates=100000") as process:
         while process.poll() is None and run.updates_logged() < 1:
-            pass
+            time.sleep(0.05)
         told = run.run(*TWELVE_UPDATES)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0

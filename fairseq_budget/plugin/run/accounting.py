@@ -105,17 +105,16 @@ class Accounts:
         return self._group
 
 
-def cost_of(network: SpeechEncoder, samples: list[int], padded: int, first_pass: bool) -> Cost:
+def cost_of(network: SpeechEncoder, samples: list[int], padded: int, new: int) -> Cost:
     """What a batch costs a rank, its time aside.
 
     Args:
         samples: of each utterance, after cropping.
         padded: samples of each row, with padding.
-        first_pass: whether the corpus is heard for the first time, so that all of this is new.
+        new: samples that are heard for the first time.
     """
     shape = network.step_shape
     executed = hardware_flops(
         shape, [padded] * len(samples), network.encoder.layers_run, network.recomputed, network.config.feature_grad_mult > 0
     )
-    heard = sum(samples)
-    return Cost(training_flops(shape, samples), executed, heard, heard if first_pass else 0)
+    return Cost(training_flops(shape, samples), executed, sum(samples), new)

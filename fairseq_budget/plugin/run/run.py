@@ -121,10 +121,10 @@ class Run:
         self.divergence.begin_update()
         self.control.begin_update()
 
-    def enter_batch(self, network: Any, sample: dict[str, Any], frames: int, first_pass: bool) -> None:
+    def enter_batch(self, network: Any, sample: dict[str, Any], frames: int) -> None:
         """A batch was computed whose losses are sums over so many masked frames."""
-        padded = sample["net_input"]["source"].size(1)
-        self.accounts.add(cost_of(network, sample["samples"].tolist(), padded, first_pass), frames)
+        padded, new = sample["net_input"]["source"].size(1), int(sample["new"].sum())
+        self.accounts.add(cost_of(network, sample["samples"].tolist(), padded, new), frames)
 
     def collect(self) -> Collected:
         """Sum this update over ranks.  Every rank must call it, once an update."""

@@ -66,6 +66,17 @@ def test_crops_depend_on_seed_epoch_and_utterance_alone(manifest: Manifest) -> N
     assert alone[0] != other_seed[0]
 
 
+def test_what_no_earlier_epoch_has_heard_is_told(manifest: Manifest) -> None:
+    data, heard = dataset(manifest, max_sample_size=20_000), {0: set[int](), 2: set[int]()}
+    for epoch in (1, 2, 3, 4):
+        data.set_epoch(epoch)
+        batch = data.collater([data[0], data[2]])
+        for index, start, new in zip((0, 2), starts(batch), batch["new"].tolist(), strict=True):
+            crop = set(range(start, start + 20_000))
+            assert new == len(crop - heard[index])
+            heard[index] |= crop
+
+
 def test_labels_are_cropped_with_the_audio(manifest: Manifest, tmp_path: Path) -> None:
     """Label k of every utterance is k: the first label of a crop tells where it begins."""
     rows = [" ".join(str(k) for k in range(length // 160 - 2)) for length in LENGTHS]

@@ -48,10 +48,11 @@ def step(task: BudgetTask, monkeypatch: pytest.MonkeyPatch) -> Any:
         def backward(self, loss: torch.Tensor) -> None:
             loss.backward()
 
-    def run(update: int, utterances: int, **options: Any) -> dict[str, Any]:
+    def run(update: int, utterances: int, new: int = 0, **options: Any) -> dict[str, Any]:
         sample = {
             "id": np.arange(utterances),
             "samples": np.full(utterances, SAMPLES),
+            "new": np.full(utterances, new),
             "net_input": {"source": waves(utterances, SAMPLES)},
         }
         return task.train_step(sample, task.network, task.criterion, Optimizer(), update, **options)[2]
@@ -105,12 +106,11 @@ def test_updates_that_were_dropped_are_counted(task: BudgetTask, step: Any) -> N
     assert (task.run.state.ledger.updates, task.run.state.ledger.skipped_updates) == (1, 2)
 
 
-def test_only_the_first_pass_over_the_corpus_is_new_audio(task: BudgetTask, step: Any) -> None:
-    for epoch in (1, 2):
-        task.datasets["train"].epoch = epoch
+def test_what_is_heard_for_the_first_time_is_counted_by_itself(task: BudgetTask, step: Any) -> None:
+    for new in (SAMPLES, 100, 0):
         task.criterion.train()
-        charge(task, step(0, 2))
-    assert (task.run.state.ledger.samples, task.run.state.ledger.unique_samples) == (4 * SAMPLES, 2 * SAMPLES)
+        charge(task, step(0, 2, new=new))
+    assert (task.run.state.ledger.samples, task.run.state.ledger.unique_samples) == (6 * SAMPLES, 2 * SAMPLES + 200)
 
 
 def test_a_dummy_batch_costs_nothing(task: BudgetTask, step: Any) -> None:

@@ -86,7 +86,8 @@ def update(task: Any, number: int) -> None:
     """One update whose gradients are all 0."""
     task.begin_update()
     source = waves(2, 16_000)
-    batch = {"id": np.array((3, 8)), "samples": np.full(2, source.size(1)), "net_input": {"source": source}}
+    lengths = np.full(2, source.size(1))
+    batch = {"id": np.array((3, 8)), "samples": lengths, "new": 0 * lengths, "net_input": {"source": source}}
     _, _, logged = task.train_step(batch, task.network, task.criterion, Optimizer(), number)
     task.judge_gradient(torch.zeros(()))
     task.reduce_metrics([logged], task.criterion)

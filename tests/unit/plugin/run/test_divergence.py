@@ -30,7 +30,8 @@ def update(task: Any, source: torch.Tensor, ids: tuple[int, ...] = (3, 8)) -> An
     """One update up to the optimizer's step; the judged norm."""
     task.network.zero_grad()
     task.begin_update()
-    batch = {"id": np.array(ids), "samples": np.full(len(ids), source.size(1)), "net_input": {"source": source}}
+    lengths = np.full(len(ids), source.size(1))
+    batch = {"id": np.array(ids), "samples": lengths, "new": 0 * lengths, "net_input": {"source": source}}
     task.train_step(batch, task.network, task.criterion, Optimizer(), 6)
     return task.judge_gradient(torch.nn.utils.clip_grad_norm_(task.network.parameters(), 10.0))
 
