@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
+from fairseq_budget.records.base import FILE
+from fairseq_budget.records.first_look import FirstLookRecord, LookEntry
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +59,9 @@ def ranks(
         list[Path] | None,
         typer.Option("--with", help="Folder of downstream results, to correlate with; may be given several times."),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a record, which `report` shows with the study it is in.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """The effective rank of features (RankMe), and what clusters of them tell about phones or labels, layer by layer.
@@ -80,6 +87,8 @@ def ranks(
     rule = speaker_rule or LIBRISPEECH_RULE
     settings = LookSettings(data, split, utterances, seconds, clusters, seed, place, phones, label_dir, how, rule)
     looks = look(checkpoints, settings)
+    if out is not None:
+        _write(looks, out)
     found: list[Correlation] | None = None
     if with_records:
         from fairseq_budget.diagnostics.ranks.correlation import correlations
@@ -92,6 +101,13 @@ def ranks(
     _print(looks)
     if found is not None:
         _print_correlations(found)
+
+
+def _write(looks: Sequence[Look], out: Path) -> None:
+    from fairseq_budget.diagnostics.ranks.look import MEASURES
+
+    command, results = shlex.join(["fairseq-budget", *sys.argv[1:]]), [LookEntry(**one.as_dict()) for one in looks]
+    FirstLookRecord.of(command=command, measures=MEASURES, results=results).write(out / FILE)
 
 
 def _comparison(in_context: bool, seed: int, device: torch.device) -> AbxSettings:

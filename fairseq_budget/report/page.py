@@ -76,6 +76,7 @@ def _render(study: StudyRuns, folder: Path) -> str:
         isoflop=fitted(study, folder),
         losses=tables.losses(study.pretrain),
         tasks=[_task_part(study, task, folder) for task in study.tasks],
+        first_looks=[tables.first_look(record) for record in study.first_looks],
         costs=tables.costs(study.pretrain),
         forecasts=tables.forecasts(study.pretrain),
         origins=tables.origins(study),

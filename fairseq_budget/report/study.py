@@ -11,6 +11,7 @@ from fairseq_budget.arithmetic.numbers import percent
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord
+from fairseq_budget.records.first_look import FirstLookRecord
 from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.report.runs import (
     DownstreamRun,
@@ -31,6 +32,7 @@ class StudyRuns:
     pretrain: tuple[PretrainRun, ...]
     downstream: tuple[DownstreamRun, ...]
     missing: tuple[str, ...]
+    first_looks: tuple[FirstLookRecord, ...] = ()
 
     @property
     def objectives(self) -> list[str]:
@@ -71,7 +73,8 @@ def read_study(out: Path) -> StudyRuns:
     params = {run.name: run.params for run in pretrain}
     downstream.sort(key=lambda run: (run.task, *order(run.objective, run.size, params.get(run.name, math.inf))))
     missing = [*_without_record(out), *_gaps(pretrain, downstream)]
-    return StudyRuns(tuple(pretrain), tuple(downstream), tuple(missing))
+    looks = [FirstLookRecord.read(path) for path, kind in records.items() if kind == FirstLookRecord.KIND]
+    return StudyRuns(tuple(pretrain), tuple(downstream), tuple(missing), tuple(looks))
 
 
 def _name(folder: Path, others: Sequence[Path], out: Path) -> str:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
 from fairseq_budget.errors import BudgetError, ConfigError
+from fairseq_budget.records.first_look import FirstLookRecord, LookEntry
 from fairseq_budget.report.column import write_columns
 from fairseq_budget.report.page import write_report
 from fairseq_budget.report.study import read_study
@@ -50,6 +51,27 @@ def tables_of(html: str) -> list[list[list[str]]]:
     """Cells of every row of every table."""
     rows_of = [re.findall(r"<tr.*?</tr>", table, re.DOTALL) for table in re.findall(r"<table.*?</table>", html, re.DOTALL)]
     return [[re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows] for rows in rows_of]
+
+
+def test_a_first_look_is_on_the_page_of_the_study_that_it_is_in(full_study: StudyFolder) -> None:
+    assert "Features, before any task" not in page_of(full_study)
+    layers = [{"rank_frames": 12.34, "abx_across": 0.135, "phones_pnmi": None}, {"rank_frames": 20.0, "abx_across": None}]
+    entry = {
+        "checkpoint": "/x/tera-slim/checkpoints/checkpoint_last.pt",
+        "upstream": "TERA Slim",
+        "utterances": 9,
+        "frames": 99,
+    }
+    measures = {"rank_frames": "rank, frames", "phones_pnmi": "PNMI, phones", "abx_across": "ABX across"}
+    results = [LookEntry(**entry, layers=layers)]
+    FirstLookRecord.of(measures=measures, results=results).write(full_study.out / "look" / "record.json")
+    page = page_of(full_study)
+    assert "Features, before any task" in page and "look" not in re.findall(r"<td>(\w+): unfinished", page)
+    assert [
+        ["run", "layer", "rank, frames", "ABX across"],
+        ["tera-slim", "0", "12.3", "0.135"],
+        ["tera-slim", "1", "20.0", "–"],
+    ] in tables_of(page)
 
 
 def test_the_tables_on_the_page_hold_the_numbers_of_the_records(full_page: Path) -> None:

@@ -20,6 +20,7 @@ from fairseq_budget.diagnostics.ranks import look as looking
 from fairseq_budget.diagnostics.ranks.features import EVERY, AllLayers, Middles, choose
 from fairseq_budget.diagnostics.ranks.look import LookSettings, look
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.records.first_look import FirstLookRecord
 from tests.common import assert_close
 
 CPU = torch.device("cpu")
@@ -122,12 +123,14 @@ def test_without_phones_there_are_ranks_only(settings: LookSettings, checkpoints
     assert {name for name, value in found.layers[0].items() if value is not None} == {"rank_utterances", "rank_frames"}
 
 
-def test_the_command(speech: Path, checkpoints: list[Path]) -> None:
+def test_the_command(speech: Path, checkpoints: list[Path], tmp_path: Path) -> None:
     arguments = ["ranks", *map(str, checkpoints[:2]), "--data", str(speech), "--seconds", "1", "--clusters", "6"]
-    printed = CliRunner().invoke(app, [*arguments, "--json"])
+    printed = CliRunner().invoke(app, [*arguments, "--json", "--out", str(tmp_path)])
     found = json.loads(printed.stdout)
     assert [len(one["layers"]) for one in found["checkpoints"]] == [3, 4]
     assert found["correlations"] is None
+    record = FirstLookRecord.read(tmp_path / "record.json")
+    assert [one.model_dump() for one in record.results] == found["checkpoints"]
     table = CliRunner().invoke(app, arguments).stdout
     assert "PNMI, phones" in table
     assert "11 utterances and 143 frames of width 64: ranks are at most 11 and 64" in table
