@@ -18,6 +18,7 @@ from fairseq_budget.bench.workload import Workload
 Build = Callable[..., Workload]
 
 
+@pytest.mark.integration
 def test_a_process_answers(workload: Build) -> None:
     with Worker(WorkerTask(OURS, asdict(workload("tera")))) as worker:
         assert worker.peak_bytes is None

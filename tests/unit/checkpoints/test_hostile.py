@@ -50,6 +50,7 @@ def test_the_one_without_harm_is_read(tmp_path: Path) -> None:
     assert load_pretrained(tmp_path / "c.pt").objective == "hubert"
 
 
+@pytest.mark.integration
 def test_none_does_any_harm(files: dict[str, Path], told: dict[tuple[str, str], dict[str, Any]]) -> None:
     assert len(files) >= 60
     answered = of(told, "load")
@@ -77,6 +78,7 @@ def test_the_commands_would_run_elsewhere(tmp_path: Path) -> None:
             (tmp_path / "marker").unlink()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "message"),
     [

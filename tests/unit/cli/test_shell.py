@@ -11,6 +11,8 @@ import pytest
 
 from fairseq_budget import __version__
 
+pytestmark = pytest.mark.integration
+
 BIN = Path(sys.executable).parent
 COMPLETE = """
 source "$HOME/.bash_completions/fairseq-budget.sh"

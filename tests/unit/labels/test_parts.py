@@ -14,6 +14,8 @@ ENTERS = """
 import sys
 from pathlib import Path
 from fairseq_budget.labels.parts import alone
+
+pytestmark = pytest.mark.integration
 with alone(Path(sys.argv[1])):
     print('inside', flush=True)
     sys.stdin.read()

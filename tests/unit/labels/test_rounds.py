@@ -175,6 +175,7 @@ make_labels(Path(sys.argv[1]), LabelSettings(clusters=8, n_init=2), Slow(MFCC.de
 """
 
 
+@pytest.mark.integration
 def test_a_killed_process_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL while parts are being made: those that are finished stay as they are, and the bytes come out the same."""
     for module in (feature_stream, label_parts):

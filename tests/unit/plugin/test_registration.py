@@ -45,6 +45,7 @@ def run(code: str) -> str:
     return answer.stdout
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "prologue",
     [

@@ -47,6 +47,7 @@ def turns(annotation: Annotation) -> list[tuple[str, float, float]]:
     return sorted(((speaker.rpartition("_")[2], *times) for speaker, *times in found), key=lambda turn: (turn[1], turn))
 
 
+@pytest.mark.integration
 def test_segments_are_those_of_s3prls_script(tmp_path: Path) -> None:
     """make_rttm.py, run as it is, on noise."""
     import s3prl

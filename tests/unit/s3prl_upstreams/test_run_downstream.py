@@ -384,6 +384,7 @@ def test_a_broken_recording_is_one_line(tmp_path: Path, workers: int) -> None:
     assert re.search(r"^error: cannot read the audio file `.*\.wav` .*: replace it or leave it out$", answer.stderr, re.M)
 
 
+@pytest.mark.integration
 def test_errors_from_inside_s3prl_are_one_line_on_the_terminal(tmp_path: Path) -> None:
     train = ["-m", "train", "-d", "speech_commands", "-p", str(tmp_path / "exp")]
     for words, message in (

@@ -44,6 +44,7 @@ def pretend_installed(monkeypatch: pytest.MonkeyPatch, installed: dict[str, bool
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
 
 
+@pytest.mark.integration
 def test_everything_together_lets_s3prl_be_imported() -> None:
     code = "from s3prl_upstreams.host import compat, hub; compat.apply(); compat.apply(); hub.install(); hub.install()\n"
     code += "import s3prl.run_downstream, s3prl.downstream.speech_commands.expert; print('imported')"

@@ -35,6 +35,8 @@ import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 
+pytestmark = pytest.mark.integration
+
 class Another(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name != "fairseq.trainer":
