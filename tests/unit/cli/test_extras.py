@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 SMALL = ("--hours", "0.002", "--dev-hours", "0.002", "--speakers", "2", "--keyword-speakers", "5")
 
 WITHOUT_EXTRAS = """

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from fairseq_budget.labels import parts
+
+pytestmark = pytest.mark.integration
 
 ENTERS = """
 import sys
 from pathlib import Path
 from fairseq_budget.labels.parts import alone
-
-pytestmark = pytest.mark.integration
 with alone(Path(sys.argv[1])):
     print('inside', flush=True)
     sys.stdin.read()

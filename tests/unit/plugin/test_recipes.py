@@ -156,6 +156,7 @@ def test_no_recipe_holds_an_absolute_path() -> None:
         assert not [value for value in values if value.startswith(("/", "~"))], path
 
 
+@pytest.mark.integration
 def test_a_study_is_a_multirun(tmp_path: Path) -> None:
     """`-m size=0.05,30,slim` makes a job of each; here each one stops at once, because its data is missing."""
     arguments = [

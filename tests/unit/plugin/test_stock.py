@@ -90,6 +90,7 @@ def fine_tuned(folder: Path, objective: str, **settings: Any) -> nn.Module:
     return built
 
 
+@pytest.mark.integration
 def test_stock_fairseq_loads_it_without_us(tmp_path: Path) -> None:
     """In a process that never imports this project: torch reads weights only, there."""
     pairs = [export(tmp_path, objective, **LARGE, normalize=True) for objective in FINE_TUNED]

@@ -158,6 +158,7 @@ print(len(states), *states[0].shape)
 """
 
 
+@pytest.mark.integration
 def test_fairseq_is_not_needed(tiny: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_FAIRSEQ, str(tiny)]
     answer = warm(hook=False).run(command, Path(__file__).parents[3])

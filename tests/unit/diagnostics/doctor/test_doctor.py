@@ -17,6 +17,8 @@ from fairseq_budget.diagnostics.doctor.hosts import HOSTS, judge_host
 from fairseq_budget.diagnostics.doctor.probe import ask
 from fairseq_budget.plugin import compat
 
+pytestmark = pytest.mark.integration
+
 HIDING = """
 import sys
 from importlib.abc import MetaPathFinder
@@ -34,8 +36,6 @@ ANOTHER_RELEASE = """
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
-
-pytestmark = pytest.mark.integration
 
 class Another(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):

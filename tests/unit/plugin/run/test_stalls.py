@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.warm_start import FAIRSEQ, warm
+
+pytestmark = pytest.mark.integration
 
 HANG = """
 import time
