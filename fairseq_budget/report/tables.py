@@ -56,7 +56,7 @@ def first_look(record: FirstLookRecord) -> pd.DataFrame:
 
 
 def _measure(value: float | None) -> str:
-    return numbers.NOTHING if value is None else numbers.significant(value)
+    return numbers.NOTHING if value is None else f"{value:.3f}" if value < 1 else f"{value:.1f}"
 
 
 def _run_of(checkpoint: Path) -> str:
