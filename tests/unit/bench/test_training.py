@@ -34,6 +34,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.integration
 def test_waiting_is_part_of_the_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "WARM_UP", 1)
     monkeypatch.chdir(data)

@@ -42,6 +42,7 @@ def digests(out: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.integration
 def test_workers_do_not_change_a_byte(corpus: Path, tmp_path: Path) -> None:
     make_corpus(tmp_path, SMALL, workers=3)
     assert digests(tmp_path) == digests(corpus)

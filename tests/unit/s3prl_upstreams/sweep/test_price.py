@@ -12,6 +12,8 @@ from s3prl_upstreams.sweep.price import price
 from s3prl_upstreams.sweep.settings import SweepSettings
 from tests.unit.s3prl_upstreams.sweep.conftest import silent
 
+pytestmark = pytest.mark.integration
+
 Plan = Callable[..., SweepSettings]
 
 

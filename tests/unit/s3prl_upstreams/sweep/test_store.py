@@ -20,6 +20,8 @@ from s3prl_upstreams.sweep.worker import Notes
 from tests.unit.s3prl_upstreams.sweep.conftest import silent
 from tests.unit.s3prl_upstreams.sweep.test_training import table
 
+pytestmark = pytest.mark.integration
+
 Plan = Callable[..., SweepSettings]
 
 

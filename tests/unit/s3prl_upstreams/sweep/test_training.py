@@ -20,6 +20,8 @@ from s3prl_upstreams.sweep.price import price
 from s3prl_upstreams.sweep.settings import SweepSettings, check, for_trial, s3prl_settings
 from tests.unit.s3prl_upstreams.sweep.conftest import RATES, override, silent
 
+pytestmark = pytest.mark.integration
+
 Plan = Callable[..., SweepSettings]
 
 
