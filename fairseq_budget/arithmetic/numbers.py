@@ -16,6 +16,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{whole}.{fraction.rstrip('0') or '0'}" if point else whole
 
 
+def measure(value: float | None) -> str:
+    """A share in three decimals, something larger in one; a dash for what isn't known: ``0.135``, ``12.3``."""
+    return NOTHING if value is None else f"{value:.3f}" if value < 1 else f"{value:.1f}"
+
+
 def loss(value: float) -> str:
     """A loss with four significant digits, zeros at the end kept so that columns line up: ``4.200``."""
     return _rounded(value, 4)

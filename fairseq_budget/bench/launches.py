@@ -6,18 +6,14 @@ optimizer, and what is logged of it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
 
 from fairseq import metrics
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.bench.imaginary import imaginary_cuda
-from fairseq_budget.bench.samples import label_settings, training_sample
-from fairseq_budget.bench.training import build_run
+from fairseq_budget.bench.samples import run_on_noise, training_sample
 from fairseq_budget.frontends import DEFAULT
 
 RECIPES = {"fp16": ("cuda",), "bf16": ("cuda_bf16",), "fp32": ("cuda", "common.fp16=false")}
@@ -50,15 +46,8 @@ def count_launches(
 ) -> Launches:
     """Train for two updates of one batch each; where it is `padded`, one utterance is a tenth shorter."""
     device, *settings = RECIPES[precision]
-    with tempfile.TemporaryDirectory() as folder, imaginary_cuda() as imagined:
-        settings += [
-            f"frontend={frontend}",
-            "optimization.update_freq=[1]",
-            *label_settings(objective, Path(folder)),
-            *overrides,
-        ]
-        run = build_run(objective, size, settings, device)
-        run.task.datasets["train"] = SimpleNamespace(epoch=1, filled=0.0)  # type: ignore[assignment]
+    with imaginary_cuda() as imagined:
+        run = run_on_noise(objective, size, frontend, [*settings, *overrides], device)
         with metrics.aggregate(new_root=True):
             for number in range(2):
                 imagined.restart()

@@ -5,20 +5,17 @@ At mini sizes an update takes tens of milliseconds, of which Python, meters, the
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from fairseq import metrics
 
-from fairseq_budget.bench.samples import label_settings, training_sample
-from fairseq_budget.bench.training import TimedRun, build_run
+from fairseq_budget.bench.samples import run_on_noise, training_sample
+from fairseq_budget.bench.training import TimedRun
 from fairseq_budget.bench.workload import Workload
 
 WARM_UP = 5
@@ -36,17 +33,13 @@ class Overhead:
         return self.trainer_seconds / self.bare_seconds
 
 
-def measure_overhead(workload: Workload, updates: int, overrides: Sequence[str] = ()) -> Overhead:
+def measure_overhead(workload: Workload, updates: int) -> Overhead:
     """Both make so many updates after a few to warm up, the same batches in turns.
 
     The bare loop has the model, the loss and fairseq's Adam and clipping; no mixed precision, no logging, no ledger.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        labels = label_settings(workload.objective, Path(folder))
-        settings = [f"frontend={workload.frontend}", "optimization.update_freq=[1]", *labels, *overrides]
-        runs = [build_run(workload.objective, workload.size, settings, "cpu") for _ in range(2)]
-    trained, bare = runs
-    trained.task.datasets["train"] = SimpleNamespace(epoch=1, filled=0.0)  # type: ignore[assignment]
+    of = (workload.objective, workload.size, workload.frontend, workload.overrides, "cpu")
+    trained, bare = run_on_noise(*of), run_on_noise(*of)
     in_turns = (_by_trainer(trained), _by_bare_loop(bare))
     seconds: tuple[list[float], list[float]] = ([], [])
     with metrics.aggregate(new_root=True):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from fairseq_budget.bench.training import TimedRun
+from fairseq_budget.bench.training import TimedRun, build_run
 from fairseq_budget.data.labels import DICTIONARY_NAME
 from fairseq_budget.objectives import get_objective
 from fairseq_budget.planning.steps import inputs_of, noise_batch
@@ -15,7 +18,16 @@ from fairseq_budget.planning.steps import inputs_of, noise_batch
 CLUSTERS, LABEL_RATE = 500, 50
 
 
-def label_settings(objective: str, folder: Path) -> list[str]:
+def run_on_noise(objective: str, size: str, frontend: str, overrides: Sequence[str], device: str) -> TimedRun:
+    """A run without a corpus, of one batch an update; the recipe of `device` is its device."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = [f"frontend={frontend}", "optimization.update_freq=[1]", *_label_settings(objective, Path(folder))]
+        run = build_run(objective, size, [*settings, *overrides], device)
+    run.task.datasets["train"] = SimpleNamespace(filled=0.0)  # type: ignore[assignment]
+    return run
+
+
+def _label_settings(objective: str, folder: Path) -> list[str]:
     """Settings of labels that nobody reads, where the objective needs some; their dictionary is written to `folder`."""
     if not get_objective(objective).needs_labels:
         return []

@@ -327,7 +327,7 @@ def trainer(
     from fairseq_budget.bench.overhead import measure_overhead
 
     workload = workload_of(objective, size, "fp32", batch, seconds, "cpu", settings, frontend).validate()
-    found = measure_overhead(workload, repeats, settings or ())
+    found = measure_overhead(workload, repeats)
     if as_json:
         print(json.dumps({**description(workload), **asdict(found), "ratio": found.ratio}, indent=2))
     else:

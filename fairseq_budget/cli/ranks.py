@@ -130,7 +130,7 @@ def _print(looks: Sequence[Look]) -> None:
         rows = [] if len(looks) > 1 else [(str(layer), values) for layer, values in enumerate(one.layers)]
         rows += [(over, {name: one.summary(over, name) for name in shown}) for over in ("mean", "last")]
         for layer, values in rows:
-            table.add_row(str(number), one.upstream, layer, *(_number(values[name]) for name in shown))
+            table.add_row(str(number), one.upstream, layer, *(numbers.measure(values[name]) for name in shown))
     console = Console()
     console.print(table)
     for number, one in enumerate(looks, start=1):
@@ -181,7 +181,3 @@ def _print_correlations(found: Sequence[Correlation]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _number(value: float | None) -> str:
-    return numbers.NOTHING if value is None else f"{value:.3f}" if value < 1 else f"{value:.1f}"

@@ -12,7 +12,7 @@ def crop_start(seed: int, epoch: int, index: int, spare: int) -> int:
     return int(np.random.default_rng((seed, epoch, index)).integers(spare + 1))
 
 
-def new_samples(seed: int, epoch: int, index: int, spare: int, length: int) -> int:
+def new_samples(seed: int, epoch: int, index: int, spare: int, start: int, length: int) -> int:
     """Samples of an epoch's crop that none of the epochs before it has heard; their crops are taken to be as long.
 
     Of an utterance that is heard whole these are all of the first epoch, and none later.
@@ -20,7 +20,7 @@ def new_samples(seed: int, epoch: int, index: int, spare: int, length: int) -> i
     if epoch > 1 and not spare:
         return 0
     earlier = (crop_start(seed, before, index, spare) for before in range(epoch - 1, 0, -1))
-    return uncovered(crop_start(seed, epoch, index, spare), length, earlier)
+    return uncovered(start, length, earlier)
 
 
 def uncovered(start: int, length: int, others: Iterable[int]) -> int:

@@ -32,11 +32,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Crop:
-    """What a batch hears of an utterance: `length` samples from `start` on."""
+    """What a batch hears of an utterance: `length` samples from `start` on, of which no earlier epoch has heard `new`."""
 
     index: int
     start: int
     length: int
+    new: int
     wave: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     """Shape: (length,), once it was read."""
 
@@ -121,13 +122,12 @@ class PretrainingDataset(FairseqDataset):
         ids = [sample["id"] for sample in samples]
         lengths = self.sizes_of(ids)
         lengths = np.minimum(lengths, self.row_length(lengths))
-        spare = (self.manifest.frames[ids] - lengths).tolist()
-        starts = [crop_start(self.seed, self.epoch, index, left) for index, left in zip(ids, spare, strict=True)]
-        return [Crop(*found) for found in zip(ids, starts, lengths.tolist(), strict=True)]
+        spares = (self.manifest.frames[ids] - lengths).tolist()
+        return [self._crop(*found) for found in zip(ids, spares, lengths.tolist(), strict=True)]
 
-    def _new_samples(self, crop: Crop) -> int:
-        spare = int(self.manifest.frames[crop.index]) - crop.length
-        return new_samples(self.seed, self.epoch, crop.index, spare, crop.length)
+    def _crop(self, index: int, spare: int, length: int) -> Crop:
+        start = crop_start(self.seed, self.epoch, index, spare)
+        return Crop(index, start, length, new_samples(self.seed, self.epoch, index, spare, start, length))
 
     def _read_all(self, crops: list[Crop]) -> dict[int, str]:
         """Give each crop its samples.  -> what was wrong with those that can't be read, by utterance."""
@@ -158,7 +158,7 @@ class PretrainingDataset(FairseqDataset):
             inputs["lengths"] = lengths
         if self.labels is not None:
             inputs["target"] = self._targets(samples, [crop.start for crop in crops], lengths)
-        new = np.array([self._new_samples(crop) for crop in crops])
+        new = np.array([crop.new for crop in crops])
         return {"id": np.array([crop.index for crop in crops]), "samples": lengths, "new": new, "net_input": inputs}
 
     def _targets(self, samples: list[dict[str, Any]], starts: list[int], lengths: np.ndarray) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fairseq_budget.objectives import MODEL_PREFIX, OBJECTIVES
 
 OWN_SHAPE = "own shape"
@@ -32,3 +34,8 @@ def size_of_upstream(upstream: str, size: str | None) -> str | None:
 def upstream_name(objective: str, size: str | None) -> str:
     """``HuBERT Slim``; just ``FBANK`` for an upstream without a size."""
     return objective_name(objective) if size is None else f"{objective_name(objective)} {size_name(size)}"
+
+
+def run_name(checkpoint: Path) -> str:
+    """The folder of a checkpoint's run; a checkpoint somewhere else by its own name."""
+    return checkpoint.parents[1].name if checkpoint.parent.name == "checkpoints" else checkpoint.stem

@@ -14,7 +14,7 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.published import ACCURACY_COLUMNS, superb
 from fairseq_budget.records.first_look import FirstLookRecord
-from fairseq_budget.records.names import objective_name, size_name, upstream_name
+from fairseq_budget.records.names import objective_name, run_name, size_name, upstream_name
 from fairseq_budget.report.runs import DownstreamRun, PretrainRun, RunOrigin
 from fairseq_budget.report.seeds import scores
 from fairseq_budget.report.study import StudyRuns
@@ -47,21 +47,10 @@ def costs(runs: Sequence[PretrainRun]) -> pd.DataFrame:
 
 def first_look(record: FirstLookRecord) -> pd.DataFrame:
     """One row a checkpoint and layer; measures that no layer has are left out."""
-    layers = [(_run_of(Path(one.checkpoint)), *layer) for one in record.results for layer in enumerate(one.layers)]
+    layers = [(run_name(Path(one.checkpoint)), *layer) for one in record.results for layer in enumerate(one.layers)]
     known = [name for name in record.measures if any(values.get(name) is not None for _, _, values in layers)]
-    titles = ["run", "layer", *(record.measures[name] for name in known)]
-    return pd.DataFrame(
-        [[run, str(layer), *(_measure(values.get(name)) for name in known)] for run, layer, values in layers], columns=titles
-    )
-
-
-def _measure(value: float | None) -> str:
-    return numbers.NOTHING if value is None else f"{value:.3f}" if value < 1 else f"{value:.1f}"
-
-
-def _run_of(checkpoint: Path) -> str:
-    """The folder of its run; a checkpoint somewhere else by its own name."""
-    return checkpoint.parents[1].name if checkpoint.parent.name == "checkpoints" else checkpoint.stem
+    rows = [[run, str(layer), *(numbers.measure(values.get(name)) for name in known)] for run, layer, values in layers]
+    return pd.DataFrame(rows, columns=["run", "layer", *(record.measures[name] for name in known)])
 
 
 def forecasts(runs: Sequence[PretrainRun]) -> pd.DataFrame:

@@ -50,11 +50,9 @@ class DownstreamHead:
     `one_frame` the features that all share are an utterance's mean over time.
     """
 
-    one_frame = False
-
     def __init__(self, featurizer: nn.Module, expert: nn.Module, folder: Path, upstream: nn.Module | None = None) -> None:
         self.featurizer, self.expert, self.folder, self.run_folder = featurizer, expert, folder, folder
-        self.upstream = upstream
+        self.upstream, self.one_frame = upstream, False
         self.failed: str | None = None
         self.checkpoint: str | None = None
         self._logger: Any = None

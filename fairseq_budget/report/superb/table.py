@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import OTHERS, TABLE_2, Column
+from fairseq_budget.records.names import run_name
 from fairseq_budget.records.results import Result
 from fairseq_budget.report.noise import item_error
 from fairseq_budget.report.superb.references import PUBLISHED, published_rows
@@ -136,8 +137,7 @@ def _names(results: Sequence[Result]) -> dict[tuple[str, str | None], str]:
 
 
 def _run(checkpoint: str) -> str:
-    path = Path(checkpoint)
-    return f" ({path.parent.parent.name if path.parent.name == 'checkpoints' else path.stem})"
+    return f" ({run_name(Path(checkpoint))})"
 
 
 def _remarks(results: Sequence[Result]) -> Iterator[str]:

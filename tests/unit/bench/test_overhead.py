@@ -12,13 +12,13 @@ from fairseq_budget.bench.workload import Workload
 
 @pytest.mark.parametrize("objective", ["hubert", "tera"])
 def test_both_make_the_same_updates(objective: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    build, built = overhead.build_run, []
+    build, built = overhead.run_on_noise, []
 
     def build_and_keep(*settings: Any) -> overhead.TimedRun:
         built.append(build(*settings))
         return built[-1]
 
-    monkeypatch.setattr(overhead, "build_run", build_and_keep)
+    monkeypatch.setattr(overhead, "run_on_noise", build_and_keep)
     found = overhead.measure_overhead(Workload(objective, "0.05", "fp32", 1, 16000, "cpu", frontend="mel"), updates=2)
     assert found.ratio == found.trainer_seconds / found.bare_seconds > 0
     for run in built:

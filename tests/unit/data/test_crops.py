@@ -23,9 +23,9 @@ def test_all_epochs_together_are_what_was_heard_of_an_utterance(
         start = crop_start(seed, epoch, index, spare)
         now = set(range(start, start + length))
         assert 0 <= start <= spare
-        assert new_samples(seed, epoch, index, spare, length) == len(now - heard)
+        assert new_samples(seed, epoch, index, spare, start, length) == len(now - heard)
         heard |= now
 
 
 def test_an_utterance_that_is_heard_whole_is_new_once() -> None:
-    assert [new_samples(1, epoch, 7, 0, 100) for epoch in (1, 2, 1000)] == [100, 0, 0]
+    assert [new_samples(1, epoch, 7, 0, 0, 100) for epoch in (1, 2, 1000)] == [100, 0, 0]
