@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.packing.neighbours import padded_batches
-from fairseq_budget.modules.mfcc import KaldiMFCC
+from fairseq_budget.modules.mfcc import DELTA_REACH, KaldiMFCC
 
 POOL_UTTERANCES = 64
 """Utterances that are sorted by length together; what comes of them is in memory at a time."""
@@ -29,6 +30,19 @@ WORKERS = 2
 
 _BATCH_SECONDS = {"cpu": 20, "cuda": 160}
 """Audio of a padded batch: small enough for a processor's caches, large enough for a GPU; or one longer utterance."""
+
+
+_PIECE_FRAMES = 30_000
+"""Frames of a long utterance at a time, five minutes of MFCC: memory is bounded by them and not by the file."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A frame's window and hop, in samples, and how many frames on each side decide its features, too."""
+
+    window: int
+    hop: int
+    frames_around: int
 
 
 class Features(Protocol):
@@ -41,6 +55,8 @@ class Features(Protocol):
     rate: float
     width: int
     device: torch.device
+    local: Local | None
+    """How far around a frame its features reach; None where they depend on the whole utterance."""
 
     def frames(self, samples: int) -> int:
         """F of an utterance of so many samples."""
@@ -77,6 +93,7 @@ class MFCC39:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._mfcc = KaldiMFCC().to(self.device)
+        self.local = Local(self._mfcc.window_samples, self._mfcc.shift_samples, frames_around=2 * DELTA_REACH)
 
     def frames(self, samples: int) -> int:
         """Windows of 25 ms that fit, every 10 ms."""
@@ -138,6 +155,8 @@ def _of_batch(
     utterances: Utterances, batch: np.ndarray, features: Features, finish: Callable[[Tensor], Tensor]
 ) -> list[np.ndarray]:
     """Shape: list of B arrays (F, ...)."""
+    if len(batch) == 1 and features.local and features.frames(int(utterances.frames[batch[0]])) > _PIECE_FRAMES:
+        return [np.concatenate(list(_in_pieces(utterances, int(batch[0]), features, features.local, finish)))]
     lengths = torch.from_numpy(utterances.frames[batch])
     waves = torch.zeros(len(batch), int(lengths.max()))
     for row, index in enumerate(batch.tolist()):
@@ -145,3 +164,23 @@ def _of_batch(
     with torch.inference_mode():
         rows = finish(features(waves.to(features.device), lengths.to(features.device))).cpu().numpy()
     return [row[: features.frames(samples)] for row, samples in zip(rows, lengths.tolist(), strict=True)]
+
+
+def _in_pieces(
+    utterances: Utterances, index: int, features: Features, local: Local, finish: Callable[[Tensor], Tensor]
+) -> Iterator[np.ndarray]:
+    """A long utterance's features, each piece computed with the frames around it.  Shape: yields (at most F, ...)."""
+    total = features.frames(int(utterances.frames[index]))
+    for first in range(0, total, _PIECE_FRAMES):
+        end = min(first + _PIECE_FRAMES, total)
+        reach_first, reach_end = max(first - local.frames_around, 0), min(end + local.frames_around, total)
+        samples = (reach_end - reach_first - 1) * local.hop + local.window
+        wave = torch.from_numpy(utterances.read_audio(index, reach_first * local.hop, samples))
+        with torch.inference_mode():
+            row = finish(_alone(features, features.prepare(wave))[:, first - reach_first : end - reach_first])[0]
+        yield row.cpu().numpy()
+
+
+def _alone(features: Features, wave: Tensor) -> Tensor:
+    """Shape: (T,) -> (1, F, D)"""
+    return features(wave[None].to(features.device), torch.tensor([len(wave)], device=features.device))

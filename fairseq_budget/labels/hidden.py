@@ -37,6 +37,8 @@ def default_layer(layers: int) -> int:
 class HiddenLayer:
     """The output of Transformer layer `layer`, counted from 1, of a checkpoint's model; 0 is the first layer's input."""
 
+    local = None  # a wave is normalised over its whole length, and the model looks at all of a chunk
+
     def __init__(self, checkpoint: Path, layer: int | None, device: torch.device) -> None:
         self.checkpoint, self.device = checkpoint, device
         self._pretrained = load_pretrained(checkpoint)

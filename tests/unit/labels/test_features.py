@@ -34,6 +34,31 @@ def test_a_pool_does_not_depend_on_other_pools(data: Path, monkeypatch: pytest.M
             np.testing.assert_array_equal(row, together[index])
 
 
+@pytest.mark.parametrize("frames", [1, 3, 7, 20, 1_000])
+def test_a_long_utterance_in_pieces_is_as_in_one(data: Path, monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    manifest = Manifest.read(data / "train.tsv")
+    whole = list(stream(manifest, range(6), MFCC))
+    monkeypatch.setattr(feature_stream, "_PIECE_FRAMES", frames)
+    for in_pieces, in_one in zip(stream(manifest, range(6), MFCC), whole, strict=True):
+        assert in_pieces.shape == in_one.shape
+        np.testing.assert_allclose(in_pieces, in_one, atol=1e-3)
+
+
+def test_no_more_than_a_piece_is_read(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    read_audio = Manifest.read_audio
+
+    def read(manifest: Manifest, index: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        reads.append(read_audio(manifest, index, start, frames))
+        return reads[-1]
+
+    monkeypatch.setattr(Manifest, "read_audio", read)
+    monkeypatch.setattr(feature_stream, "_PIECE_FRAMES", 10)
+    list(stream(Manifest.read(data / "train.tsv"), [2], MFCC))
+    frames = 10 + 2 * 4  # and those around it
+    assert max(len(wave) for wave in reads) == (frames - 1) * 160 + 400
+
+
 def test_stream_refuses_audio_of_another_length(data: Path) -> None:
     soundfile.write(data / "2.flac", tones(15_999, 2), 16_000)
     with pytest.raises(BudgetError, match=r"train\.tsv`, line 4: .*2\.flac` has 15999 samples at 16 kHz.* says 16000"):
