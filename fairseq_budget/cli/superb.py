@@ -48,6 +48,7 @@ def superb(
     allow_incomplete: options.AllowIncomplete = False,
     one_by_one: options.OneByOne = False,
     pool: options.Pool = True,
+    lstm_precision: options.LstmPrecision = "fp32",
     as_json: options.AsJson = False,
 ) -> None:
     """Evaluate a checkpoint on SUPERB: every task at several learning rates, the best on dev tested once.
@@ -66,6 +67,7 @@ def superb(
     place = device or open_device(None).type
     common: dict[str, Any] = {"upstream": upstream, "device": place, "seed": seed, "steps": steps, "halving": halving}
     common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one, "upstream_rate": upstream_lr, "pool": pool}
+    common |= {"lstm_precision": lstm_precision}
     common |= {"cache": cache, "cache_gib": cache_gib, "cache_dir": cache_dir and str(cache_dir.absolute())}
     common |= {"rates": tuple(numbers_in("--lr", lr, float)), "workers": workers}
     common |= {"command": shlex.join(["fairseq-budget", *sys.argv[1:]])}

@@ -59,4 +59,8 @@ Pool = Annotated[
     bool,
     typer.Option(help="Give heads that read nothing of an utterance but its mean over time that mean, not every frame."),
 ]
+LstmPrecision = Annotated[
+    str,
+    typer.Option(help="fp32, as SUPERB's recipes are, or bf16 for LSTMs of heads (ASR, SF, SD); the record says so."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")]

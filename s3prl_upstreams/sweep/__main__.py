@@ -40,6 +40,7 @@ CONFIG = {
     "allow_incomplete": False,
     "one_by_one": False,
     "pool": True,
+    "lstm_precision": "fp32",
     # a job's own files (Hydra's log and a copy of these settings) lie beside its results
     "hydra": {"run": {"dir": "${out}/hydra"}, "sweep": {"dir": "${out}/hydra", "subdir": "${hydra.job.num}"}},
 }
@@ -53,6 +54,7 @@ def main(config: DictConfig) -> None:
         name: config[name]
         for name in (
             *("upstream", "device", "seed", "steps", "halving", "test", "workers", "allow_incomplete", "one_by_one", "pool"),
+            "lstm_precision",
             *CACHE,
         )
     }

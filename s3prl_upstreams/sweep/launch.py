@@ -39,6 +39,7 @@ FIXED = (
     "halving",
     "override",
     "hidden_states",
+    "lstm_precision",
     "one_by_one",
     "upstream_rate",
 )

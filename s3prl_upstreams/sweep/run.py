@@ -20,6 +20,7 @@ from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.store.use import with_store
 from s3prl_upstreams.sweep import heads, selection
 from s3prl_upstreams.sweep.heads import DownstreamHead, load_checkpoint
+from s3prl_upstreams.sweep.lstm import halve
 from s3prl_upstreams.sweep.settings import Config, SweepSettings, for_trial, s3prl_settings
 from s3prl_upstreams.sweep.shared import Report, SharedPass
 from s3prl_upstreams.sweep.spent import TrialSpent, count_head
@@ -85,6 +86,8 @@ class SweepRun:
         args, config = copy.deepcopy(self.plan)
         Path(args.expdir).mkdir(parents=True, exist_ok=True)
         upstream, first = heads.build(args, config)
+        if self.settings.lstm_precision == "bf16":
+            halve(first.expert)
         if first.upstream is None:
             first.one_frame = reads_means(self.settings, first, config)
             options, device = self.settings.store, self.settings.device

@@ -23,6 +23,7 @@ from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams import checks, completeness
 from s3prl_upstreams.store.decision import Options
 from s3prl_upstreams.sweep import source
+from s3prl_upstreams.sweep.lstm import PRECISIONS
 from s3prl_upstreams.tasks import Task, get_task
 from s3prl_upstreams.upstreams.batches import ONE_BY_ONE
 from s3prl_upstreams.upstreams.hubconf import UPSTREAMS
@@ -47,8 +48,9 @@ class SweepSettings:
     corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
     upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
     noticeably), `upstream_rate` the learning rate of an upstream that is trained, too (None: it is frozen), `pool` whether
-    a head that reads nothing of an utterance but its mean over time is given that mean instead of all frames; `cache`,
-    `cache_gib` and `cache_dir` are the :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
+    a head that reads nothing of an utterance but its mean over time is given that mean instead of all frames,
+    `lstm_precision` what LSTMs of heads compute in; `cache`, `cache_gib` and `cache_dir` are the
+    :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
     """
 
     task: str
@@ -75,6 +77,7 @@ class SweepSettings:
     padding: float | None = None
     upstream_rate: float | None = None
     pool: bool = True
+    lstm_precision: str = "fp32"
 
     @property
     def unfrozen(self) -> bool:
@@ -181,6 +184,8 @@ def check(settings: SweepSettings) -> SweepSettings:
         number = getattr(settings, name)
         if number is not None and number < least:
             raise ConfigError(f"`--{name}` must be at least {least}, but is {number}")
+    if settings.lstm_precision not in PRECISIONS:
+        raise ConfigError(f"`--lstm-precision` must be {' or '.join(PRECISIONS)}, but is {settings.lstm_precision}")
     if settings.unfrozen:
         _check_unfrozen(settings)
     if not settings.rates or len(set(settings.rates)) < len(settings.rates) or min(settings.rates) <= 0:
@@ -268,7 +273,11 @@ def changes(settings: SweepSettings, config: Config) -> dict[str, Any]:
     own |= {option.partition("=")[0].removeprefix("config.") for option in settings.superb.variants.values()}
     own |= {key for key in mine if key.startswith(f"{completeness.MARK}.")}
     told = {key for key in mine if key not in own and not key.endswith(("num_workers", "max_workers"))}
-    rounded = {} if settings.hidden_states == "fp32" else {"hidden_states": settings.hidden_states}
+    rounded = {
+        name: value
+        for name, value in (("hidden_states", settings.hidden_states), ("lstm_precision", settings.lstm_precision))
+        if value != "fp32"
+    }
     rounded |= {"upstream_lr": settings.upstream_rate} if settings.unfrozen else {}
     return rounded | {
         key: mine[key]
@@ -320,7 +329,7 @@ def _refuse_what_trials_cannot_share(settings: SweepSettings, args: Namespace, c
     if args.upstream_trainable and not settings.unfrozen:
         raise ConfigError("to train the upstream, too, give its learning rate with `--upstream-lr`")
     if config.get("runner", {}).get("fp16"):
-        raise ConfigError("`runner.fp16` isn't possible here: a sweep is in single precision, as SUPERB's recipes are")
+        raise ConfigError("`runner.fp16` isn't possible here: leave it out, and see `--lstm-precision`")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ is charged an equal share, so that rows may be added up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ from fairseq_budget.arithmetic.shape import ModelShape
 from s3prl_upstreams.store.upstream import StoredUpstream
 from s3prl_upstreams.upstreams.batches import OneByOne
 from s3prl_upstreams.upstreams.means import MeanUpstream
+
+LayerFlops = Callable[[Any, Any, Any], int]
+"""Of a layer, from the layer, what it was given and what it gave."""
 
 
 @dataclass
@@ -80,13 +83,17 @@ def upstream_flops(upstream: nn.Module, samples: Iterable[int], trained: bool = 
 def count_head(expert: nn.Module, spent: TrialSpent) -> None:
     """From now on, add what `expert` computes to `spent`."""
 
+    for module in expert.modules():
+        for layer_flops in (LAYERS[kind.__name__] for kind in type(module).__mro__ if kind.__name__ in LAYERS):
+            module.register_forward_hook(_adding(layer_flops, spent))
+
+
+def _adding(layer_flops: LayerFlops, spent: TrialSpent) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
     def add(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         factor = BACKWARD_AND_FORWARD if module.training else 1
-        spent.head_flops += factor * LAYERS[type(module).__name__](module, inputs[0], output)
+        spent.head_flops += factor * layer_flops(module, inputs[0], output)
 
-    for module in expert.modules():
-        if type(module).__name__ in LAYERS:
-            module.register_forward_hook(add)
+    return add
 
 
 def _linear(module: Any, x: Any, output: Any) -> int:
@@ -105,5 +112,5 @@ def _am_softmax(module: Any, x: Any, output: Any) -> int:
     return 2 * len(x) * module.W.numel()
 
 
-LAYERS = {"Linear": _linear, "LSTM": _lstm, "AMSoftmaxLoss": _am_softmax}
-"""Every matrix product in the heads of SUPERB's recipes, by the name of the class."""
+LAYERS: dict[str, LayerFlops] = {"Linear": _linear, "LSTM": _lstm, "AMSoftmaxLoss": _am_softmax}
+"""Every matrix product in the heads of SUPERB's recipes, by the name of the class, or of one that it derives from."""

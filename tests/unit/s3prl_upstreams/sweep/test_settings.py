@@ -27,6 +27,7 @@ Plan = Callable[..., SweepSettings]
         ({"rates": ()}, r"`--lr` must be different numbers above 0, but is \[\]"),
         ({"rates": (1e-2, 0.01)}, r"`--lr` must be different numbers above 0, but is \[0.01, 0.01\]"),
         ({"rates": (0.0,)}, "`--lr` must be different numbers above 0"),
+        ({"lstm_precision": "fp16"}, "`--lstm-precision` must be fp32 or bf16, but is fp16"),
         ({"device": "cuda"}, "`--device cuda`, but torch finds no CUDA device"),
         ({"overrides": ["config.optimizer.lr=1"]}, "learning rates are what a sweep goes through, give them with `--lr`"),
         ({"overrides": ["config.runner.log_step"]}, "`-o config.runner.log_step` must be options such as `config.a.b=1`"),
