@@ -82,7 +82,7 @@ def filtered_gelu_conv(
     """
     at_once = pieces.device.type != "cpu" if at_once is None else at_once
     kind = _BatchedGeluConv if at_once else _FilteredGeluConv
-    return kind.apply(pieces, filters, biases, taps_first(weight).to(pieces.dtype), stride)  # type: ignore[no-untyped-call]
+    return kind.apply(pieces, filters, biases, weight, stride)  # type: ignore[no-untyped-call]
 
 
 def fill_up(x: Tensor, multiple: int = TENSOR_CORE_WIDTH) -> Tensor:
@@ -95,7 +95,8 @@ class _BatchedGeluConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int) -> Tensor:
-        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', K', C) -> (B * R', C')."""
+        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', C, K') -> (B * R', C')."""
+        ctx.dtype, weight = weight.dtype, taps_first(weight, pieces.dtype)
         pieces = fill_up(pieces)
         ctx.save_for_backward(pieces, filters, biases, weight)
         x = _all_rows(pieces, filters, biases)
@@ -118,7 +119,8 @@ class _BatchedGeluConv(torch.autograd.Function):
         of_filters = products.view(batch, parts, -1, width)[..., : filters.size(2)].sum(1, dtype=filters.dtype)
         of_rows = of_x.view(batch, rows, -1)
         of_pieces = torch.bmm(of_rows, filters.to(of_rows.dtype)) if ctx.needs_input_grad[0] else None
-        return of_pieces, of_filters, of_rows.sum(1, dtype=biases.dtype), of_weight.to(weight.dtype), None
+        of_kernel = of_weight.to(ctx.dtype).transpose(1, 2)
+        return of_pieces, of_filters, of_rows.sum(1, dtype=biases.dtype), of_kernel, None
 
 
 def _all_rows(pieces: Tensor, filters: Tensor, biases: Tensor) -> Tensor:
@@ -136,7 +138,8 @@ class _FilteredGeluConv(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, pieces: Tensor, filters: Tensor, biases: Tensor, weight: Tensor, stride: int) -> Tensor:
-        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', K', C) -> (B * R', C')."""
+        """Shape: pieces (B, R, K), filters (B, C, K), biases (B, C), weight (C', C, K') -> (B * R', C')."""
+        ctx.dtype, weight = weight.dtype, taps_first(weight, pieces.dtype)
         ctx.save_for_backward(pieces, filters, biases, weight)
         total = pieces.size(1)
         out = pieces.new_empty(len(pieces), total // stride, weight.size(0))
@@ -160,7 +163,7 @@ class _FilteredGeluConv(torch.autograd.Function):
 
             read = _reader(pieces[row], filters[row], biases[row])
             convolve_backward(read, pieces.size(1), weight, arriving, take, of_weight)
-        return of_pieces, of_filters, of_biases, of_weight.to(weight.dtype), None
+        return of_pieces, of_filters, of_biases, of_weight.to(ctx.dtype).transpose(1, 2), None
 
 
 def _reader(pieces: Tensor, filters: Tensor, biases: Tensor) -> Read:

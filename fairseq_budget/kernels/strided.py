@@ -37,18 +37,20 @@ def gelu_conv(x: Tensor, weight: Tensor, stride: int) -> Tensor:
 
     Shape: x (N, C) with N a multiple of `stride`, weight (C', C, K) -> (N / stride, C')
     """
-    return _GeluConv.apply(x, taps_first(weight).to(x.dtype), stride)  # type: ignore[no-untyped-call]
+    return _GeluConv.apply(x, weight, stride)  # type: ignore[no-untyped-call]
 
 
-def taps_first(weight: Tensor) -> Tensor:
+def taps_first(weight: Tensor, dtype: torch.dtype) -> Tensor:
     """A kernel in the order in which a wide row holds its values.  Shape: (C', C, K) -> (C', K, C)"""
-    return weight.transpose(1, 2).contiguous()
+    turned = weight.transpose(1, 2)
+    return turned.contiguous() if dtype == weight.dtype else turned.to(dtype, memory_format=torch.contiguous_format)
 
 
 class _GeluConv(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        """Shape: x (N, C), weight (C', K, C) -> (M, C')."""
+        """Shape: x (N, C), weight (C', C, K) -> (M, C')."""
+        ctx.dtype, weight = weight.dtype, taps_first(weight, x.dtype)
         ctx.save_for_backward(x, weight)
         out = x.new_empty(x.size(0) // stride, weight.size(0))
         convolve(x.__getitem__, x.size(0), weight, out)
@@ -59,7 +61,7 @@ class _GeluConv(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x, of_weight = torch.empty_like(x), sums_for(weight)
         convolve_backward(x.__getitem__, x.size(0), weight, gradient, of_x.__setitem__, of_weight)
-        return of_x, of_weight.to(weight.dtype), None
+        return of_x, of_weight.to(ctx.dtype).transpose(1, 2), None
 
 
 def sums_for(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Letters: B utterances, F frames, D model width, H heads.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.kernels.attention import attend
 from fairseq_budget.kernels.dropout import dropout
+from fairseq_budget.kernels.stacked import cast_stacked, is_cast
 from fairseq_budget.modules.positional import PositionalConv
 
 
@@ -24,6 +26,15 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+class Cast(NamedTuple):
+    """A layer's parameters in half precision: of query, key and value as one product, and of the three products after it."""
+
+    qkv: tuple[Tensor, Tensor]
+    out: tuple[Tensor, Tensor]
+    fc1: tuple[Tensor, Tensor]
+    fc2: tuple[Tensor, Tensor]
 
 
 class SelfAttention(nn.Module):
@@ -42,27 +53,33 @@ class SelfAttention(nn.Module):
         for projection, gain in ((self.q_proj, 0.5), (self.k_proj, 0.5), (self.v_proj, 0.5), (self.out_proj, 1.0)):
             nn.init.xavier_uniform_(projection.weight, gain)
 
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, keep: Tensor | None, cast: Cast | None = None) -> Tensor:
         """Shape: x (B, F, D), keep (B, 1, 1, F) true where a frame exists, or None when all do -> (B, F, D)."""
         batch, frames, dim = x.shape
-        project = self._project_at_once if x.device.type == "cuda" else self._project
         query, key, value = (
             # (B, F, D) -> (B, H, F, D / H)
             projected.view(batch, frames, self.heads, dim // self.heads).transpose(1, 2)
-            for projected in project(x)
+            for projected in self._project(x, cast)
         )
         attended = attend(query, key, value, keep, self.dropout if self.training else 0.0)
         # (B, H, F, D / H) -> (B, F, D)
-        return self.out_proj(attended.transpose(1, 2).reshape(batch, frames, dim))
+        attended = attended.transpose(1, 2).reshape(batch, frames, dim)
+        return F.linear(attended, *cast.out) if cast else self.out_proj(attended)
 
-    def _project(self, x: Tensor) -> Iterable[Tensor]:
-        return (projection(x) for projection in (self.q_proj, self.k_proj, self.v_proj))
+    @property
+    def projections(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """Of query, key and value."""
+        return self.q_proj, self.k_proj, self.v_proj
 
-    def _project_at_once(self, x: Tensor) -> Iterable[Tensor]:
+    def _project(self, x: Tensor, cast: Cast | None) -> Iterable[Tensor]:
+        if x.device.type == "cuda" or cast:
+            return self._project_at_once(x, cast)
+        return (projection(x) for projection in self.projections)
+
+    def _project_at_once(self, x: Tensor, cast: Cast | None = None) -> Iterable[Tensor]:
         """In one product, for a GPU: it starts fewer kernels, and larger ones."""
-        projections = (self.q_proj, self.k_proj, self.v_proj)
-        weight, bias = (torch.cat([getattr(p, name) for p in projections]) for name in ("weight", "bias"))
-        return F.linear(x, weight, bias).chunk(3, -1)
+        stacked = (torch.cat([getattr(one, name) for one in self.projections]) for name in ("weight", "bias"))
+        return F.linear(x, *(cast.qkv if cast else stacked)).chunk(3, -1)
 
 
 class TransformerLayer(nn.Module):
@@ -80,20 +97,34 @@ class TransformerLayer(nn.Module):
         self.dropout, self.activation_dropout = config.dropout, config.activation_dropout
         self.approximate = "tanh" if config.activation_fn == "gelu_accurate" else "none"
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        x = dropout(F.gelu(self.fc1(x), approximate=self.approximate), self.activation_dropout, self.training)
-        return dropout(self.fc2(x), self.dropout, self.training)
+    def casts_at_once(self, x: Tensor) -> bool:
+        """Whether starting a kernel for each parameter's cast costs more than casting; a compiler joins them itself."""
+        return x.device.type == "cuda" and is_cast(self.fc1.weight) and not torch.compiler.is_compiling()
 
-    def _attend(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        return dropout(self.self_attn(x, keep), self.dropout, self.training)
+    def cast(self) -> Cast:
+        """Its parameters as autocast would cast them, by one kernel."""
+        attention = self.self_attn
+        products = [attention.projections, (attention.out_proj,), (self.fc1,), (self.fc2,)]
+        groups = [[getattr(one, name) for one in product] for product in products for name in ("weight", "bias")]
+        found = cast_stacked(groups)
+        return Cast(*zip(found[::2], found[1::2], strict=True))
+
+    def _feed_forward(self, x: Tensor, cast: Cast | None) -> Tensor:
+        x = F.gelu(F.linear(x, *cast.fc1) if cast else self.fc1(x), approximate=self.approximate)
+        x = dropout(x, self.activation_dropout, self.training)
+        return dropout(F.linear(x, *cast.fc2) if cast else self.fc2(x), self.dropout, self.training)
+
+    def _attend(self, x: Tensor, keep: Tensor | None, cast: Cast | None) -> Tensor:
+        return dropout(self.self_attn(x, keep, cast), self.dropout, self.training)
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """Shape: x (B, F, D), keep (B, 1, 1, F) or None -> (B, F, D)."""
+        cast = self.cast() if self.casts_at_once(x) else None
         if self.norm_first:
-            x = x + self._attend(self.self_attn_layer_norm(x), keep)
-            return x + self._feed_forward(self.final_layer_norm(x))
-        x = self.self_attn_layer_norm(x + self._attend(x, keep))
-        return self.final_layer_norm(x + self._feed_forward(x))
+            x = x + self._attend(self.self_attn_layer_norm(x), keep, cast)
+            return x + self._feed_forward(self.final_layer_norm(x), cast)
+        x = self.self_attn_layer_norm(x + self._attend(x, keep, cast))
+        return self.final_layer_norm(x + self._feed_forward(x, cast))
 
 
 class TransformerEncoder(nn.Module):

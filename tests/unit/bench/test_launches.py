@@ -53,8 +53,9 @@ def test_mel_frames() -> None:
 
 
 @pytest.mark.slow
-def test_slim_stays_below_the_goal() -> None:
-    update = count_launches("hubert", "slim", "fp16", *PUBLISHED, overrides=("model.encoder_layerdrop=0",))
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_slim_stays_below_the_goal(precision: str) -> None:
+    update = count_launches("hubert", "slim", precision, *PUBLISHED, overrides=("model.encoder_layerdrop=0",))
     assert update.layers == 12
     assert update.kernels <= GOAL
 

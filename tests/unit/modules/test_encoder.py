@@ -168,9 +168,9 @@ def test_projections_in_one_product_are_the_same() -> None:
     """What a GPU computes; its gradients reach each projection."""
     attention, x = SelfAttention(16, 2, 0.0), torch.randn(2, 5, 16)
     found = []
-    for project in (attention._project, attention._project_at_once):
+    for at_once in (False, True):
         attention.zero_grad()
-        outputs = list(project(x))
+        outputs = list(attention._project_at_once(x) if at_once else attention._project(x, None))
         sum((place + 1) * out.square().sum() for place, out in enumerate(outputs)).backward()
         found.append([*outputs, *(p.grad for n, p in attention.named_parameters() if not n.startswith("out_proj"))])
     one_by_one, at_once = found
