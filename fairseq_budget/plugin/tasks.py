@@ -51,6 +51,7 @@ class BudgetTask(Steps, FairseqTask):
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         with user_errors():
             self.prepare(cfg)
+            self.run.control.check_overlap(cfg)
             self.network = super().build_model(cfg, from_checkpoint)
             self.begin_weights(cfg)
             refuse_another_model(self.network, self.run.origin)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fairseq_budget.objectives import OBJECTIVES
 from tests.common import assert_close
 from tests.integration.conftest import BIN, Training, check
 
@@ -59,6 +60,21 @@ def test_the_losses_are_equal(pair: tuple[Training, Training]) -> None:
     for mine, theirs in zip(pair[0].logged("train_inner"), unique(pair[1].logged("train_inner")), strict=True):
         assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-3)
         assert theirs["gnorm"] == pytest.approx(mine["gnorm"], rel=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_gradients_that_are_sent_while_others_are_computed_are_the_same(
+    corpus: Path, tmp_path: Path, objective: str
+) -> None:
+    """torch's DistributedDataParallel, over two steps that are accumulated, beside fairseq's that waits for all."""
+    options = ("budget=custom", "task.budget.updates=2", "checkpoint.save_interval_updates=1", "device=cpu_torchrun")
+    options += ("checkpoint.keep_interval_updates=-1", "model.encoder_layerdrop=0", "optimization.update_freq=[2]")
+    runs = [Training(corpus / "data", tmp_path / backend, objective) for backend in ("legacy_ddp", "pytorch_ddp")]
+    for run in runs:
+        check(run.torchrun(2, *options, f"distributed_training.ddp_backend={run.folder.name}"))
+    for waiting, overlapping in zip(*map(first_moments, runs), strict=True):
+        assert_close(overlapping, waiting)
 
 
 @pytest.mark.slow

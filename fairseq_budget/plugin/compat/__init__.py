@@ -28,6 +28,7 @@ FIXES = (
     ranks.broadcast_any_object,
     ranks.gather_without_cuda,
     ranks.place_cpu_ranks,
+    ranks.overlap_on_cpu_ranks,
     ranks.hand_signals_to_spawned_ranks,
     batching.batch_without_extensions,
     fine_tuning.let_hubert_be_fine_tuned,

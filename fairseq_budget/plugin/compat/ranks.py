@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from fairseq.distributed import utils as distributed
+from fairseq.models import distributed_fairseq_model
 
 from fairseq_budget.plugin.errors import StopRun, UserError
 from fairseq_budget.plugin.run.signals import STOPPING, early
@@ -64,6 +65,24 @@ def place_cpu_ranks() -> bool:
     infer.without_cuda = True  # type: ignore[attr-defined]
     distributed._infer_torch_distributed_launch_init = infer
     return True
+
+
+def overlap_on_cpu_ranks() -> bool:
+    """`ddp_backend=pytorch_ddp` names the rank's device, which torch refuses for a model that is on the CPU."""
+    original = distributed_fairseq_model.DistributedDataParallel
+    if torch.cuda.is_available():
+        return False
+    if isinstance(original, type):
+        distributed_fairseq_model.DistributedDataParallel = _without_devices(original)
+    return True
+
+
+def _without_devices(original: Any) -> Any:
+    @functools.wraps(original, updated=())
+    def wrap(*args: Any, **settings: Any) -> Any:
+        return original(*args, **{**settings, "device_ids": None, "output_device": None})
+
+    return wrap
 
 
 def hand_signals_to_spawned_ranks() -> bool:

@@ -12,10 +12,13 @@ from typing import Any
 import torch
 from omegaconf import open_dict
 
-from fairseq_budget.errors import BudgetError
+from fairseq_budget.errors import BudgetError, ConfigError
 from fairseq_budget.plugin.run.origin import LAST, RESETS, WAYS, Origin
 
 logger = logging.getLogger(__name__)
+
+OVERLAPPING = ("c10d", "pytorch_ddp")
+"""fairseq's names of torch's DistributedDataParallel."""
 
 
 class Control:
@@ -52,6 +55,27 @@ class Control:
                 self.root.checkpoint.reset_meters = True  # the parent's averages, and its best validation
             if origin.own:
                 self.root.checkpoint.update(dict.fromkeys(WAYS) | {"restore_file": LAST} | dict.fromkeys(RESETS, False))
+
+    def check_overlap(self, model: Any) -> None:
+        """Refuse what torch's DistributedDataParallel would wait for in vain: it sends gradients while others are computed.
+
+        Raises:
+            ConfigError: the model's configuration leaves out parameters in an update.
+        """
+        settings = self.root.get("distributed_training")
+        overlaps = settings is not None and settings.ddp_backend in OVERLAPPING and not settings.find_unused_parameters
+        if not overlaps or settings.distributed_world_size < 2:
+            return
+        why = None
+        if model.encoder_layerdrop > 0:
+            why = f"`model.encoder_layerdrop={model.encoder_layerdrop:g}` leaves out layers: set it to 0"
+        elif model.get("checkpoint"):
+            why = "fine-tuning has phases in which not all are trained: leave the backend out"
+        if why is not None:
+            raise ConfigError(
+                f"`distributed_training.ddp_backend={settings.ddp_backend}` needs the gradient of every parameter in every "
+                f"update, and {why}, or take legacy_ddp"
+            )
 
     def do_not_start(self) -> None:
         """Nothing is trained: a lowest learning rate above every other one keeps fairseq from starting."""
