@@ -67,9 +67,8 @@ def superb(
     place = device or open_device(None).type
     common: dict[str, Any] = {"upstream": upstream, "device": place, "seed": seed, "steps": steps, "halving": halving}
     common |= {"allow_incomplete": allow_incomplete, "one_by_one": one_by_one, "upstream_rate": upstream_lr, "pool": pool}
-    common |= {"lstm_precision": lstm_precision}
     common |= {"cache": cache, "cache_gib": cache_gib, "cache_dir": cache_dir and str(cache_dir.absolute())}
-    common |= {"rates": tuple(numbers_in("--lr", lr, float)), "workers": workers}
+    common |= {"rates": tuple(numbers_in("--lr", lr, float)), "workers": workers, "lstm_precision": lstm_precision}
     common |= {"command": shlex.join(["fairseq-budget", *sys.argv[1:]])}
     names, overrides, console = names_in(tasks or ("" if task else "ks")), list(override or ()), Console(stderr=True)
     if task is not None:

@@ -47,7 +47,7 @@ def test_broken_audio_is_named_in_one_line(training: Training) -> None:
     assert not list((training.folder / "checkpoints").glob("crash.pt"))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_broken_audio_is_skipped_named_and_counted(training: Training, workers: int) -> None:
     """One utterance a batch: for those that cannot be read, noise stands in, which counts for nothing."""
     count = len(Manifest.read(training.data / "train.tsv"))

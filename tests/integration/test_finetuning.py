@@ -77,6 +77,7 @@ def test_from_every_objective(data: Path, pretrained: Pretrained, tmp_path: Path
     assert record["spent"]["flops"] == pytest.approx(record["plan"]["flops"], rel=0.15)
 
 
+@pytest.mark.slow
 def test_killed_it_ends_the_same(data: Path, pretrained: Pretrained, tmp_path: Path) -> None:
     """Killed within the frozen phase; its parent is gone when it goes on."""
     parent = tmp_path / "parent.pt"

@@ -86,6 +86,7 @@ def test_the_line_is_the_last(training: Training) -> None:
     assert "Traceback" in training.run("task.budget.updates=many", HYDRA_FULL_ERROR="1").stderr
 
 
+@pytest.mark.slow
 def test_what_ranks_say_is_told_once(training: Training) -> None:
     error = training.run(*spawned(), "task.batching=bin", OMP_NUM_THREADS="1").stderr
     assert last_line(error) == "`task.batching` must be one of buckets, sorted, bins, but is `bin`"

@@ -65,6 +65,7 @@ def test_asked_to_stop(corpus: Path, tmp_path: Path, whole: Training, number: si
     assert_same_end(run, whole)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_adam_in_few_kernels(corpus: Path, tmp_path: Path, whole: Training) -> None:
     """As one does that was begun on a CPU, or by an earlier version, and goes on on a GPU."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")

@@ -69,6 +69,7 @@ def test_a_checkpoint_that_cannot_be_written(run: Training) -> None:
     assert run.record["spent"]["updates"] == 12
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused(run: Training) -> None:
     with run.start(*TWELVE_UPDATES, "task.budget.updates=100000") as process:
         while process.poll() is None and run.updates_logged() < 1:
