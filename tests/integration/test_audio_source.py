@@ -101,6 +101,7 @@ def test_segments_with_labels(corpus: Path, tmp_path: Path) -> None:
     assert training.logged("train_inner")[-1]["hours_heard"] > 0
 
 
+@pytest.mark.slow
 def test_shards_train_the_same_model_as_files(training: Training, speech: Path, tmp_path: Path) -> None:
     check(run(["fairseq-budget", "corpus", "pack", str(speech / "train-clean"), "shards", "--shard-mb", "0.5"], tmp_path))
     valid = ("--valid-root", str(speech / "dev-clean"))

@@ -93,6 +93,7 @@ def test_killed_it_ends_the_same(data: Path, pretrained: Pretrained, tmp_path: P
     assert killed.record["parent"] == whole.record["parent"] | {"new": killed.record["parent"]["new"]}
 
 
+@pytest.mark.slow
 def test_another_parent_is_refused(data: Path, pretrained: Pretrained, tmp_path: Path) -> None:
     tuned = Finetuning(data, tmp_path / "run", "finetune")
     check(tuned.run(f"model.checkpoint={pretrained['hubert']}", "task.budget.updates=3"))

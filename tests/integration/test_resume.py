@@ -76,6 +76,7 @@ def test_a_run_goes_on_with_adam_in_few_kernels(corpus: Path, tmp_path: Path, wh
         assert_close(found[name], weight)
 
 
+@pytest.mark.slow
 def test_other_batches_and_more_workers(corpus: Path, tmp_path: Path) -> None:
     """fairseq allows both when a run continues; the ledger goes on from where it was and adds what is heard."""
     run = Training(corpus / "data", tmp_path / "run", "tera")

@@ -61,6 +61,7 @@ def test_control_c(corpus: Path, tmp_path: Path) -> None:
     assert run.checkpoint.is_file()
 
 
+@pytest.mark.slow
 def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
     """An update that takes several seconds on any machine doesn't keep the user who can't wait for it."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")

@@ -26,6 +26,7 @@ from fairseq_budget.studies.study import (
     Published,
     Study,
 )
+from tests.integration.conftest import run
 
 pytestmark = pytest.mark.integration
 
@@ -87,8 +88,15 @@ STUDY = Study(
 @pytest.fixture(scope="module")
 def place(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     made = Place(tmp_path_factory.mktemp("studies") / "study")
-    launch.run(STUDY.runs(MINI), made, dataclasses.replace(HOW, data=corpus / "data"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch.subprocess, "run", warmly)
+        launch.run(STUDY.runs(MINI), made, dataclasses.replace(HOW, data=corpus / "data"))
     return made
+
+
+def warmly(command: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+    """What is evaluated, begun from a process that has imported what it needs."""
+    return run(["python", *command[1:]], Path.cwd(), **env)
 
 
 def test_every_cell_is_trained_and_not_again(place: Place, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +118,7 @@ def test_the_page_has_every_point_and_the_published_one(place: Place) -> None:
     assert r"\toprule" in (folder / "table.tex").read_text()
 
 
+@pytest.mark.slow
 def test_a_study_that_is_asked_to_stop_goes_on(corpus: Path, tmp_path: Path) -> None:
     """SIGTERM to the study alone: its runs save a checkpoint, and the same command goes on from there."""
     out = tmp_path / "study"
