@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
@@ -32,17 +33,25 @@ _BATCH_SECONDS = {"cpu": 20, "cuda": 160}
 """Audio of a padded batch: small enough for a processor's caches, large enough for a GPU; or one longer utterance."""
 
 
-_PIECE_FRAMES = 30_000
-"""Frames of a long utterance at a time, five minutes of MFCC: memory is bounded by them and not by the file."""
+LAYER_NORM_EPSILON = 1e-5
+"""torch's, below the square root."""
+
+_MFCC_FRAMES = 30_000
+"""Of a long utterance at a time: five minutes."""
 
 
 @dataclass(frozen=True)
-class Local:
-    """A frame's window and hop, in samples, and how many frames on each side decide its features, too."""
+class Pieces:
+    """How a longer utterance is cut, so that memory is bounded by a piece and not by the file.
+
+    `window` and `hop` of a frame are in samples.  A piece has so many `frames`, and is computed with `frames_around` on each
+    side.
+    """
 
     window: int
     hop: int
-    frames_around: int
+    frames: int
+    frames_around: int = 0
 
 
 class Features(Protocol):
@@ -55,19 +64,20 @@ class Features(Protocol):
     rate: float
     width: int
     device: torch.device
-    local: Local | None
-    """How far around a frame its features reach; None where they depend on the whole utterance."""
+    pieces: Pieces | None
+    """None where features are of an utterance as a whole."""
+    normalises: bool
+    """Whether a wave is brought to mean 0 and variance 1 over its whole length."""
 
     def frames(self, samples: int) -> int:
         """F of an utterance of so many samples."""
         ...
 
-    def prepare(self, wave: Tensor) -> Tensor:
-        """What is done to an utterance before it is padded.  Shape: (T,) -> (T,)"""
-        ...
-
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
-        """Shape: waves (B, T) padded at the end, lengths (B,) in samples -> (B, F, D), each row as if it were alone."""
+        """Of utterances no longer than a piece, normalised.
+
+        Shape: waves (B, T) padded at the end, lengths (B,) in samples -> (B, F, D), each row as if it were alone.
+        """
         ...
 
     def identity(self) -> dict[str, Any]:
@@ -89,19 +99,16 @@ class MFCC39:
     name = "mfcc39"
     rate = 100.0
     width = 39
+    normalises = False
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._mfcc = KaldiMFCC().to(self.device)
-        self.local = Local(self._mfcc.window_samples, self._mfcc.shift_samples, frames_around=2 * DELTA_REACH)
+        self.pieces = Pieces(self._mfcc.window_samples, self._mfcc.shift_samples, _MFCC_FRAMES, 2 * DELTA_REACH)
 
     def frames(self, samples: int) -> int:
         """Windows of 25 ms that fit, every 10 ms."""
         return int(self._mfcc.frames(samples))
-
-    def prepare(self, wave: Tensor) -> Tensor:
-        """Shape: (T,) -> (T,)"""
-        return wave
 
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T), lengths (B,) -> (B, F, 39)"""
@@ -155,32 +162,42 @@ def _of_batch(
     utterances: Utterances, batch: np.ndarray, features: Features, finish: Callable[[Tensor], Tensor]
 ) -> list[np.ndarray]:
     """Shape: list of B arrays (F, ...)."""
-    if len(batch) == 1 and features.local and features.frames(int(utterances.frames[batch[0]])) > _PIECE_FRAMES:
-        return [np.concatenate(list(_in_pieces(utterances, int(batch[0]), features, features.local, finish)))]
+    cut = features.pieces
+    if len(batch) == 1 and cut and features.frames(int(utterances.frames[batch[0]])) > cut.frames:
+        return [np.concatenate(list(_in_pieces(utterances, int(batch[0]), features, cut, finish)))]
     lengths = torch.from_numpy(utterances.frames[batch])
     waves = torch.zeros(len(batch), int(lengths.max()))
     for row, index in enumerate(batch.tolist()):
-        waves[row, : lengths[row]] = features.prepare(torch.from_numpy(utterances.read_audio(index)))
+        wave = torch.from_numpy(utterances.read_audio(index))
+        waves[row, : lengths[row]] = F.layer_norm(wave, wave.shape) if features.normalises else wave
     with torch.inference_mode():
         rows = finish(features(waves.to(features.device), lengths.to(features.device))).cpu().numpy()
     return [row[: features.frames(samples)] for row, samples in zip(rows, lengths.tolist(), strict=True)]
 
 
 def _in_pieces(
-    utterances: Utterances, index: int, features: Features, local: Local, finish: Callable[[Tensor], Tensor]
+    utterances: Utterances, index: int, features: Features, cut: Pieces, finish: Callable[[Tensor], Tensor]
 ) -> Iterator[np.ndarray]:
     """A long utterance's features, each piece computed with the frames around it.  Shape: yields (at most F, ...)."""
     total = features.frames(int(utterances.frames[index]))
-    for first in range(0, total, _PIECE_FRAMES):
-        end = min(first + _PIECE_FRAMES, total)
-        reach_first, reach_end = max(first - local.frames_around, 0), min(end + local.frames_around, total)
-        samples = (reach_end - reach_first - 1) * local.hop + local.window
-        wave = torch.from_numpy(utterances.read_audio(index, reach_first * local.hop, samples))
+    normalised = _normalisation(utterances, index, cut.frames * cut.hop) if features.normalises else torch.as_tensor
+    for first in range(0, total, cut.frames):
+        end = min(first + cut.frames, total)
+        reach_first, reach_end = max(first - cut.frames_around, 0), min(end + cut.frames_around, total)
+        samples = (reach_end - reach_first - 1) * cut.hop + cut.window
+        wave = normalised(torch.from_numpy(utterances.read_audio(index, reach_first * cut.hop, samples)))
         with torch.inference_mode():
-            row = finish(_alone(features, features.prepare(wave))[:, first - reach_first : end - reach_first])[0]
+            rows = features(wave[None].to(features.device), torch.tensor([len(wave)], device=features.device))
+            row = finish(rows[:, first - reach_first : end - reach_first])[0]
         yield row.cpu().numpy()
 
 
-def _alone(features: Features, wave: Tensor) -> Tensor:
-    """Shape: (T,) -> (1, F, D)"""
-    return features(wave[None].to(features.device), torch.tensor([len(wave)], device=features.device))
+def _normalisation(utterances: Utterances, index: int, samples: int) -> Callable[[Tensor], Tensor]:
+    """``F.layer_norm`` over a whole utterance, for pieces of it; reads it once, so many samples at a time."""
+    length, total, squares = int(utterances.frames[index]), 0.0, 0.0
+    for start in range(0, length, samples):
+        wave = utterances.read_audio(index, start, min(samples, length - start)).astype(np.float64)
+        total, squares = total + wave.sum(), squares + np.square(wave).sum()
+    mean = total / length
+    deviation = (squares / length - mean**2 + LAYER_NORM_EPSILON) ** 0.5
+    return lambda wave: (wave - mean) / deviation

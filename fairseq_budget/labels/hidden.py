@@ -20,6 +20,7 @@ from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.files import sha256
+from fairseq_budget.labels.features import Pieces
 
 CHUNK_SAMPLES = 1_600_000
 """Longer utterances go through the model in pieces of this length, as in fairseq's ``dump_hubert_feature`` (`max_chunk`)."""
@@ -37,8 +38,6 @@ def default_layer(layers: int) -> int:
 class HiddenLayer:
     """The output of Transformer layer `layer`, counted from 1, of a checkpoint's model; 0 is the first layer's input."""
 
-    local = None  # a wave is normalised over its whole length, and the model looks at all of a chunk
-
     def __init__(self, checkpoint: Path, layer: int | None, device: torch.device) -> None:
         self.checkpoint, self.device = checkpoint, device
         self._pretrained = load_pretrained(checkpoint)
@@ -54,30 +53,20 @@ class HiddenLayer:
         self.name = f"{self._pretrained.objective} layer {self.layer} of {layers}"
         self.width = self._shape.dim
         self.rate = SAMPLE_RATE / self._shape.stride
+        self.normalises = self._pretrained.normalize
+        stride = self._shape.stride
+        self.pieces = Pieces(self._shape.shortest_crop, stride, frames=CHUNK_SAMPLES // stride)
         self._sha256 = sha256(checkpoint)
 
     def frames(self, samples: int) -> int:
         """What the convolutions make of so many samples."""
         return self._shape.frames(samples)
 
-    def prepare(self, wave: Tensor) -> Tensor:
-        """Layer-normalised over its whole length if the model was trained so.  Shape: (T,) -> (T,)"""
-        return self._pretrained.prepare(wave)
-
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T), lengths (B,) -> (B, F, D)"""
-        shortest, stride = self._shape.shortest_crop, self._shape.stride
+        shortest = self._shape.shortest_crop
         # what is too short for a frame is lengthened here, and cut off by its number of frames, 0, later
-        waves = F.pad(waves, (0, max(0, shortest - waves.size(1))))
-        hop = CHUNK_SAMPLES // stride * stride
-        states = []
-        for start in range(0, self.frames(waves.size(1)) * stride, hop):
-            # a piece of `hop` samples and what its last frame reaches beyond them gives `hop / stride` frames
-            piece = waves[:, start : start + hop + shortest - stride]
-            states.append(self._state(piece, (lengths - start).clamp(shortest, piece.size(1))))
-        return torch.cat(states, dim=1)
-
-    def _state(self, waves: Tensor, lengths: Tensor) -> Tensor:
+        waves, lengths = F.pad(waves, (0, max(0, shortest - waves.size(1)))), lengths.clamp(min=shortest)
         padded = bool((lengths < waves.size(1)).any())
         states, _ = self._model.extract(waves, lengths if padded else None)
         return states[self.layer]

@@ -29,14 +29,23 @@ def trunk(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.checkpoint.with_name("checkpoint_at_4_updates.pt")
 
 
-def test_a_branch_that_is_killed_goes_on_where_it_was(corpus: Path, tmp_path: Path, trunk: Path) -> None:
+def branching(trunk: Path) -> tuple[str, ...]:
+    """What makes a run of 10 updates that begins from the trunk's."""
+    branch = ("schedule=cooldown", *updates(10), f"checkpoint.restore_file={trunk}")
+    return (*branch, "checkpoint.save_interval_updates=1", "task.checkpoints=2")
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory, trunk: Path) -> Training:
+    """A branch that nothing interrupts."""
+    run = Training(corpus / "data", tmp_path_factory.mktemp("branch") / "run", "hubert")
+    check(run.run(*branching(trunk)))
+    return run
+
+
+def test_a_branch_that_is_killed_goes_on_where_it_was(corpus: Path, tmp_path: Path, trunk: Path, whole: Training) -> None:
     """The same command, killed and given again, ends as the branch that nothing interrupts."""
-    options = (
-        *("schedule=cooldown", *updates(10), f"checkpoint.restore_file={trunk}"),
-        *("checkpoint.save_interval_updates=1", "task.checkpoints=2"),
-    )
-    whole, killed = (Training(corpus / "data", tmp_path / name, "hubert") for name in ("whole", "killed"))
-    check(whole.run(*options))
+    options, killed = branching(trunk), Training(corpus / "data", tmp_path / "killed", "hubert")
     killed.run_and_signal(3, signal.SIGKILL, *options)
     before = killed.record["spent"]["updates"]
     assert 4 < before < 10
@@ -54,11 +63,8 @@ def test_a_branch_that_is_killed_goes_on_where_it_was(corpus: Path, tmp_path: Pa
     assert killed.record["parent"]["new"]["flops"] == whole.record["parent"]["new"]["flops"]
 
 
-def test_a_branch_from_somewhere_else_is_another_run(corpus: Path, tmp_path: Path, trunk: Path) -> None:
-    branch = Training(corpus / "data", tmp_path / "branch", "hubert")
-    check(branch.run("schedule=cooldown", *updates(6), f"checkpoint.restore_file={trunk}"))
-    other = trunk.with_name("checkpoint_at_2_updates.pt")
-    told = branch.run("schedule=cooldown", *updates(8), f"checkpoint.restore_file={other}")
+def test_a_branch_from_somewhere_else_is_another_run(trunk: Path, whole: Training) -> None:
+    told = whole.run(*branching(trunk.with_name("checkpoint_at_2_updates.pt")))
     assert told.returncode == 1
     assert f"began from `{trunk}`: name that one, or give another `hydra.run.dir`" in message(told.stderr)
 

@@ -65,9 +65,12 @@ class AllLayers:
     A row of its output is the mean over an utterance's frames, the others are every `every`-th frame; its width is L * D.
     """
 
+    pieces = None
+
     def __init__(self, checkpoint: Path, device: torch.device, every: int = EVERY) -> None:
         self.every = every
         self.pretrained = load_pretrained(checkpoint)
+        self.normalises = self.pretrained.normalize
         self.device = device
         self._model = self.pretrained.model.to(device)
         self._shape = self._model.model_shape
@@ -93,10 +96,6 @@ class AllLayers:
         """The time in the middle of what each kept frame sees.  Shape: -> (K,)"""
         starts = np.arange(self.kept(samples)) * self.every * self._shape.stride
         return (starts + self.shortest / 2) / SAMPLE_RATE
-
-    def prepare(self, wave: Tensor) -> Tensor:
-        """Layer-normalised if the model was trained so.  Shape: (T,) -> (T,)"""
-        return self.pretrained.prepare(wave)
 
     def __call__(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """Shape: waves (B, T), all as long as `lengths` (B,) -> (B, 1 + K, L * D)"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_a_pool_does_not_depend_on_other_pools(data: Path, monkeypatch: pytest.M
 def test_a_long_utterance_in_pieces_is_as_in_one(data: Path, monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
     manifest = Manifest.read(data / "train.tsv")
     whole = list(stream(manifest, range(6), MFCC))
-    monkeypatch.setattr(feature_stream, "_PIECE_FRAMES", frames)
+    monkeypatch.setattr(MFCC, "pieces", replace(MFCC.pieces, frames=frames))
     for in_pieces, in_one in zip(stream(manifest, range(6), MFCC), whole, strict=True):
         assert in_pieces.shape == in_one.shape
         np.testing.assert_allclose(in_pieces, in_one, atol=1e-3)
@@ -53,7 +54,7 @@ def test_no_more_than_a_piece_is_read(data: Path, monkeypatch: pytest.MonkeyPatc
         return reads[-1]
 
     monkeypatch.setattr(Manifest, "read_audio", read)
-    monkeypatch.setattr(feature_stream, "_PIECE_FRAMES", 10)
+    monkeypatch.setattr(MFCC, "pieces", replace(MFCC.pieces, frames=10))
     list(stream(Manifest.read(data / "train.tsv"), [2], MFCC))
     frames = 10 + 2 * 4  # and those around it
     assert max(len(wave) for wave in reads) == (frames - 1) * 160 + 400

@@ -81,26 +81,34 @@ def test_a_padded_row_is_what_it_is_alone(tmp_path: Path, frontend: str) -> None
     assert features.frames(300) == 0
 
 
+@pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize(("frontend", "overlap"), [("conv", 80), ("mel", 240)])
 def test_long_audio_in_pieces_loses_no_frame(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frontend: str, overlap: int
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frontend: str, overlap: int, normalize: bool
 ) -> None:
-    features = HiddenLayer(checkpoint(tmp_path, frontend=frontend), None, CPU)
-    source = waves(2, 17_000)
-    lengths = torch.tensor([17_000, 9_000])
+    """Each piece is what its audio alone gives, of a wave that was normalised over its whole length."""
     monkeypatch.setattr(hidden, "CHUNK_SAMPLES", 6_500)
-    pieces = features(source, lengths)
-    assert pieces.size(1) == features.frames(17_000) == 52
-    for first in (0, 20, 40):  # frames of the three pieces of 6,400 samples, each what its audio alone gives
-        audio = source[:1, first * 320 : min((first + 20) * 320 + overlap, 17_000)]
-        assert_close(pieces[0, first : first + 20], features(audio, torch.tensor([audio.size(1)]))[0], 1e-4)
+    features = HiddenLayer(checkpoint(tmp_path, normalize, frontend=frontend), None, CPU)
+    manifest = Manifest.read(data / "train.tsv")
+    longest = int(manifest.frames.argmax())
+    wave = torch.from_numpy(manifest.read_audio(longest))
+    if normalize:
+        wave = F.layer_norm(wave, wave.shape)
+    [found] = stream(manifest, [longest], features)
+    assert len(found) == features.frames(16_000) == 49
+    for first in (0, 20, 40):  # of the three pieces of 6,400 samples
+        audio = wave[None, first * 320 : (min(first + 20, 49) - 1) * 320 + 320 + overlap]
+        alone = features(audio, torch.tensor([audio.size(1)]))[0]
+        assert_close(torch.from_numpy(found[first : first + 20]), alone, 1e-4)
 
 
-def test_waves_are_normalised_as_in_training(tmp_path: Path) -> None:
-    wave = 3 + 0.1 * waves(1, 4_000)[0]
-    assert torch.equal(HiddenLayer(checkpoint(tmp_path), None, CPU).prepare(wave), wave)
-    normal = HiddenLayer(checkpoint(tmp_path, normalize=True), None, CPU).prepare(wave)
-    assert torch.equal(normal, F.layer_norm(wave, wave.shape))
+def test_waves_are_normalised_as_in_training(data: Path, tmp_path: Path) -> None:
+    manifest = Manifest.read(data / "train.tsv")
+    wave = torch.from_numpy(manifest.read_audio(2))[None]
+    for normalize, expected in ((False, wave), (True, F.layer_norm(wave, wave.shape))):
+        features = HiddenLayer(checkpoint(tmp_path, normalize), None, CPU)
+        [found] = stream(manifest, [2], features)
+        assert_close(torch.from_numpy(found), features(expected, torch.tensor([wave.size(1)]))[0], 1e-5)
 
 
 def test_the_forward_pass_up_to_the_layer_is_counted(tmp_path: Path) -> None:

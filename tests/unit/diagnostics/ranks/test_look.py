@@ -65,7 +65,7 @@ def test_features_are_those_of_every_layer(speech: Path, checkpoints: list[Path]
         features = AllLayers(checkpoint, CPU)
         means, frames = features.of(middles)
         pretrained = load_pretrained(checkpoint)
-        wave = features.prepare(torch.from_numpy(middles.read_audio(1)))
+        wave = pretrained.prepare(torch.from_numpy(middles.read_audio(1)))
         with torch.no_grad():
             states, _ = pretrained.model.extract(wave[None])
         assert means.shape == (3, len(states), 64)
