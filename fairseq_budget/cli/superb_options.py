@@ -57,7 +57,10 @@ OneByOne = Annotated[
 ]
 Pool = Annotated[
     bool,
-    typer.Option(help="Give heads that read nothing of an utterance but its mean over time that mean, not every frame."),
+    typer.Option(
+        help="Give heads that read nothing of an utterance but its mean over time that mean, not every frame; have the "
+        "others add up layers as products with one copy. Without it a trial is bit by bit s3prl's own."
+    ),
 ]
 LstmPrecision = Annotated[
     str,

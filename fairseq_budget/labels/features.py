@@ -41,7 +41,7 @@ _MFCC_FRAMES = 30_000
 
 
 @dataclass(frozen=True)
-class Pieces:
+class PieceSize:
     """How a longer utterance is cut, so that memory is bounded by a piece and not by the file.
 
     `window` and `hop` of a frame are in samples.  A piece has so many `frames`, and is computed with `frames_around` on each
@@ -64,7 +64,7 @@ class Features(Protocol):
     rate: float
     width: int
     device: torch.device
-    pieces: Pieces | None
+    pieces: PieceSize | None
     """None where features are of an utterance as a whole."""
     normalises: bool
     """Whether a wave is brought to mean 0 and variance 1 over its whole length."""
@@ -104,7 +104,7 @@ class MFCC39:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._mfcc = KaldiMFCC().to(self.device)
-        self.pieces = Pieces(self._mfcc.window_samples, self._mfcc.shift_samples, _MFCC_FRAMES, 2 * DELTA_REACH)
+        self.pieces = PieceSize(self._mfcc.window_samples, self._mfcc.shift_samples, _MFCC_FRAMES, 2 * DELTA_REACH)
 
     def frames(self, samples: int) -> int:
         """Windows of 25 ms that fit, every 10 ms."""
@@ -176,7 +176,7 @@ def _of_batch(
 
 
 def _in_pieces(
-    utterances: Utterances, index: int, features: Features, cut: Pieces, finish: Callable[[Tensor], Tensor]
+    utterances: Utterances, index: int, features: Features, cut: PieceSize, finish: Callable[[Tensor], Tensor]
 ) -> Iterator[np.ndarray]:
     """A long utterance's features, each piece computed with the frames around it.  Shape: yields (at most F, ...)."""
     total = features.frames(int(utterances.frames[index]))

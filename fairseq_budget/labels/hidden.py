@@ -20,7 +20,7 @@ from fairseq_budget.checkpoints.run_state import ledger_of
 from fairseq_budget.checkpoints.safe_load import plain, safe_load
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.files import sha256
-from fairseq_budget.labels.features import Pieces
+from fairseq_budget.labels.features import PieceSize
 
 CHUNK_SAMPLES = 1_600_000
 """Longer utterances go through the model in pieces of this length, as in fairseq's ``dump_hubert_feature`` (`max_chunk`)."""
@@ -55,7 +55,7 @@ class HiddenLayer:
         self.rate = SAMPLE_RATE / self._shape.stride
         self.normalises = self._pretrained.normalize
         stride = self._shape.stride
-        self.pieces = Pieces(self._shape.shortest_crop, stride, frames=CHUNK_SAMPLES // stride)
+        self.pieces = PieceSize(self._shape.shortest_crop, stride, frames=CHUNK_SAMPLES // stride)
         self._sha256 = sha256(checkpoint)
 
     def frames(self, samples: int) -> int:

@@ -23,6 +23,7 @@ from fairseq_budget.errors import BudgetError
 from s3prl_upstreams import scores
 from s3prl_upstreams.host import runner
 from s3prl_upstreams.sweep import randomness
+from s3prl_upstreams.sweep.mixing import StackedLayers
 from s3prl_upstreams.sweep.settings import Config
 
 Features = dict[str, Any]
@@ -63,10 +64,12 @@ class DownstreamHead:
         own = {"Featurizer": self.featurizer, "Downstream": self.expert}
         return own if self.upstream is None else {"Upstream": self.upstream, **own}
 
-    def select(self, wavs: list[Tensor], features: Features | None) -> Any:
+    def select(self, wavs: list[Tensor], features: Features | StackedLayers | None) -> Any:
         """What the expert reads, of the features that all share, or of its own upstream's."""
         if self.one_frame:  # the featurizer cuts features to the waves' lengths
             wavs = [wavs[0].new_empty(self.featurizer.downsample_rate)] * len(wavs)
+        if isinstance(features, StackedLayers):
+            return self.featurizer.tolist(wavs, features.sum(self.featurizer))
         return self.featurizer(wavs, features if self.upstream is None else self.upstream(wavs))
 
     def log(self, split: str, records: dict[str, list[Any]], step: int, **batches: Any) -> list[str]:

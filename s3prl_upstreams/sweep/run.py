@@ -96,7 +96,8 @@ class SweepRun:
             )
             if first.one_frame and not isinstance(upstream, StoredUpstream):
                 upstream = MeanUpstream(upstream, first.featurizer.tolist)
-        return Built(SharedPass(upstream, first, self.settings.device, self.settings.seed, self.report), args, config)
+        own = (self.settings.device, self.settings.seed, self.report, self.settings.pool)
+        return Built(SharedPass(upstream, first, *own), args, config)
 
     def release(self) -> None:
         """Give the memory of :attr:`built` back, and remove the first head's folder."""

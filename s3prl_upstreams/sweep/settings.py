@@ -48,7 +48,8 @@ class SweepSettings:
     corpus may be missing, `incomplete` what is (None: nothing), `corpus` what is told of one's own, `one_by_one` whether the
     upstream runs on one utterance at a time, `padding` by how much padded batches change its features otherwise (None: not
     noticeably), `upstream_rate` the learning rate of an upstream that is trained, too (None: it is frozen), `pool` whether
-    a head that reads nothing of an utterance but its mean over time is given that mean instead of all frames,
+    a head that reads nothing of an utterance but its mean over time is given that mean instead of all frames, and others
+    add up layers as products with one copy,
     `lstm_precision` what LSTMs of heads compute in; `cache`, `cache_gib` and `cache_dir` are the
     :class:`~s3prl_upstreams.store.decision.Options` of a store of hidden states.
     """

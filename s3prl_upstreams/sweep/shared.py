@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from s3prl_upstreams.sweep import randomness
 from s3prl_upstreams.sweep.heads import DownstreamHead, Features, in_turn, loader
+from s3prl_upstreams.sweep.mixing import StackedLayers, adds_up
 from s3prl_upstreams.sweep.spent import TrialSpent, charge, upstream_flops
 
 Report = Callable[[str, int, int], None]
@@ -25,10 +26,16 @@ Report = Callable[[str, int, int], None]
 
 
 class SharedPass:
-    """An upstream, a head `first` that doesn't learn and whose expert has the data, and the clock of the passes."""
+    """An upstream, a head `first` that doesn't learn and whose expert has the data, and the clock of the passes.
 
-    def __init__(self, upstream: nn.Module, first: DownstreamHead, device: str, seed: int, report: Report) -> None:
+    With `together` heads add up the layers of a frozen upstream as products with one copy.
+    """
+
+    def __init__(
+        self, upstream: nn.Module, first: DownstreamHead, device: str, seed: int, report: Report, together: bool = False
+    ) -> None:
         self.upstream, self.first, self.device, self.seed, self.report = upstream, first, device, seed, report
+        self.together = together and adds_up(first.featurizer)
         self.restart_clock()
 
     def restart_clock(self) -> None:
@@ -42,6 +49,12 @@ class SharedPass:
             return wavs, None
         with torch.no_grad():
             return wavs, self.upstream(wavs)
+
+    def selectable(self, features: Features | None) -> Features | StackedLayers | None:
+        """What heads select from."""
+        if features is None or not self.together:
+            return features
+        return StackedLayers(self.first.featurizer._select_feature(features))
 
     def charge(self, wavs: list[Tensor], spent: Sequence[TrialSpent], training: bool = False) -> None:
         """Divide the passes over `wavs`, and the time since the last call, among those who took part."""
@@ -71,7 +84,7 @@ class SharedPass:
                 break
             wavs, features = self.features(waves)
             with torch.no_grad():
-                in_turn(heads, _evaluation(split, wavs, features, others, records, index))
+                in_turn(heads, _evaluation(split, wavs, self.selectable(features), others, records, index))
             self.charge(wavs, list(heads.values()))
             ids.append(index)
             self.report(split, index + 1, min(limit + 1, len(batches)))
@@ -91,7 +104,7 @@ class SharedPass:
 def _evaluation(
     split: str,
     wavs: list[Tensor],
-    features: Features | None,
+    features: Features | StackedLayers | None,
     others: list[Any],
     records: dict[DownstreamHead, Any],
     index: int,

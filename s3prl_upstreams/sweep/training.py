@@ -100,7 +100,8 @@ class Training:
         try:
             wavs, features = self.shared.features(waves)
             versions = _versions(features)
-            in_turn(trials, lambda head: trials[head].learn(self.split, wavs, features, others))
+            given = self.shared.selectable(features)
+            in_turn(trials, lambda head: trials[head].learn(self.split, wavs, given, others))
         except torch.OutOfMemoryError as error:  # as s3prl: this batch is left out
             print(f"no memory for a batch at step {self.position.step + 1}: {error}")
             for trial in trials.values():

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fairseq_budget.files import atomic
 from s3prl_upstreams.sweep.heads import DownstreamHead, Features, load_checkpoint
+from s3prl_upstreams.sweep.mixing import StackedLayers
 from s3prl_upstreams.sweep.settings import Config
 from s3prl_upstreams.sweep.spent import TrialSpent, count_head
 
@@ -55,7 +56,7 @@ class Trial:
         """Whether it still learns."""
         return self.head.failed is None and self.dropped is None
 
-    def learn(self, split: str, wavs: list[Tensor], features: Features | None, others: list[Any]) -> None:
+    def learn(self, split: str, wavs: list[Tensor], features: Features | StackedLayers | None, others: list[Any]) -> None:
         """Forward and backward pass of a batch."""
         selected = self.head.select(wavs, features)
         if self.specaug is not None:
