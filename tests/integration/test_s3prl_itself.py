@@ -97,6 +97,30 @@ def test_its_classes_give_our_features_and_list_our_names(thirty: Path, tmp_path
     assert {"random_30", "hubert"} <= set(answer["ready"]) and "budget_30" not in answer["ready"]
 
 
+ESPNET = """
+import sys
+import s3prl
+import torch
+from espnet2.asr.frontend.s3prl import S3prlFrontend
+conf = {"upstream": "budget_30", "path_or_url": sys.argv[1]}
+front = S3prlFrontend(fs="16k", frontend_conf=conf, multilayer_feature=True).eval()
+features, lengths = front(torch.load(sys.argv[2]), torch.tensor([16000, 12000]))
+print(front.output_size(), front.hop_length, *features.shape, *lengths.tolist())
+"""
+
+
+@pytest.mark.slow
+def test_espnets_front_end(thirty: Path, tmp_path: Path) -> None:
+    """ESPnet's own class, where it is installed (`pip install --no-deps espnet typeguard humanfriendly torch_complex`).
+
+    s3prl is imported first: ESPnet imports torchaudio before it, and that fails beside a CPU-only torch.
+    """
+    pytest.importorskip("espnet2")
+    torch.save(waves(2, 16000), tmp_path / "waves.pt")
+    answer = check(python(tmp_path, "-c", ESPNET, thirty, "waves.pt"))
+    assert answer.stdout.split()[-7:] == ["192", "320", "2", "50", "192", "50", "38"]
+
+
 PROBLEMS = [
     ("SuperbKS", {"gsc1": "speech_commands/train", "gsc1_test": "speech_commands/test"}),
     pytest.param("SuperbSID", {"dataset_root": "voxceleb1"}, marks=pytest.mark.slow),

@@ -15,6 +15,7 @@ from fairseq_budget.plugin.compat import (
     saving,
     seeding,
     settings,
+    wandb_runs,
     waveforms,
 )
 
@@ -37,6 +38,7 @@ FIXES = (
     seeding.seed_the_cpu_at_once,
     repeated.begin_each_run_afresh,
     repeated.open_a_log_once,
+    wandb_runs.name_wandb_runs,
     repeated.load_data_in_joblibs_processes,
     repeated.end_reading_at_exit,
     repeated.close_event_files_at_exit,

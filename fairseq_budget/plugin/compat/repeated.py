@@ -22,14 +22,16 @@ from fairseq.data.iterators import BackgroundConsumer
 from fairseq.distributed import utils as distributed
 from fairseq.logging import progress_bar
 
+from fairseq_budget.plugin.compat import wandb_runs
+
 FIRST = 100
 """Before what multiprocessing itself does when a process ends, whose highest priority is 10."""
 _at_exit: list[Any] = []
 
 
 def begin_each_run_afresh() -> bool:
-    """Without it a run's log also gets what later runs log, its TensorBoard events go to the first run's folder, and its
-    best checkpoint is one that beats the best of all runs before."""
+    """Without it a run's log also gets what later runs log, its TensorBoard events and its curves at Weights
+    and Biases go to the first run's, and its best checkpoint is one that beats the best of all runs before."""
     if not hasattr(distributed.call_main, "__wrapped__"):
         distributed.call_main = _afresh(distributed.call_main)
     return True
@@ -48,6 +50,7 @@ def _forget_runs_before() -> None:
     end_reading()
     _close_log_files(progress_bar.logger)
     _close_event_files()
+    wandb_runs.end_run()
     vars(checkpoint_utils.save_checkpoint).pop("best", None)
     train = sys.modules.get("fairseq_cli.train")  # the command; importing it would set up logging
     if train is not None:
