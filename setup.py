@@ -58,7 +58,8 @@ EXTRAS = {
     ],
     # word models: no wheel for 3.13, where letters alone are read off
     "asr": ["jiwer", "rapidfuzz", "sentencepiece", 'flashlight-text; python_version < "3.13"'],
-    "report": ["jinja2", "matplotlib", "pandas", "tabulate"],
+    # errors by utterance, for intervals
+    "report": ["jinja2", "matplotlib", "pandas", "rapidfuzz", "tabulate"],
     "export": ["transformers<5"],
     # alignments of LibriSpeech as others publish them
     "textgrid": ["praatio"],

@@ -11,7 +11,7 @@ from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.base import FILE, find_records
 from fairseq_budget.records.downstream import DownstreamRecord, padded
-from fairseq_budget.records.items import right_items
+from fairseq_budget.records.items import item_scores
 from fairseq_budget.records.kinds import AFTER_PRETRAINING
 from fairseq_budget.records.names import size_of_upstream, upstream_name
 from fairseq_budget.records.pretraining import PretrainingRecord
@@ -41,7 +41,7 @@ class Result:
     miniature: bool = False
     """Not by the official recipe."""
     items: Mapping[str, float] = field(default_factory=dict)
-    """By test item, 100 where it was right and 0 where not; empty where the task doesn't tell."""
+    """By test item, numbers whose mean is the score, such as 100 where it was right; empty where the task doesn't tell."""
 
 
 def read_results(folders: Iterable[Path]) -> list[Result]:
@@ -81,7 +81,7 @@ def _read(path: Path, kind: str | None) -> Result | None:
         record.incomplete is not None,
         record.padding is not None,
         record.sweep is not None and bool(record.sweep.changed),
-        {name: 100 * right for name, right in right_items(path.parent).items()} if record.metric == "acc" else {},
+        {name: 100 * share for name, share in item_scores(path.parent, record.metric).items()},
     )
 
 

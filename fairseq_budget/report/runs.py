@@ -14,7 +14,7 @@ from fairseq_budget.objectives import FINE_TUNING, OBJECTIVES, shape_of
 from fairseq_budget.objectives.objective import OWN_TERM, Objective
 from fairseq_budget.records.base import FILE, Record
 from fairseq_budget.records.downstream import DownstreamRecord
-from fairseq_budget.records.items import right_items
+from fairseq_budget.records.items import item_scores
 from fairseq_budget.records.names import OWN_SHAPE, UNTRAINED, size_of_upstream
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.report.train_log import History, place_on_flops, read_train_log
@@ -163,7 +163,7 @@ def read_downstream_run(folder: Path) -> DownstreamRun | None:
         incomplete=None if record.incomplete is None else str(record.incomplete),
         checkpoint=record.checkpoint,
         tried=() if record.sweep is None else tuple(sorted(record.sweep.rates)),
-        items={name: factor * right for name, right in right_items(folder).items()} if record.metric == "acc" else {},
+        items={name: factor * share for name, share in item_scores(folder, record.metric).items()},
     )
 
 
