@@ -1,4 +1,4 @@
-"""fairseq's own fine-tuning from an exported checkpoint, with the settings of its base_10h recipes, in small."""
+"""fairseq's own fine-tuning from an exported checkpoint, with the settings of its base_10h and base_1h recipes, in small."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 MASKING = {"apply_mask": True, "mask_channel_prob": 0.5, "mask_channel_length": 8, "activation_dropout": 0.1}
 RECIPES: dict[str, dict[str, Any]] = {
-    "hubert": {
+    "hubert base_10h": {
         "task": {"_name": "hubert_pretraining", "fine_tuning": True, "labels": ["ltr"], "single_target": True},
         "model": {"_name": "hubert_ctc", "mask_prob": 0.75, "layerdrop": 0.1, "attention_dropout": 0.0, **MASKING},
     },
-    "wav2vec2": {
+    "wav2vec2 base_10h": {
         "task": {"_name": "audio_finetuning", "labels": "ltr"},
         "model": {"_name": "wav2vec_ctc", "mask_prob": 0.65, "layerdrop": 0.05, **MASKING},
+    },
+    "wav2vec2 base_1h": {
+        "task": {"_name": "audio_finetuning", "labels": "ltr"},
+        "model": {"_name": "wav2vec_ctc", "mask_prob": 0.65, "layerdrop": 0.1, **MASKING, "mask_channel_prob": 0.25},
     },
 }
 
 
-def recipe(objective: str, data: Path, exported: Path) -> dict[str, Any]:
-    chosen = RECIPES[objective]
+def recipe(name: str, data: Path, exported: Path) -> dict[str, Any]:
+    chosen = RECIPES[name]
     frozen = {"feature_grad_mult": 0.0, "freeze_finetune_updates": 2}
     return {
         "common": {
@@ -51,12 +55,13 @@ def recipe(objective: str, data: Path, exported: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("objective", RECIPES)
-def test_it_trains_from_the_exported_file(objective: str, corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_trains_from_the_exported_file(name: str, corpus: Path, tmp_path: Path) -> None:
+    objective = name.split()[0]
     check(run(["fairseq-budget", "asr", "transcripts", str(corpus / "data")], corpus))
     checkpoint = save_untrained(tmp_path / "pretrained.pt", objective, **asdict(tiny_config(objective)))
     check(run(["fairseq-budget", "export", str(checkpoint), "exported.pt", "--to", "fairseq"], tmp_path))
-    made = recipe(objective, corpus / "data", tmp_path / "exported.pt")
+    made = recipe(name, corpus / "data", tmp_path / "exported.pt")
     (tmp_path / "small_10h.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(made)}")
     command = ["fairseq-hydra-train", "--config-dir", str(tmp_path), "--config-name", "small_10h"]
     ended = check(run([*command, f"hydra.run.dir={tmp_path / 'run'}"], tmp_path))
