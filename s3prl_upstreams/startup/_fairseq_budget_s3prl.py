@@ -4,37 +4,50 @@ An installation copies this module among the packages, and ``fairseq_budget_s3pr
 call `install` when it starts; with ``FAIRSEQ_BUDGET_S3PRL_HOOK=0`` it doesn't.  Until s3prl is imported, that costs a
 comparison for each import: nothing is imported here that Python hasn't imported by then anyway.  Our packages are looked for
 when s3prl is imported, so that Python finds them where it would without this module.
+
+fairseq's command is kept from two messages that it prints while it is imported, before any log is there.
 """
 
 from __future__ import annotations
 
 import sys
 
-NAME = "s3prl"
+NAMES = ("s3prl", "fairseq_cli.hydra_train")
 
 
 class Finder:
-    """An import hook that asks the other finders for s3prl, and has it prepared when it is run."""
+    """An import hook that asks the other finders for these modules, and has them prepared when they are run."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        """The package as the others find it; None for every other name, and where nobody finds it."""
-        if name != NAME:
+        """The module as the others find it; None for every other name, and where nobody finds it."""
+        if name not in NAMES:
             return None
         found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not Finder)
         spec = next(filter(None, found), None)
         if spec is None or spec.loader is None:
             return None  # it isn't installed, or is a mere folder of that name
-        execute = spec.loader.exec_module
-
-        def prepared(module):
-            fixed = _works("compat", "apply")
-            execute(module)
-            if fixed and _works("hub", "install"):
-                _works("runner", "fit")
-
-        spec.loader.exec_module = prepared
+        run, execute = _with_upstreams if name == "s3prl" else _without_noise, spec.loader.exec_module
+        spec.loader.exec_module = lambda module: run(execute, module)
         return spec
+
+
+def _with_upstreams(execute, module):
+    fixed = _works("compat", "apply")
+    execute(module)
+    if fixed and _works("hub", "install"):
+        _works("runner", "fit")
+
+
+def _without_noise(execute, module):
+    """Without Hydra's remark that the command is written for Hydra 1.0, and DeepSpeed's that there is no accelerator, which
+    fairseq imports and which isn't used."""
+    import logging
+    import warnings
+
+    warnings.filterwarnings("ignore", r"\s*The version_base parameter", UserWarning, r"fairseq_cli\.hydra_train")
+    logging.getLogger("DeepSpeed").addFilter(lambda record: not record.getMessage().startswith("Setting accelerator"))
+    execute(module)
 
 
 def install() -> None:

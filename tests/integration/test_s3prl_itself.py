@@ -182,6 +182,13 @@ def test_until_s3prl_is_imported_nothing_happens_and_turned_off_nothing_then(swi
     assert check(python(tmp_path, "-c", OURS, **{SWITCH: switch})).stdout.split()[-1] == is_on
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("switch", ["1", "0"])
+def test_fairseqs_command_is_imported_without_a_word(switch: str, tmp_path: Path) -> None:
+    answer = check(python(tmp_path, "-c", "import fairseq_cli.hydra_train", **{SWITCH: switch}))
+    assert ("version_base" not in answer.stderr, answer.stdout + answer.stderr == "") == (switch == "1",) * 2
+
+
 ALONE = """
 import sys
 sys.path[:0] = [{startup!r}, {folder!r}]
