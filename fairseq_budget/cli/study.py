@@ -284,7 +284,7 @@ def _dry_run(cells: list[Cell], place: Any, how: How) -> None:
     for line in found:
         typer.echo(line)
     if found:
-        raise BudgetError(f"{len(found)} things would stop this study: see above")
+        raise BudgetError(f"this would stop the study ({len(found)} in all): see above")
     typer.echo(f"{len(cells)} cells: nothing that can be checked beforehand would stop them.")
 
 

@@ -116,7 +116,7 @@ def train(cells: Iterable[Cell], place: Place, how: How) -> None:
     started = []
     for recipe in dict.fromkeys(cell.recipe for cell in todo):
         own = [cell for cell in todo if cell.recipe == recipe]
-        name = f"{len(own)} cells of {recipe}"
+        name = f"{recipe}, {len(own)} to train"
         folders = [str(place.run(cell)) for cell in own]
         started.append((recipe, _start(multirun(recipe, own, place, how), how.environment(), name, folders)))
         if how.launcher != SLURM:  # whose processes here only wait for their jobs

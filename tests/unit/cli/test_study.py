@@ -56,7 +56,7 @@ def test_the_state_of_a_study_that_has_not_begun(tmp_path: Path) -> None:
         (("plan", "model_size", "--seeds", "0"), "`--seeds` must be at least 1"),
         (("status", "model_size", "--device", "cpu", "--out", "nowhere", "--scale", "tiny"), "unknown scale `tiny`"),
         (("run", "model_size", "--launcher", "pbs", "--device", "cpu"), "unknown launcher `pbs`: choose one of basic"),
-        (("run", "improved_small", "--device", "cpu", "--dry-run", "--data", "nowhere"), "things would stop this study"),
+        (("run", "improved_small", "--device", "cpu", "--dry-run", "--data", "nowhere"), "this would stop the study"),
     ],
 )
 def test_mistakes_are_named(options: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
