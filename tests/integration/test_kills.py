@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -10,19 +11,24 @@ import time
 from pathlib import Path
 from statistics import median
 
+import pandas as pd
 import psutil
 import pytest
 import torch
 
 from fairseq_budget.checkpoints.run_state import ledger_of
-from tests.integration.conftest import Training, check
+from tests.integration.conftest import Training
 from tests.integration.test_resume import assert_same_end
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
+HOURS = float(os.environ.get("HOURS_OF_KILLS", "0"))
+"""Kill for at least so long; `test_two_hundred_kills` alone takes a quarter of an hour."""
 KILLS = 200
+UPDATES = 1200 if not HOURS else 400 * math.ceil(9 * HOURS)
+"""More than a run reaches between the kills."""
 OPTIONS = (
-    *("task.budget.flops=null", "task.budget.updates=1200", "task.checkpoints=8"),
+    *("task.budget.flops=null", f"task.budget.updates={UPDATES}", "task.checkpoints=8"),
     *("checkpoint.save_interval_updates=2", "dataset.validate_interval_updates=0"),
 )
 
@@ -63,38 +69,57 @@ def assert_flat(values: list[float], what: str) -> None:
     assert last <= 1.1 * first, what
 
 
+def updates_saved(training: Training) -> int:
+    """In the newest checkpoint; 0 without one."""
+    if not training.checkpoint.is_file():
+        return 0
+    ledger = ledger_of(torch.load(training.checkpoint))
+    assert ledger is not None
+    return int(ledger["updates"])
+
+
+def draw(turns: pd.DataFrame, path: Path) -> None:
+    """Memory and open files when each turn was killed."""
+    axes = turns.plot(x="hours", y=["resident_mib", "open_files"], subplots=True, style=".", figsize=(8, 5))
+    for axis in axes:
+        axis.set_ylim(bottom=0)
+    axes[0].figure.savefig(path)
+
+
 def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
-    """From the command's first second to the last rename."""
+    """From the command's first second to the last rename; ``HOURS_OF_KILLS=2`` goes on for two hours."""
     whole, killed = (Training(corpus / "data", tmp_path / name, "hubert") for name in ("whole", "killed"))
     start = run_and_time_the_start(whole)
-    moments, kills, reached, training = random.Random(0), 0, [0], []
-    while kills < KILLS and reached[-1] < 1200:
+    moments, kills, reached, began = random.Random(0), 0, [0], time.monotonic()
+    table = tmp_path / "turns.csv"
+    table.write_text("hours,updates,resident_mib,open_files\n")
+    while (kills < KILLS or time.monotonic() < began + 3600 * HOURS) and reached[-1] < UPDATES:
         logged = killed.updates_logged()
         with killed.start(*OPTIONS) as process:
             wait_for_a_moment(process, killed, moments, start)
             if process.poll() is None:
                 if killed.updates_logged() > logged:
-                    training.append(needs(process))
+                    memory, files = needs(process)
+                    with table.open("a") as rows:
+                        print((time.monotonic() - began) / 3600, reached[-1], memory, files, sep=",", file=rows)
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
-        if killed.checkpoint.is_file():
-            ledger = ledger_of(torch.load(killed.checkpoint))
-            assert ledger is not None
-            reached.append(ledger["updates"])
+        reached.append(updates_saved(killed))
     assert reached == sorted(reached), "nothing that was saved is lost"
-    check(killed.run(*OPTIONS))
+    with killed.start(*OPTIONS) as process:
+        assert process.wait() == 0
     assert_same_end(killed, whole)
     assert_kept_checkpoints(killed)
-    lines = ["resident_mib,open_files", *(f"{memory:.1f},{files}" for memory, files in training)]
-    (tmp_path / "needs.csv").write_text("\n".join(lines))  # to be drawn
-    memory, files = zip(*training, strict=True)
-    assert_flat(list(memory), "MiB of resident memory")
-    assert_flat(list(files), "open files")
+    turns = pd.read_csv(table)
+    draw(turns, tmp_path / "turns.png")
+    assert_flat(list(turns.resident_mib), "MiB of resident memory")
+    assert_flat(list(turns.open_files), "open files")
     print(f"{kills} kills, {reached[-1]} updates reached before the last turn")
 
 
 def assert_kept_checkpoints(training: Training) -> None:
     """Eight, each with the updates that its name tells."""
-    expected = {f"checkpoint_at_{150 * share}_updates.pt": 150 * share for share in range(1, 9)}
+    shares = [UPDATES * share // 8 for share in range(1, 9)]
+    expected = {f"checkpoint_at_{share}_updates.pt": share for share in shares}
     found = {path.name: ledger_of(torch.load(path)) for path in training.checkpoint.parent.glob("checkpoint_at_*")}
     assert {name: ledger and ledger["updates"] for name, ledger in found.items()} == expected
