@@ -18,10 +18,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TextIO
 
 LONGEST = 600
 """Seconds, after which a command is killed."""
@@ -46,20 +47,73 @@ class WarmStart:
         self, command: Sequence[str], cwd: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """As ``subprocess.run`` with captured output."""
-        assert self.process.stdin is not None and self.process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
             outputs = [Path(folder, name) for name in ("stdout", "stderr")]
-            job = {"command": list(map(str, command)), "cwd": str(cwd or Path.cwd())}
-            job |= {"environment": dict(os.environ if environment is None else environment)}
-            job["outputs"] = [str(path) for path in outputs]
-            print(json.dumps(job), file=self.process.stdin, flush=True)
-            status = int(self.process.stdout.readline())
+            status = self._answer(_job(command, cwd, environment, outputs))
             texts = [path.read_text(encoding="utf-8", errors="replace") for path in outputs]
         return subprocess.CompletedProcess(list(command), status, *texts)
+
+    def start(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Running:
+        """As ``subprocess.Popen`` in a session of its own, without output."""
+        status = Path(tempfile.mkdtemp(), "status")
+        job = _job(command, cwd, environment, [Path(os.devnull)] * 2)
+        return Running(self._answer({**job, "status": str(status)}), status)
+
+    def _answer(self, job: dict[str, Any]) -> int:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(json.dumps(job), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
 
     def end(self) -> None:
         """No more commands."""
         self.process.communicate()
+
+
+def _job(
+    command: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None, outputs: Sequence[Path]
+) -> dict[str, Any]:
+    return {
+        "command": list(map(str, command)),
+        "cwd": str(cwd or Path.cwd()),
+        "environment": dict(os.environ if environment is None else environment),
+        "outputs": list(map(str, outputs)),
+    }
+
+
+class Running:
+    """A command that goes on while the test does, with the part of ``subprocess.Popen`` that tests use."""
+
+    def __init__(self, pid: int, status: Path) -> None:
+        self.pid, self._status = pid, status
+
+    def poll(self) -> int | None:
+        """Its exit code, None as long as it runs."""
+        return int(self._status.read_text()) if self._status.exists() else None
+
+    def wait(self, timeout: float = LONGEST) -> int:
+        """Its exit code.
+
+        Raises:
+            TimeoutError: it still runs after so many seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
+            time.sleep(0.01)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """To the command alone, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.wait()
+        shutil.rmtree(self._status.parent)
 
 
 @cache
@@ -77,12 +131,32 @@ def _serve(imports: Sequence[str]) -> None:
         importlib.import_module(name)
     gc.freeze()  # or each copy's first collections would write to every page that it shares: half of a short run's time
     for line in sys.stdin:
+        job = json.loads(line)
         child = os.fork()
+        if not child and "status" in job:
+            child = _watched(Path(job["status"]), channel)
         if not child:
             channel.close()
-            _become(json.loads(line))
+            _become(job)
             return
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=channel, flush=True)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if "status" not in job:
+            print(code, file=channel, flush=True)
+
+
+def _watched(status: Path, channel: TextIO) -> int:
+    """Leave who waits for the next command; returns 0 in the process that shall become this one."""
+    if os.fork():
+        os._exit(0)
+    child = os.fork()
+    if not child:
+        os.setsid()
+        return 0
+    print(child, file=channel, flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status.with_suffix(".new").write_text(str(code))
+    status.with_suffix(".new").rename(status)
+    os._exit(0)
 
 
 def _become(job: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2ForP
 from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices, _sample_negative_indices
 
 from fairseq_budget.arithmetic.model_config import ModelConfig
-from fairseq_budget.bench.implementation import Implementation
+from fairseq_budget.bench.implementation import Implementation, MaskedBatch
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.checkpoints.huggingface import architecture
 from fairseq_budget.objectives.hubert.defaults import HubertConfig as OurHubertConfig
@@ -25,12 +25,9 @@ from fairseq_budget.planning.steps import Batch
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Shape: mask (B, F) bool with `masked` true ones, negatives (B, F, N) int64 or None."""
+class Inputs(MaskedBatch):
+    """Shape: negatives (B, F, N) int64 or None."""
 
-    batch: Batch
-    mask: Tensor
-    masked: int
     negatives: Tensor | None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,15 @@ from fairseq_budget.bench.workload import Workload
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.planning.machine import PRECISIONS
 from fairseq_budget.planning.steps import Batch, Phases, autocast, timed_step
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """A batch whose masks are drawn before the step.  Shape: mask (B, F) bool with `masked` true ones."""
+
+    batch: Batch
+    mask: Tensor
+    masked: int
 
 
 class Implementation(ABC):

@@ -15,6 +15,7 @@ _CLASSES = {
     "fairseq": ("stock", "Stock"),
     "transformers": ("huggingface", "HuggingFace"),
     "torchaudio": ("torch_audio", "TorchAudio"),
+    "minimal_hubert": ("minimal", "MinimalHubert"),
 }
 """Module and class of each; the class is named by the package that it needs."""
 PEERS = tuple(name for name in _CLASSES if name != OURS)

@@ -53,7 +53,9 @@ def bench(
     seconds: Seconds = 10.0,
     batch: Utterances = 2,
     device: Device = None,
-    peers: Annotated[str | None, typer.Option(help="fairseq, transformers, torchaudio, or none (default: all).")] = None,
+    peers: Annotated[
+        str | None, typer.Option(help="fairseq, transformers, torchaudio, minimal_hubert, or none (default: all).")
+    ] = None,
     repeats: Annotated[int, typer.Option(help="Timed steps of each; they take turns.")] = 5,
     in_turns: Annotated[
         bool, typer.Option(" /--alone", help="One after the other, for batches of which memory holds one only.")

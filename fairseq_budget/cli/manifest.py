@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def manifest(
     source: Annotated[
-        Path, typer.Argument(help="Folder with audio (FLAC, WAV, Ogg, MP3, ...), at any depth, or a manifest.")
+        Path, typer.Argument(help="Folder with audio (FLAC, WAV, Ogg, MP3, ...), at any depth, or a manifest (or SpidR's).")
     ],
     out: Annotated[Path, typer.Option(help="Folder for train.tsv and valid.tsv; with --hours: OUT_1h, OUT_10h, ...")],
     valid_root: Annotated[Path | None, typer.Option(help="Folder with the validation audio, or its manifest.")] = None,

@@ -22,6 +22,8 @@ from fairseq_budget.errors import ConfigError
 VALID_SHARE = 0.05
 """Held out for validation unless said otherwise (Vaessen and van Leeuwen)."""
 
+SPIDR_ENDINGS = (".csv", ".jsonl")
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -88,6 +90,10 @@ class Selection:
 
 
 def open_audio(path: Path, skip_bad: bool = False) -> Manifest:
-    """The manifest at `path`, or one of all audio in the folder or archive `path`; see :func:`scan`."""
+    """The manifest at `path`, SpidR's too, or one of all audio in the folder or archive `path`; see :func:`scan`."""
+    if path.is_file() and path.suffix in SPIDR_ENDINGS:
+        from fairseq_budget.data.spidr import read_spidr  # needs pandas, which not everybody has
+
+        return read_spidr(path)
     is_manifest = path.is_file() and not path.name.lower().endswith(ENDINGS)
     return Manifest.read(path) if is_manifest else scan(path, skip_bad=skip_bad)

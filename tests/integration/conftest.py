@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from filelock import FileLock
 from fairseq_budget.frontends.conv.defaults import ConvSettings
 from fairseq_budget.recipes import recipes_dir
 from tests.common import NARROW
-from tests.warm_start import FAIRSEQ, warm
+from tests.warm_start import FAIRSEQ, Running, warm
 
 BIN = Path(sys.executable).parent
 
@@ -34,9 +35,14 @@ WIDE = f"model.conv_feature_layers='{ConvSettings().conv_feature_layers.replace(
 """Half as wide as the published ones, 64 times as much to compute: for updates that something shall happen between."""
 
 
+def with_bin(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables beside those of this process, which find the commands of this Python."""
+    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
+
+
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one of the environment's commands; output is kept whatever happens."""
-    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
+    env = with_bin(environment)
     if command[0] == "fairseq-hydra-train":
         return warm(FAIRSEQ).run(command, cwd, env)
     if command[0] == "fairseq-budget" or command[:2] == ["python", "-m"]:
@@ -89,13 +95,18 @@ class Training:
     def run(self, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return run(["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent, **environment)
 
-    def start(self, *overrides: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, *overrides: str, **environment: str) -> Running:
         """A run that goes on while the test does, in a session of its own: all its processes can be killed at once."""
-        surroundings = {**os.environ, **environment}
+        return warm(FAIRSEQ).start(
+            ["fairseq-hydra-train", *self.command(*overrides)], self.folder.parent, with_bin(environment)
+        )
+
+    def start_cold(self, *overrides: str) -> subprocess.Popen[bytes]:
+        """The same from the first line that Python reads."""
         return subprocess.Popen(
             ["fairseq-hydra-train", *self.command(*overrides)],
             cwd=self.folder.parent,
-            env={**surroundings, "PATH": f"{BIN}{os.pathsep}{surroundings['PATH']}"},
+            env=with_bin({}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -118,7 +129,7 @@ class Training:
     def updates_logged(self) -> int:
         return len(self.logged("train_inner"))
 
-    def wait_for_log(self, process: subprocess.Popen[bytes], text: str) -> None:
+    def wait_for_log(self, process: Running | subprocess.Popen[bytes], text: str) -> None:
         """Until the run's log is there and holds a text, or the process has ended."""
         while process.poll() is None and not (self.log_file.exists() and text in self.log):
             time.sleep(0.02)

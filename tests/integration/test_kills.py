@@ -36,7 +36,7 @@ OPTIONS = (
 def run_and_time_the_start(training: Training) -> float:
     """Train to the end; the seconds until the first checkpoint, so that kills hit the start on any machine."""
     began = time.monotonic()
-    with training.start(*OPTIONS) as process:
+    with training.start_cold(*OPTIONS) as process:
         while process.poll() is None and not training.checkpoint.is_file():
             time.sleep(0.05)
         start = time.monotonic() - began
@@ -95,7 +95,7 @@ def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
     table.write_text("hours,updates,resident_mib,open_files\n")
     while (kills < KILLS or time.monotonic() < began + 3600 * HOURS) and reached[-1] < UPDATES:
         logged = killed.updates_logged()
-        with killed.start(*OPTIONS) as process:
+        with killed.start_cold(*OPTIONS) as process:
             wait_for_a_moment(process, killed, moments, start)
             if process.poll() is None:
                 if killed.updates_logged() > logged:
@@ -106,7 +106,7 @@ def test_two_hundred_kills(corpus: Path, tmp_path: Path) -> None:
                 kills += 1
         reached.append(updates_saved(killed))
     assert reached == sorted(reached), "nothing that was saved is lost"
-    with killed.start(*OPTIONS) as process:
+    with killed.start_cold(*OPTIONS) as process:
         assert process.wait() == 0
     assert_same_end(killed, whole)
     assert_kept_checkpoints(killed)

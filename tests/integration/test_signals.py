@@ -79,7 +79,7 @@ def test_control_c_twice(corpus: Path, tmp_path: Path) -> None:
 def test_before_training_begins(corpus: Path, tmp_path: Path) -> None:
     """In the first seconds there is nothing to save, and nothing is lost."""
     run = Training(corpus / "data", tmp_path / "run", "hubert")
-    with run.start(*TO_INTERRUPT) as process:
+    with run.start_cold(*TO_INTERRUPT) as process:
         run.wait_for_log(process, "")
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0

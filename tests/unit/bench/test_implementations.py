@@ -124,7 +124,7 @@ def test_stock_settings_are_the_published_ones(workload: Build) -> None:
 
 
 def test_all_have_the_recipes_adam(workload: Build) -> None:
-    for name in ("fairseq-budget", "fairseq", "transformers", "torchaudio"):
+    for name in (OURS, *peers_of("hubert")):
         optimizer = implementation_class(name)(workload("hubert")).optimizer
         assert optimizer.optimizer_config == {"lr": 1e-6, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.01}
 
