@@ -15,8 +15,17 @@ from tests.integration import conftest
 from tests.integration.conftest import Training, check
 from tests.integration.test_mistakes import message
 from tests.integration.test_resume import TWELVE_UPDATES, assert_same_end
+from tests.warm_start import FAIRSEQ, warm
 
 pytestmark = pytest.mark.integration
+
+LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a command whose files can't grow beyond so many bytes."""
 
 
 @pytest.fixture
@@ -55,9 +64,9 @@ def test_a_run_that_diverges_stops_with_a_checkpoint(run: Training) -> None:
 def test_a_checkpoint_that_cannot_be_written(run: Training) -> None:
     """A limit on the size of files stands for a disk that is full: half of the checkpoint fits."""
     check(run.run(*TWELVE_UPDATES, "task.budget.updates=2"))
-    half = run.checkpoint.stat().st_size // 2 // 1024
-    limited = ["bash", "-c", f'ulimit -f {half} && exec "$@"', "bash", "fairseq-hydra-train", *run.command(*TWELVE_UPDATES)]
-    told = conftest.run(limited, run.folder.parent)
+    half = run.checkpoint.stat().st_size // 2
+    limited = ["python", "-c", LIMITED, str(half), str(conftest.BIN / "fairseq-hydra-train"), *run.command(*TWELVE_UPDATES)]
+    told = warm(FAIRSEQ).run(limited, run.folder.parent)
     assert told.returncode == 1
     assert f"{run.checkpoint.parent}/" in message(told.stderr)
     assert "can't be written" in told.stderr

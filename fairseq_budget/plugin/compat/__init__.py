@@ -39,7 +39,7 @@ FIXES = (
     repeated.begin_each_run_afresh,
     repeated.open_a_log_once,
     wandb_runs.name_wandb_runs,
-    repeated.load_data_in_joblibs_processes,
+    repeated.start_loaders_as_elsewhere,
     repeated.end_reading_at_exit,
     repeated.close_event_files_at_exit,
     waveforms.read_what_needs_no_conversion,

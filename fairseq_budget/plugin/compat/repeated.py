@@ -88,10 +88,12 @@ def _with_one_file(original: Any) -> Any:
     return make
 
 
-def load_data_in_joblibs_processes() -> bool:
-    """joblib's processes (loky) start others in a way that torch's loaders don't know (`'Process' object has no attribute
-    'env'`); Python's own way works there as it does elsewhere."""
-    needed = (multiprocessing.get_start_method(allow_none=True) or "").startswith("loky")
+def start_loaders_as_elsewhere() -> bool:
+    """A process that was started by another starts its own in the same way.  joblib's (loky) is one that torch's loaders
+    don't know (`'Process' object has no attribute 'env'`); in ranks that fairseq's command spawned, each loader would import
+    everything anew and share no memory, at every epoch and validation.  The system's own way works there, too."""
+    method = multiprocessing.get_start_method(allow_none=True) or ""
+    needed = method.startswith("loky") or (method == "spawn" and multiprocessing.parent_process() is not None)
     if needed:
         multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     return needed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import traceback
 from pathlib import Path
@@ -50,6 +51,22 @@ def test_nothing_changes_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -
     compat.apply()
     assert distributed.all_gather_list is gather
     assert distributed._infer_torch_distributed_launch_init is infer
+
+
+@pytest.mark.parametrize(
+    ("started_by", "starts", "changed"),
+    [(None, None, False), (None, "spawn", False), ("a rank's command", "spawn", True), ("joblib", "loky_init_main", True)],
+)
+def test_loaders_start_as_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, started_by: str | None, starts: str | None, changed: bool
+) -> None:
+    """In a process that another has started; who chooses a way for the whole command keeps it."""
+    chosen: list[str] = []
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: started_by)
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none: starts)
+    monkeypatch.setattr(multiprocessing, "set_start_method", lambda method, force: chosen.append(method))
+    assert repeated.start_loaders_as_elsewhere() == changed
+    assert chosen == (["fork"] if changed else [])
 
 
 @needs_no_cuda
