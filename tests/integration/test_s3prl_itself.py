@@ -41,10 +41,12 @@ def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_untrained(tmp_path_factory.mktemp("thirty") / "checkpoint_last.pt", "hubert", **settings)
 
 
-def python(cwd: Path, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A process of its own, without GPU and without the checkout on its path."""
+def python(
+    cwd: Path, *words: str | Path, command: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A process of its own, without GPU and without the checkout on its path; ``command="python"`` begins warm."""
     settings = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "HOME": str(cwd), **environment}
-    return run([sys.executable, *map(str, words)], cwd, **settings)
+    return run([command, *map(str, words)], cwd, **settings)
 
 
 LAUNCHED = [
@@ -61,7 +63,8 @@ def test_its_launcher_trains_and_evaluates(task: str, upstream: str, corpora: Pa
     words = ["-d", known.downstream, "-c", str(recipes_dir() / "superb" / known.recipe), "-p", "exp", *model]
     launcher = ["-m", "s3prl.run_downstream", "--device", "cpu"]
     check(python(tmp_path, *launcher, "-m", "train", *words, "-o", overrides(known), SUPERB=str(corpora)))
-    answer = check(python(tmp_path, *launcher, "-m", "evaluate", "-e", "exp/states-2.ckpt", SUPERB=str(corpora)))
+    words = ["-m", "evaluate", "-e", "exp/states-2.ckpt"]
+    answer = check(python(tmp_path, *launcher, *words, command="python", SUPERB=str(corpora)))
     assert f"test {known.main.key}: " in answer.stdout
     package = Path(importlib.util.find_spec("s3prl").origin).parent
     assert not list((package / "downstream" / known.downstream).glob(".*"))
@@ -145,7 +148,7 @@ def test_its_problem_classes_train_and_test(
         **{f"build_batch_sampler.{split}.batch_size": 2 for split in ("train", "valid", "test")},
     }
     words = [word for key, value in values.items() for word in (f"--{key}", str(value))]
-    check(python(tmp_path, "-m", "s3prl.main", problem, *words))
+    check(python(tmp_path, "-m", "s3prl.main", problem, *words, command="python"))
     [result] = (tmp_path / "exp" / "evaluate").rglob("result.yaml")
     assert "accuracy: " in result.read_text()
 
