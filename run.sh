@@ -259,11 +259,13 @@ run_tests() {
     fi
     cd "$here"
     "$venv/bin/ruff" check .
-    "$venv/bin/mypy"
     "$venv/bin/lint-imports" --no-cache --no-logo
+    "$venv/bin/mypy" & # beside the first tests
+    local types=$!
     # a process for each core: tests wait for disks and other processes as much as they compute; in the order of their names,
     # whole runs come before what takes a moment, and no core is left waiting for a long file at the end
     OMP_NUM_THREADS=1 "$venv/bin/python" -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder "${selection[@]}" "$@"
+    wait "$types"
 }
 
 # further options go to `fairseq-budget study run`, which see
