@@ -131,6 +131,8 @@ def tasks(
         ConfigError: an unknown task.
         BudgetError: a missing checkpoint.
     """
+    if checkpoint is not None:
+        checkpoint = source.fetched(upstream, checkpoint)
     upstream, digest = upstream or source.upstream_for(checkpoint), None
     if checkpoint is not None:
         checkpoint, digest = source.identify(upstream, checkpoint)

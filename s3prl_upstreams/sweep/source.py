@@ -37,6 +37,30 @@ def upstream_for(checkpoint: str | None) -> str:
     return OF_MODEL_TYPE[found]
 
 
+def fetched(upstream: str | None, checkpoint: str) -> str:
+    """The folder, among Hugging Face's own, of a model that is given by its name OWNER/MODEL; anything else as it is.
+
+    Raises:
+        BudgetError: there is no such model, or it can't be fetched.
+    """
+    reads_it = upstream is None or upstream in OF_MODEL_TYPE.values()
+    if Path(checkpoint).exists() or not reads_it or not _is_model_name(checkpoint):
+        return checkpoint
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(checkpoint, allow_patterns=["*.json", "*.safetensors"])
+        if not any(Path(folder).glob("*.safetensors")):
+            snapshot_download(checkpoint, allow_patterns=["pytorch_model*.bin"])
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise BudgetError(
+            f"no checkpoint `{checkpoint}`, and no model of that name can be fetched from Hugging Face's hub "
+            f"({type(error).__name__}: {reason}): correct the path or the name, or give the folder of a copy"
+        ) from error
+    return folder
+
+
 def identify(upstream: str, checkpoint: str) -> tuple[str, str | None]:
     """A checkpoint as it is given to s3prl, with the digest of its content; None for what isn't on this machine yet.
 

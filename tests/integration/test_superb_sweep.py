@@ -22,6 +22,7 @@ from s3prl_upstreams.host import compat
 from s3prl_upstreams.tasks import TASKS, get_task
 from tests.integration.conftest import BIN, check, run
 from tests.integration.test_superb_tasks import NEEDS, TOYS
+from tests.model_hub import model_hub
 from tests.unit.s3prl_upstreams.conftest import TINY, _save
 
 pytestmark = pytest.mark.integration
@@ -117,6 +118,7 @@ def test_filter_banks_are_a_row_of_the_same_table(corpora: Callable[[str], Path]
 def test_a_folder_of_hugging_faces_on_ones_own_speakers(
     corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path
 ) -> None:
+    """Padded, one utterance at a time, and fetched by a name from a hub that has it."""
     pytest.importorskip("transformers")
     speakers = corpora("sid") / "voxceleb1" / "dev" / "wav"
     check(run(["fairseq-budget", "export", str(checkpoint), "hf", "--to", "hf"], tmp_path))
@@ -130,6 +132,12 @@ def test_a_folder_of_hugging_faces_on_ones_own_speakers(
     alone = check(run([*words, "--out", "alone", "--one-by-one"], tmp_path, **environment(tmp_path)))
     row = record(tmp_path / "alone", "speakers")
     assert row["one_by_one"] and "padding" not in row and "‡" not in alone.stdout and row["error"] is None
+    words[2] = "owner/hf"
+    with model_hub(hf=tmp_path / "hf") as address:
+        there = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), **environment(tmp_path)}
+        check(run([*words, "--out", "named"], tmp_path, **there))
+    named, row = record(tmp_path / "named", "speakers"), record(tmp_path / "padded", "speakers")
+    assert (named["upstream"], named["scores"]) == ("hf_hubert_custom", row["scores"])
 
 
 @pytest.mark.slow

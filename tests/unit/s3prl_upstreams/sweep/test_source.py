@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants, file_download
 
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.files import sha256
-from s3prl_upstreams.sweep.source import identify, upstream_for
+from s3prl_upstreams.sweep.source import fetched, identify, upstream_for
+from tests.model_hub import model_hub
 
 
 def folder_of(path: Path, model_type: object) -> Path:
@@ -41,9 +44,39 @@ def test_files_and_folders_are_known_by_their_content(tmp_path: Path) -> None:
     assert identify("hf_hubert_custom", str(folder))[1] != digest
 
 
-def test_what_has_to_be_fetched_is_a_name(tmp_path: Path) -> None:
-    for name in ("facebook/hubert-base-ls960", "https://example.org/model.pt"):
-        assert identify("hf_hubert_custom", name) == (name, None)
+def test_what_an_upstream_fetches_itself_is_a_name(tmp_path: Path) -> None:
+    for name in ("openai/whisper-base", "https://example.org/model.pt"):
+        assert fetched("another", name) == name
+        assert identify("another", name) == (name, None)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    new, old = (folder_of(tmp_path / name, "hubert") for name in ("new", "old"))
+    (old / "model.safetensors").rename(old / "pytorch_model.bin")
+    (new / "tf_model.h5").write_bytes(b"of another library")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with model_hub(new=new, old=old) as address:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        template = file_download.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants._HF_DEFAULT_ENDPOINT, address)
+        monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield
+
+
+@pytest.mark.parametrize(("name", "weights"), [("new", "model.safetensors"), ("old", "pytorch_model.bin")])
+def test_a_model_of_the_hub_is_a_folder(hub: None, name: str, weights: str) -> None:
+    folder = fetched(None, f"owner/{name}")
+    assert {path.name for path in Path(folder).iterdir()} == {"config.json", weights}
+    assert upstream_for(folder) == "hf_hubert_custom"
+    assert identify("hf_hubert_custom", folder)[1] is not None
+    assert fetched("hf_hubert_custom", folder) == folder
+
+
+def test_a_name_that_is_none(hub: None) -> None:
+    with pytest.raises(
+        BudgetError, match=r"no checkpoint `owner/nobody`, and no model .* \(RepositoryNotFoundError: .*give the folder"
+    ):
+        fetched(None, "owner/nobody")
 
 
 @pytest.mark.parametrize(
