@@ -105,7 +105,7 @@ STUDY = Study(
     differences={
         "paper": (STAYS_FAIRSEQS,),
         "mini": (
-            "Mel frames, 0.09 M parameters, batches 40 times smaller in crops of 2 s, 600 updates in eight cycles.",
+            "Mel frames, 0.2 M parameters, batches 40 times smaller in crops of 2 s, 600 updates in eight cycles.",
             "Learning rates have the paper's ratios to that of the largest batch; keyword spotting alone.",
             "GELU and the first weights of attention are fairseq's, too.",
         ),

@@ -49,6 +49,6 @@ STUDY = Study(
     columns=("deviation",),
     differences={
         "paper": ("The checkpoints are those of the run with batches of 600 s; crops of 10 s.",),
-        "mini": ("Mel frames, 0.09 M parameters, batches of 4 to 64 s in crops of 2 s.",),
+        "mini": ("Mel frames, 0.2 M parameters, batches of 4 to 64 s in crops of 2 s.",),
     },
 )

@@ -53,7 +53,7 @@ STUDY = Study(
     differences={
         "paper": (),
         "mini": (
-            "Mel frames; one layer of 96 (0.2 M parameters) stands for Small, one of 32 (0.03 M), the best found on this "
+            "Mel frames; one layer of 96 (0.2 M parameters) stands for Small, one of 32 (0.04 M), the best found on this "
             "budget, for 200% of Slim; HuBERT alone, keyword spotting.",
         ),
     },

@@ -64,7 +64,7 @@ STUDY = Study(
             "Mixed precision is bf16 here, and fp16 there.",
         ),
         "mini": (
-            "Mel frames and 0.09 M parameters on this machine; the paper's are of wav2vec 2.0 Base, here on an RTX 2080 Ti.",
+            "Mel frames and 0.2 M parameters on this machine; the paper's are of wav2vec 2.0 Base, here on an RTX 2080 Ti.",
         ),
     },
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 import pytest
 
+from fairseq_budget.arithmetic.parameters import count_parameters
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.objectives import model_config
 from fairseq_budget.report.studies.points import OTHERS, RECOGNISED
 from fairseq_budget.studies import STUDIES, get_study
 from fairseq_budget.studies.compose import compose
@@ -124,3 +127,14 @@ def test_unknown_names_list_the_known_ones() -> None:
         get_study("model_sizes")
     with pytest.raises(ConfigError, match="unknown scale `tiny`: choose one of paper, mini"):
         get_study("model_size").runs("tiny")
+
+
+@pytest.mark.parametrize("name", ["objectives", "improved_small", "sequence_length", "batch_size", "gradient_deviation"])
+def test_the_page_tells_how_many_parameters_were_trained(name: str) -> None:
+    """Of the miniature, to one digit, quantizers and heads included: as the table beside it."""
+    study = get_study(name)
+    pretrained = {(cell.recipe, cell.overrides) for cell in study.cells(MINI) if cell.recipe and not cell.fine_tuned}
+    configs = [(recipe, compose_once(recipe, overrides)[0].model) for recipe, overrides in pretrained]
+    trained = {float(f"{count_parameters(model_config(*found).shape()) / 1e6:.1g}") for found in configs}
+    told = {float(number) for text in study.differences[MINI] for number in re.findall(r"([\d.]+) M\b", text)}
+    assert told and told <= trained
