@@ -37,7 +37,8 @@ WIDE = f"model.conv_feature_layers='{ConvSettings().conv_feature_layers.replace(
 
 def with_bin(environment: Mapping[str, str]) -> dict[str, str]:
     """Variables beside those of this process, which find the commands of this Python."""
-    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
+    there = {**os.environ, **environment}
+    return {**there, "PATH": f"{BIN}{os.pathsep}{there['PATH']}"}
 
 
 def run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
