@@ -73,6 +73,8 @@ def _growth(axes: Axes, analysis: Analysis) -> None:
         if law:
             axes.plot(flops, law.coefficient * np.array(flops) ** law.exponent, style["linestyle"], color=colour)
     axes.set_xscale("log")
+    axes.set_xticks([fit.flops for fit in analysis.budgets], [human_flops(fit.flops) for fit in analysis.budgets])
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training FLOPs")
     axes.set_yscale("log")
     _millions(axes.yaxis)
