@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,30 +30,32 @@ class ModelHandler(BaseHTTPRequestHandler):
     server: ModelHub
 
     def do_GET(self) -> None:
-        self._answer(*self._found())
+        self.wfile.write(self._answer())
 
     def do_HEAD(self) -> None:
-        status, _, content = self._found()
-        self._answer(status, {"Content-Length": str(len(content))}, b"")
+        self._answer()
 
-    def _found(self) -> tuple[int, dict[str, str], bytes]:
+    def _answer(self) -> bytes:
+        """Send what stands before the content, and return that."""
+        status, content = self._found()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", hashlib.sha256(content).hexdigest())
+        self.send_header("X-Repo-Commit", REVISION)
+        if status == HTTPStatus.NOT_FOUND:
+            self.send_header("X-Error-Code", "RepoNotFound")
+        self.end_headers()
+        return content
+
+    def _found(self) -> tuple[HTTPStatus, bytes]:
         for name, folder in self.server.models.items():
             if self.path.startswith(f"/api/models/{name}"):
                 files = [{"rfilename": path.name} for path in sorted(folder.iterdir())]
-                return 200, {}, json.dumps({"id": name, "sha": REVISION, "siblings": files}).encode()
+                return HTTPStatus.OK, json.dumps({"id": name, "sha": REVISION, "siblings": files}).encode()
             file = folder / self.path.rpartition("/")[2]
             if self.path.startswith(f"/{name}/resolve/") and file.is_file():
-                return 200, {}, file.read_bytes()
-        return 404, {"X-Error-Code": "RepoNotFound"}, b""
-
-    def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
-        self.send_response(status)
-        _, _, whole = self._found()
-        told = {"Content-Length": str(len(content)), "ETag": hashlib.sha256(whole).hexdigest(), "X-Repo-Commit": REVISION}
-        for name, value in (told | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+                return HTTPStatus.OK, file.read_bytes()
+        return HTTPStatus.NOT_FOUND, b""
 
     def log_message(self, *_: object) -> None:
         """Nothing."""

@@ -66,8 +66,6 @@ def measure_start(
 
 def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[float, float, int, int]:
     """Seconds to the end of the first update, seconds of the processor; own bytes of this process, and of each loader."""
-    # loaders begin as they do in a run that a shell started
-    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     run = build_run(objective, size, (f"task.data={folder}", *overrides), "cpu")
     begun, computed = time.perf_counter(), time.process_time()
     updates = updates_of(run, torch.device("cpu"))

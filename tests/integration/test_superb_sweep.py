@@ -20,7 +20,7 @@ from fairseq_budget.recipes import recipes_dir
 from s3prl_upstreams import scores
 from s3prl_upstreams.host import compat
 from s3prl_upstreams.tasks import TASKS, get_task
-from tests.integration.conftest import BIN, check, run
+from tests.integration.conftest import check, run, with_bin
 from tests.integration.test_superb_tasks import NEEDS, TOYS
 from tests.model_hub import model_hub
 from tests.unit.s3prl_upstreams.conftest import TINY, _save
@@ -205,7 +205,7 @@ def test_layers_of_query_by_example(corpora: Callable[[str], Path], checkpoint: 
 def test_a_sweep_killed_three_times_ends_like_one_without_interruption(
     corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path, cache: str
 ) -> None:
-    env = {**os.environ, **environment(corpora("ks")), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    env = with_bin(environment(corpora("ks")))
     corpora("asr")
     broken, whole = (
         command(checkpoint, tmp_path / name, "ks", "asr", steps=40, cache=cache) for name in ("broken", "whole")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from fairseq_budget.objectives import OBJECTIVES
 from tests.common import assert_close
-from tests.integration.conftest import BIN, Training, check
+from tests.integration.conftest import BIN, Training, check, with_bin
 
 pytestmark = pytest.mark.integration
 
@@ -83,7 +82,7 @@ def test_a_rank_that_hangs_ends_the_job(corpus: Path, tmp_path: Path) -> None:
     run = Training(corpus / "data", tmp_path / "run", "hubert")
     overrides = ("budget=custom", "task.budget.updates=100000", "task.stall_minutes=0.25", "device=cpu_torchrun")
     launcher = [str(BIN / "torchrun"), "--standalone", "--nproc-per-node", "2", str(BIN / "fairseq-hydra-train")]
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment = with_bin({"OMP_NUM_THREADS": "1"})
     with (
         (tmp_path / "errors").open("w") as errors,
         subprocess.Popen(
