@@ -203,6 +203,23 @@ def _attention(
     return torch.ops.aten._scaled_dot_product_efficient_attention(query, key, value, attn_mask, True, dropout_p)[0]
 
 
+def _ctc_loss(
+    logs: Tensor, targets: Tensor, frames: Tensor, lengths: Tensor, blank: int = 0, reduction: str = "mean", **_: Any
+) -> Tensor:
+    """A kernel and its backward pass; torch refuses to imagine it, as its buffer's shape goes by the numbers in `lengths`.
+
+    Shape: logs (F, B, U), targets (B, L), frames (B,), lengths (B,) -> (B,)
+    """
+    if logs.dtype is not torch.float32:
+        raise RuntimeError(f"ctc_loss has no kernel for {logs.dtype}")
+    if targets.device != logs.device:
+        raise RuntimeError("ctc_loss expects transcripts on the same device")
+    if reduction != "none":
+        raise RuntimeError("only a loss for each utterance is imagined")
+    frames.cpu(), lengths.cpu()  # on the GPU, each is a time that the host waits
+    return torch.amax(logs, (0, 2))
+
+
 _HALVED = {
     F.linear,
     F.conv1d,
@@ -216,7 +233,7 @@ _HALVED = {
 }
 _WHOLE = {F.layer_norm, F.cross_entropy, F.normalize, F.softmax, torch.softmax, Tensor.softmax, torch.norm, Tensor.pow}
 """What autocast computes in half and in single precision, of what models here do (ATen, autocast_mode.h)."""
-_ON_GPU = {F.dropout: _dropout, F.scaled_dot_product_attention: _attention}
+_ON_GPU = {F.ctc_loss: _ctc_loss, F.dropout: _dropout, F.scaled_dot_product_attention: _attention}
 """What C++ would choose a kernel for by the device, which it doesn't know here."""
 
 

@@ -12,10 +12,13 @@ import numpy as np
 
 from fairseq_budget.bench.training import TimedRun, build_run
 from fairseq_budget.data.labels import DICTIONARY_NAME
+from fairseq_budget.data.transcripts.folder import make_transcripts
 from fairseq_budget.objectives import get_objective
 from fairseq_budget.planning.steps import inputs_of, noise_batch
 
 CLUSTERS, LABEL_RATE = 500, 50
+TRANSCRIPT = "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG"
+"""Of every utterance that is to be recognised; the number of its units goes by the length of the batch."""
 
 
 def run_on_noise(objective: str, size: str, frontend: str, overrides: Sequence[str], device: str) -> TimedRun:
@@ -29,8 +32,14 @@ def run_on_noise(objective: str, size: str, frontend: str, overrides: Sequence[s
 
 def _label_settings(objective: str, folder: Path) -> list[str]:
     """Settings of labels that nobody reads, where the objective needs some; their dictionary is written to `folder`."""
-    if not get_objective(objective).needs_labels:
+    chosen = get_objective(objective)
+    if not chosen.needs_labels:
         return []
+    if not chosen.pretrains:
+        (folder / "train.tsv").write_text(f"{folder}\nnoise.wav\t16000\n", encoding="utf-8")
+        (folder / "text").write_text(f"noise {TRANSCRIPT}\n", encoding="utf-8")
+        make_transcripts(folder, ["train"], text=folder / "text")
+        return [f"task.transcripts={folder}"]
     (folder / DICTIONARY_NAME).write_text("".join(f"{cluster} 1\n" for cluster in range(CLUSTERS)), encoding="utf-8")
     return [f"task.label_dir={folder}", f"task.label_rate={LABEL_RATE}"]
 
@@ -38,9 +47,15 @@ def _label_settings(objective: str, folder: Path) -> list[str]:
 def training_sample(
     run: TimedRun, objective: str, utterances: int, samples: int, seed: int, padded: bool = False
 ) -> dict[str, Any]:
-    """A batch of equally long utterances; where it is `padded`, one is a tenth shorter."""
+    """A batch of equally long utterances; where it is `padded`, one is a tenth shorter.
+
+    To be recognised are random units, one for ten frames.
+    """
     heard = np.full(utterances, samples)
     inputs: dict[str, Any] = inputs_of(objective, noise_batch(run.task.network.model_shape, utterances, samples, seed))
+    if not get_objective(objective).pretrains:
+        inputs["target"] = inputs["target"][:, ::10]
+        inputs["target_lengths"] = np.full(utterances, inputs["target"].shape[1])
     if padded:
         heard[0] -= samples // 10
         inputs["lengths"] = heard

@@ -11,9 +11,10 @@ from fairseq.trainer import Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from fairseq_budget.bench.workload import compose_recipe
+from fairseq_budget.objectives import get_objective
 from fairseq_budget.plugin.tasks import BudgetTask
 
-_ENDLESS = ("budget=custom", "task.budget.updates=1000000000", "checkpoint.no_save=true")
+_ENDLESS = ("task.budget.updates=1000000000", "checkpoint.no_save=true")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class TimedRun:
 
 def build_run(objective: str, size: str, overrides: Sequence[str], device_type: str) -> TimedRun:
     """Build it.  No data set is loaded yet, its budget is out of reach, and nothing is saved."""
-    composed = compose_recipe(objective, size, (*_ENDLESS, *overrides), device_type)
+    chosen = ["budget=custom"] if get_objective(objective).pretrains else []
+    composed = compose_recipe(objective, size, (*chosen, *_ENDLESS, *overrides), device_type)
     # the task writes into its recipe
     recipe = OmegaConf.create(OmegaConf.to_container(composed))
     task = setup_task(recipe.task)

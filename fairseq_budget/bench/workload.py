@@ -101,12 +101,13 @@ def compose_recipe(objective: str, size: str, overrides: tuple[str, ...], device
 
     Whoever changes it, as fairseq's trainer does, takes a copy.
     """
-    hydra_init(objective)
+    name = get_objective(objective).recipe
+    hydra_init(name)
     given = [f"size={size}", f"device={device}", f"optimization.lr=[{LEARNING_RATE}]"]
     given += [] if any(override.startswith("task.data=") for override in overrides) else ["task.data=none"]
     with warnings.catch_warnings(), initialize_config_dir(str(recipes_dir()), version_base="1.1"):
         warnings.simplefilter("ignore")  # Hydra's, of what fairseq does
-        cfg = compose(objective, overrides=["data=folder", *given, *overrides])
+        cfg = compose(name, overrides=["data=folder", *given, *overrides])
     add_defaults(cfg)
     container: Any = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     return OmegaConf.create(container)

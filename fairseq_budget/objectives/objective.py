@@ -39,6 +39,8 @@ FLOPs).  Around it, 96 wide, on an hour of LibriSpeech (4e11 FLOPs, 338 updates 
 rule's 1.6e-3, 5.88 at 2e-3, 6.41 at 4e-3, which stays on the plateau.  Other widths and objectives have not been swept.
 """
 MINI_WIDTH = 256
+FINETUNE = "finetune"
+"""The recipe of fine-tuning."""
 
 OWN_TERM = "loss_prediction"
 """What an objective's own part of the loss is called, where it has no other name."""
@@ -83,13 +85,18 @@ class Objective:
     needs_labels: bool = False
     """Whether every frame of the training audio needs a label."""
     pretrains: bool = True
-    """Whether models are pre-trained by it; otherwise they are fine-tuned."""
+    """Whether models are pre-trained by it; otherwise they are fine-tuned, and the recipe is called so."""
     stock_names: tuple[str, ...] = ()
     """What stock fairseq calls its model; checkpoints of it are read."""
     samples_per_batch: Mapping[str, int] = field(default_factory=dict)
     """Samples of a rank's batch by size, where they aren't :data:`SAMPLES_PER_BATCH`."""
     unregularised: Mapping[str, Any] = field(default_factory=lambda: LARGE_AS_THE_OTHERS)
     """Settings of Large, which trains without regularisation, where they differ between objectives."""
+
+    @property
+    def recipe(self) -> str:
+        """What ``--config-name`` calls its recipe."""
+        return self.name if self.pretrains else FINETUNE
 
     def learning_rate(self, size: Size) -> float:
         """The highest learning rate of a size.

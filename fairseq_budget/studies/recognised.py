@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fairseq_budget.objectives.objective import FINETUNE
 from fairseq_budget.studies.cells import PUBLISHED_HOURS
-from fairseq_budget.studies.study import FINETUNE, PAPER, RECOGNITION, Cell, Kept
+from fairseq_budget.studies.study import PAPER, RECOGNITION, Cell, Kept
 
 LABELLED = {"10min": 1 / 6, "1h": 1.0, "10h": 10.0, "100h": 100.0, "960h": 960.0}
 """Hours of transcribed speech by the recipe's name."""

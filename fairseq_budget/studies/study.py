@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fairseq_budget.errors import unknown_name
+from fairseq_budget.objectives.objective import FINETUNE
 
 PAPER, MINI = "paper", "mini"
 SCALES = (PAPER, MINI)
 """As published, for a cluster; and from mel frames in mini sizes, for a laptop in less than an hour."""
-FINETUNE = "finetune"
-"""The recipe of fine-tuning."""
 SEED = 1337
 """The recipes' own; further seeds count up from it."""
 

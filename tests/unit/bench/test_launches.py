@@ -6,9 +6,11 @@ from itertools import product
 
 import pytest
 import torch
+from fairseq import metrics
 
 from fairseq_budget.bench.imaginary import GPU, imaginary_cuda
 from fairseq_budget.bench.launches import PUBLISHED, RECIPES, Launches, count_launches
+from fairseq_budget.bench.samples import run_on_noise, training_sample
 from fairseq_budget.objectives import OBJECTIVES
 from tests.unit.bench.conftest import TINY
 
@@ -40,6 +42,24 @@ def test_an_update_waits_where_fairseq_waits(objective: str, precision: str, pad
     assert update.waits <= FAIRSEQS_WAITS[precision] + MONITORED.get(objective, 0)
     assert update.layers == 2
     assert update.operations["mm"] > 10, "there was a backward pass"
+
+
+@pytest.mark.parametrize("precision", [pytest.param("fp16", marks=pytest.mark.slow), "bf16"])
+@pytest.mark.parametrize("frozen", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_fine_tuning_waits_no_more(precision: str, frozen: bool) -> None:
+    """Padded, as transcripts need it; the second half of its updates trains all but the front end of a pre-trained model."""
+    device, *settings = RECIPES[precision]
+    waits, products = [], []
+    with imaginary_cuda() as imagined, metrics.aggregate(new_root=True):
+        run = run_on_noise("ctc", "slim", "conv", [*settings, *TINY, "model.freeze_updates=2"], device)
+        run.task.network.config.checkpoint = "pre-trained" if frozen else ""
+        for number in range(4):
+            imagined.restart()
+            run.trainer.train_step([training_sample(run, "ctc", 2, 8000, number, padded=True)])
+            waits.append(sum(imagined.waits.values()))
+            products.append(imagined.launches["mm"])
+    assert max(waits[1:]) <= FAIRSEQS_WAITS[precision]
+    assert (products[1] < products[3]) is frozen
 
 
 @pytest.mark.slow
