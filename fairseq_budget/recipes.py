@@ -60,6 +60,15 @@ def steps_per_update(ranks: int, published_ranks: int) -> int:
     return steps
 
 
+def ddp_backend(layerdrop: float, checkpoint: str | None) -> str:
+    """How ranks sum their gradients: while others are still computed, where every parameter gets one in every update.
+
+    LayerDrop leaves out layers, and fine-tuning from a `checkpoint` has phases in which not all are trained: there, they are
+    summed when all are there.
+    """
+    return "legacy_ddp" if layerdrop > 0 or checkpoint else "pytorch_ddp"
+
+
 def port(job: int) -> int:
     """The port at which a cluster job's workers meet, above the reserved and below the ephemeral ones."""
     return 10_000 + int(job) % 20_000

@@ -31,6 +31,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("fairseq_budget.user_dir", lambda: user_dir, replace=True)
     OmegaConf.register_new_resolver("fairseq_budget.setting", recipes.setting, replace=True)
     OmegaConf.register_new_resolver("fairseq_budget.steps_per_update", recipes.steps_per_update, replace=True)
+    OmegaConf.register_new_resolver("fairseq_budget.ddp_backend", recipes.ddp_backend, replace=True)
     OmegaConf.register_new_resolver("fairseq_budget.port", recipes.port, replace=True)
     for name, node in recipes.size_group().items():
         ConfigStore.instance().store(

@@ -18,6 +18,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from fairseq_budget.arithmetic.sizes import SIZES
+from fairseq_budget.bench.workload import compose_recipe
 from fairseq_budget.objectives import OBJECTIVES
 from fairseq_budget.recipes import recipes_dir, steps_per_update
 from tests.recorded import ASSETS
@@ -228,3 +229,21 @@ def test_an_update_has_the_published_batch_or_the_log_says_so(
     steps_per_update.cache_clear()
     assert [steps_per_update(ranks, published) for _ in range(3)] == [steps] * 3
     assert [message.split(", for which")[0] for message in caplog.messages] == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("objective", "size", "overrides", "backend"),
+    [
+        ("hubert", "slim", (), "legacy_ddp"),
+        ("hubert", "slim", ("model.encoder_layerdrop=0",), "pytorch_ddp"),
+        ("hubert", "large", (), "pytorch_ddp"),
+        ("wav2vec2", "base", ("budget=vaessen",), "pytorch_ddp"),
+        ("tera", "1", ("distributed_training.ddp_backend=legacy_ddp",), "legacy_ddp"),
+        ("ctc", "slim", (), "pytorch_ddp"),
+        ("ctc", "slim", ("model.checkpoint=parent.pt",), "legacy_ddp"),
+    ],
+)
+def test_ranks_wait_for_all_gradients_only_where_some_are_left_out(
+    objective: str, size: str, overrides: tuple[str, ...], backend: str
+) -> None:
+    assert compose_recipe(objective, size, overrides).distributed_training.ddp_backend == backend
