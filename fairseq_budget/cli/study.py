@@ -130,6 +130,7 @@ def run(
     On Slurm: fairseq-budget study run model_size --launcher slurm -- hydra.launcher.partition=gpu
     """
     from fairseq_budget.studies import launch
+    from fairseq_budget.studies.checks import tasks_that_cannot_run
     from fairseq_budget.studies.place import Place
 
     study, place = get_study(name), Place(_out(scale, out))
@@ -137,6 +138,8 @@ def run(
     if dry_run:
         _dry_run(cells, place, how)
         return
+    for obstacle in tasks_that_cannot_run(cells, place, how):
+        typer.echo(f"warning: what is trained can't be evaluated yet: {obstacle}", err=True)
     place.folder.mkdir(parents=True, exist_ok=True)
     with locks.alone(place.folder / ".lock", wait=0):
         launch.run(cells, place, how)

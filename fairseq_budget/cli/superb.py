@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich import box
@@ -24,6 +24,9 @@ from fairseq_budget.cli.superb_plan import Plan, Speed
 from fairseq_budget.corpora.superb.parting import sentence
 from fairseq_budget.records.downstream import Incomplete, padded
 from fairseq_budget.records.results import PADDED
+
+if TYPE_CHECKING:
+    from s3prl_upstreams.sweep.possible import Obstacle
 
 
 def superb(
@@ -44,6 +47,7 @@ def superb(
     cache_dir: CacheDir = None,
     plan: Plan = False,
     speed: Speed = None,
+    dry_run: options.DryRun = False,
     seed: options.Seed = 1337,
     allow_incomplete: options.AllowIncomplete = False,
     one_by_one: options.OneByOne = False,
@@ -79,7 +83,29 @@ def superb(
     if plan:
         superb_plan.show(todo, speed, as_json)
         return
-    rows = launch.sweep(todo, console, available_memory(open_device(place)))
+    memory = available_memory(open_device(place))
+    if dry_run:
+        _tell(launch.obstacles(todo, memory), as_json)
+    else:
+        _show(launch.sweep(todo, console, memory), as_json)
+
+
+def _tell(obstacles: list[Obstacle], as_json: bool) -> None:
+    """What keeps tasks from running; with any, the exit code is 1."""
+    from s3prl_upstreams.sweep import possible
+
+    if as_json:
+        print(json.dumps([one.as_dict() for one in obstacles], indent=2))
+    elif obstacles:
+        possible.show(obstacles, Console())
+    else:
+        typer.echo("nothing that can be checked beforehand would stop them")
+    if obstacles:
+        raise typer.Exit(1)
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """The scores; where a task failed, the exit code is 1."""
     if as_json:
         print(json.dumps(rows, indent=2))
     else:

@@ -66,4 +66,7 @@ LstmPrecision = Annotated[
     str,
     typer.Option(help="fp32, as SUPERB's recipes are, or bf16 for LSTMs of heads (ASR, SF, SD); the record says so."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what tasks can't do here (package, corpus, memory), and begin none.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records as JSON and nothing else.")]

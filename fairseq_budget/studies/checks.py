@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,10 +15,10 @@ from fairseq_budget.planning.memory import available_memory
 from fairseq_budget.planning.memory_model import FIXED_BYTES
 from fairseq_budget.studies.data import missing_sets, source_of, test_sets, word_model
 from fairseq_budget.studies.forecast import Forecast, foresee, training_lengths
-from fairseq_budget.studies.launch import SLURM, How
+from fairseq_budget.studies.launch import KEYWORDS, SLURM, How, corpora
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, states
-from fairseq_budget.studies.study import RECOGNITION, Cell
+from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, Cell
 
 GIB = 2**30
 
@@ -42,6 +45,7 @@ def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:
         except BudgetError as error:
             found.append(str(error))
         found += [f"no manifest `{path}` to recognise" for path in _missing_sets(how)]
+    found += tasks_that_cannot_run(cells, place, how)
     todo = [state.cell for state in states(cells, place) if state.training != DONE and state.cell.trained]
     try:
         forecasts = foresee(todo, lengths, ["data=folder", "task.data=.", f"device={how.device}", *how.extra], None)
@@ -56,6 +60,26 @@ def _missing_sets(how: How) -> list[Path]:
     except BudgetError:  # told before
         return []
     return [] if source is None else missing_sets(source, test_sets(how.scale))
+
+
+def tasks_that_cannot_run(cells: Sequence[Cell], place: Place, how: How) -> Iterator[str]:
+    """SUPERB's, for want of a corpus or a package; those are left out whose corpora the study makes."""
+    tasks = {task for cell in cells for task in cell.tasks if task not in OWN_TASKS}
+    tasks -= {KEYWORDS} if how.scale == MINI else set()
+    if not tasks:
+        return
+    command = ["superb", "--upstream", "fbank", "--tasks", ",".join(sorted(tasks)), "--dry-run", "--json"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "fairseq_budget", *command],
+        env=os.environ | corpora(place),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        yield from (f"{row['task']}: {row['message']}" for row in json.loads(answer.stdout))
+    except ValueError:
+        yield answer.stderr.strip().rpartition("\n")[2]
 
 
 def _too_little(forecasts: Sequence[Forecast], place: Place, how: How) -> Iterator[str]:

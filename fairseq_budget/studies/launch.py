@@ -31,9 +31,15 @@ LAUNCHERS = (BASIC, JOBLIB, SLURM)
 
 SPEECH = ("--hours", "0.5", "--dev-hours", "0.2", "--keyword-speakers", "24")
 """The speech that a mini study makes where it is given none."""
+KEYWORDS = "ks"
+"""The task of SUPERB that a mini study makes a corpus for."""
+KEYWORDS_ALONE = ("--hours", "0.05", "--dev-hours", "0.02", "--keyword-speakers", "24")
+"""What it makes beside the user's own audio: hardly any other speech."""
 MINI_SCORING = ("--lr", "1e-1,1e-2,1e-3,1e-4", "--steps", "200", "--workers", "0")
 """Enough for a head to learn the keywords of the synthetic corpus."""
 
+CORPUS_OF_KEYWORDS = "SPEECH_COMMANDS"
+"""The variable that names it."""
 ON_A_CPU = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
 """glibc gives large blocks back at once and takes them again in the next step; keeping them saves a fifth of the time."""
 
@@ -97,12 +103,15 @@ def prepare_data(cells: Sequence[Cell], place: Place, how: How) -> None:
     place.folder.mkdir(parents=True, exist_ok=True)
     if how.scale == MINI and any(DOWNSTREAM in cell.tasks for cell in cells):
         _call(["corpus", "mini-superb", str(place.superb), *(f"--task={cell.options[0]}" for cell in cells)], {})
+    hears_keywords = how.scale == MINI and any(KEYWORDS in cell.tasks for cell in cells)
     cells = [cell for cell in cells if cell.trained]
     if not cells:
         return
     source = source_of(how.scale, how.data)
     if source is None:
         source = _speech(place)
+    elif hears_keywords and CORPUS_OF_KEYWORDS not in os.environ:
+        _call(["corpus", "synthetic", str(place.corpus), *KEYWORDS_ALONE], {})
     write_manifests(source, place, how.scale, how.valid_sets)
     if any(not (cell.teacher or cell.fine_tuned) and get_objective(cell.recipe).needs_labels for cell in cells):
         _labels(place, how)
@@ -153,7 +162,7 @@ def evaluate(cells: Iterable[Cell], place: Place, how: How) -> None:
     for state in states(cells, place):
         if state.training == DONE and state.unscored:
             for command in scoring(state.cell, state.unscored, place, how):
-                _call(command, _corpora(place))
+                _call(command, corpora(place))
 
 
 def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterator[list[str]]:
@@ -180,15 +189,15 @@ def scoring(cell: Cell, tasks: Sequence[str], place: Place, how: How) -> Iterato
         yield [*command, "--seed", str(cell.seed), *device, *shortened, *unfrozen]
 
 
-def _corpora(place: Place) -> dict[str, str]:
+def corpora(place: Place) -> dict[str, str]:
     """Where the corpora that were made lie, unless the user has named others."""
-    made = {"SPEECH_COMMANDS": place.folder / "corpus" / "speech_commands", "SUPERB": place.superb}
+    made = {CORPUS_OF_KEYWORDS: place.corpus / "speech_commands", "SUPERB": place.superb}
     return {name: str(folder) for name, folder in made.items() if name not in os.environ and folder.is_dir()}
 
 
 def _speech(place: Place) -> Path:
     """The folder with manifests of speech that this project makes."""
-    corpus, data = place.folder / "corpus", place.folder / "corpus" / "manifests"
+    corpus, data = place.corpus, place.corpus / "manifests"
     _call(["corpus", "synthetic", str(corpus), *SPEECH], {})
     if not (data / "valid.tsv").is_file():
         train, valid = (str(corpus / "librispeech" / name) for name in ("train-clean", "dev-clean"))

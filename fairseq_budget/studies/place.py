@@ -1,5 +1,6 @@
 """Where a study's files lie: one folder, which several studies may share.
 
+OUT/corpus                  speech that the study makes, keywords beside it
 OUT/data                    manifests train.tsv and valid.tsv, a part-SHARE.tsv for each smaller share, labels of MFCC
 OUT/labels/TEACHER          labels that are clusters of a cell's features
 OUT/pretrain/CELL           fairseq's run folder of a cell, with its record
@@ -30,6 +31,11 @@ class Place:
     def data(self) -> Path:
         """Manifests, and labels of MFCC."""
         return self.folder / "data"
+
+    @property
+    def corpus(self) -> Path:
+        """Speech that the study makes."""
+        return self.folder / "corpus"
 
     @property
     def pretrain(self) -> Path:

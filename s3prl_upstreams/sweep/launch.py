@@ -85,19 +85,35 @@ def _possible(
     """
     if not todo:
         return [], {}
-    effect, memory = _try_upstream(todo[0].upstream, todo[0].checkpoint, todo[0].one_by_one)
-    asked = [replace(settings, padding=effect) for settings in todo]
-    checked, obstacles = possible.sort_out(asked, memory, free_memory)
-    if len(obstacles) == len(todo) == 1:
-        raise obstacles[0].error
-    if obstacles:
-        possible.show(obstacles, console)
+    checked, found = _sorted_out(todo, free_memory)
+    if len(found) == len(todo) == 1:
+        raise found[0].error
+    if found:
+        possible.show(found, console)
     if not checked:
         raise BudgetError(f"none of the {len(todo)} tasks can run: see the table above")
     for settings in checked:
         refuse_other_settings(settings, ("incomplete", "corpus"))
-    why = {settings.task: [one.message for one in obstacles if one.task == settings.task] for settings in todo}
+    why = {settings.task: [one.message for one in found if one.task == settings.task] for settings in todo}
     return checked, {one.task: rows.failed(one, "; ".join(why[one.task])) for one in todo if why[one.task]}
+
+
+def obstacles(tasks: Sequence[SweepSettings], free_memory: int | None = None) -> list[possible.Obstacle]:
+    """What keeps tasks from running here; nothing is begun.
+
+    Raises:
+        BudgetError: the upstream can't be made.
+    """
+    compat.apply()
+    hub.install()
+    return _sorted_out(tasks, free_memory)[1]
+
+
+def _sorted_out(
+    todo: Sequence[SweepSettings], free_memory: int | None
+) -> tuple[list[SweepSettings], list[possible.Obstacle]]:
+    effect, memory = _try_upstream(todo[0].upstream, todo[0].checkpoint, todo[0].one_by_one)
+    return possible.sort_out([replace(settings, padding=effect) for settings in todo], memory, free_memory)
 
 
 def _try_upstream(name: str, checkpoint: str | None, one_by_one: bool) -> tuple[float | None, float]:

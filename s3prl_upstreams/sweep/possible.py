@@ -41,6 +41,9 @@ class Obstacle:
     message: str
     error: BudgetError
 
+    def as_dict(self) -> dict[str, str]:
+        return {"task": self.task, "kind": self.kind, "message": self.message}
+
 
 def sort_out(
     todo: Sequence[SweepSettings], bytes_per_second: float, free_memory: int | None

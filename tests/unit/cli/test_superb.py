@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from fairseq_budget.cli import superb
+from fairseq_budget.cli import app, superb
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -43,3 +46,17 @@ def test_what_went_wrong_stands_under_the_table(capsys: pytest.CaptureFixture[st
     assert "ks: incomplete corpus (12 of 345 files missing)" in text
     assert "ks: not the official recipe (runner.total_steps=30, runner.eval_step=6)" in text
     assert [line.split()[-3:] for line in text.splitlines() if "KS_ACC" in line][1] == ["–", "1.0", "s"]
+
+
+def test_a_dry_run_says_what_tasks_cannot_do_and_begins_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for corpus in ("SPEECH_COMMANDS", "FLUENT_COMMANDS"):
+        monkeypatch.delenv(corpus, raising=False)
+    monkeypatch.chdir(tmp_path)
+    asked = ["superb", "--upstream", "fbank", "--tasks", "ks,ic", "--dry-run"]
+    shown, told = CliRunner().invoke(app, asked), CliRunner().invoke(app, [*asked, "--json"])
+    assert shown.exit_code == told.exit_code == 1
+    assert "FLUENT_COMMANDS" in shown.stdout
+    found = json.loads(told.stdout)
+    assert [(one["task"], one["kind"]) for one in found] == [("ks", "corpus"), ("ic", "corpus")]
+    assert "SPEECH_COMMANDS" in found[0]["message"]
+    assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from fairseq_budget.data.manifest import Manifest
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.records.pretraining import STOPPED_EARLY
 from fairseq_budget.studies import data, launch
-from fairseq_budget.studies.checks import find_obstacles
+from fairseq_budget.studies.checks import find_obstacles, tasks_that_cannot_run
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, FAILED, MISSING, RUNNING, STOPPED, states
 from fairseq_budget.studies.study import MINI, PAPER, Cell
@@ -143,3 +143,24 @@ def test_obstacles_are_found_all_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     wrong = find_obstacles([Cell("wrong", "tera", ("size=huge",), "TERA", 1)], Place(tmp_path), HOW)
     assert len(wrong) == 1 and "cell wrong can't be composed" in wrong[0]
     assert find_obstacles([CELL], Place(tmp_path), HOW) == [], "nothing that can be checked"
+
+
+def test_corpora_that_evaluations_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a study makes itself isn't among them."""
+    for name in ("SPEECH_COMMANDS", "FLUENT_COMMANDS"):
+        monkeypatch.delenv(name, raising=False)
+    cells = [dataclasses.replace(CELL, tasks=("ks", "ic", "gradients"))]
+    ic, ks = tasks_that_cannot_run(cells, Place(tmp_path), dataclasses.replace(HOW, scale=PAPER))
+    assert ic.startswith("ic: ") and "FLUENT_COMMANDS" in ic and ks.startswith("ks: ") and "SPEECH_COMMANDS" in ks
+    assert list(tasks_that_cannot_run([CELL], Place(tmp_path), HOW)) == []
+
+
+def test_keywords_are_made_beside_a_corpus_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPEECH_COMMANDS", raising=False)
+    own, called = dataclasses.replace(HOW, data=corpus(tmp_path / "own")), []
+    monkeypatch.setattr(launch, "_call", lambda arguments, environment: called.append(arguments[0]))
+    launch.prepare_data([CELL], Place(tmp_path / "study"), own)
+    assert called == ["corpus"]
+    monkeypatch.setenv("SPEECH_COMMANDS", str(tmp_path))
+    launch.prepare_data([CELL], Place(tmp_path / "study"), own)
+    assert called == ["corpus"], "the user's own"
