@@ -4,12 +4,14 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv=${VENV:-$here/.venv}
+to_build_with=(torch numpy cython setuptools wheel) # fairseq and s3prl
 
 usage() {
     cat <<'USAGE'
 ./run.sh                      install, make speech, pre-train mini models on equal budgets, evaluate them, write a report
 ./run.sh --study NAME         install and run an experiment of the papers; `fairseq-budget study list` says which there are
 ./run.sh test [--all] [...]   install and run the tests (further arguments go to pytest)
+./run.sh wheels DIR           install, and fill DIR with all packages, for a machine like this one that reaches no index
 
 stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
   --stage N            first stage (default 0)
@@ -31,6 +33,7 @@ environment
   SPEECH_COMMANDS      folder with the keyword corpus, train/ and test/ (default: synthetic keywords under --out)
   VENV                 virtual environment (default: .venv beside this file)
   PYTHON               Python 3.11, 3.12 or 3.13 to make it with (default: the newest on the path and among pyenv's)
+  WHEELS               folder that `./run.sh wheels` has filled: install from it alone
   HASHES               yes: install no file whose hash isn't in constraints-hashes.txt (torch and its CUDA libraries apart)
 USAGE
 }
@@ -62,6 +65,10 @@ find_python() {
 }
 
 install() {
+    if [ -n "${WHEELS:-}" ]; then
+        [ -d "$WHEELS" ] || fail "WHEELS=$WHEELS is not a folder: fill one with ./run.sh wheels, where there is a network"
+        [ "${HASHES:-no}" = no ] || fail "HASHES goes with an index, and not with WHEELS: packages built here have hashes of their own"
+    fi
     local stamp=$venv/.fairseq-budget wanted python free
     wanted=$(cat "$here/setup.py" "$here"/constraints*.txt "$here"/s3prl_upstreams/startup/*fairseq_budget* | cksum)
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted $here" ]; then
@@ -83,7 +90,7 @@ install() {
         pip_install --require-hashes --no-deps --no-build-isolation --requirement "$here/constraints-hashes.txt"
         pip_install --no-deps --no-build-isolation --editable "$here"
     else
-        pip_install --constraint "$here/constraints.txt" torch numpy cython setuptools wheel
+        pip_install --constraint "$here/constraints.txt" "${to_build_with[@]}"
         pip_install --no-build-isolation --constraint "$here/constraints.txt" --editable "$here[test]"
     fi
     echo "$wanted $here" >"$stamp"
@@ -91,7 +98,21 @@ install() {
 
 # READTHEDOCS is fairseq's own switch for an installation without compiled extensions, hence without a compiler
 pip_install() {
-    READTHEDOCS=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    local from=()
+    if [ -n "${WHEELS:-}" ]; then from=(--no-index --find-links "$WHEELS"); fi
+    READTHEDOCS=1 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${from[@]}" "$@"
+}
+
+# what has no wheel is built here, so that the other machine needs neither compiler nor index
+fill_with_wheels() { # folder
+    [ $# -eq 1 ] || fail "./run.sh wheels needs a folder to fill; see ./run.sh --help"
+    install
+    mkdir -p "$1"
+    say "filling $1"
+    READTHEDOCS=1 "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --wheel-dir "$1" \
+        --constraint "$here/constraints.txt" "${to_build_with[@]}" "$here[test]"
+    rm -f "$1"/fairseq_budget-*.whl # the checkout itself is installed there
+    say "$(find "$1" -name '*.whl' | wc -l) packages, $(du -sh "$1" | cut -f1): copy $1 and this checkout, and say WHEELS=$1 ./run.sh there"
 }
 
 # the entries of these packages in constraints-hashes.txt; each goes over several lines, all but the last ending in a backslash
@@ -369,6 +390,9 @@ settings() {
 if [ "${1:-}" = test ]; then
     shift
     run_tests "$@"
+elif [ "${1:-}" = wheels ]; then
+    shift
+    fill_with_wheels "$@"
 elif [ "${1:-}" = --study ]; then
     shift
     run_study "$@"

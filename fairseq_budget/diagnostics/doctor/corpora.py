@@ -35,12 +35,12 @@ def _corpus(variable: str, environment: Mapping[str, str]) -> Check:
 
 def manifests(recipes: Path, here: Path, environment: Mapping[str, str]) -> Iterator[Check]:
     """A check for each variable that recipes of data sets name; `recipes` is their folder, `here` where one would train."""
-    wanted: dict[tuple[str, str], list[str]] = {}
+    wanted: dict[tuple[str, str], dict[str, None]] = {}
     for path in sorted((recipes / "data").glob("*.yaml")):
         for variable, default, name in _DATA.findall(path.read_text(encoding="utf-8")):
-            wanted.setdefault((variable, default), []).append(name)
+            wanted.setdefault((variable, default), {})[name] = None  # some recipes share their manifests
     for (variable, default), names in wanted.items():
-        yield _manifests(variable, Path(environment.get(variable) or here / default), names, variable in environment)
+        yield _manifests(variable, Path(environment.get(variable) or here / default), list(names), variable in environment)
 
 
 def _manifests(variable: str, folder: Path, names: list[str], is_set: bool) -> Check:
