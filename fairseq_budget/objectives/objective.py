@@ -37,7 +37,8 @@ MINI_LEARNING_RATE = 1e-3
 With it HuBERT left the plateau of guessing at every width from 32 to 384 (mel frames, batches of 8 x 4 s, 5e11 to 3.2e13
 FLOPs).  Around it, 96 wide, on an hour of LibriSpeech (4e11 FLOPs, 338 updates of 4 x 2 s): 5.98 bits at 1e-3, 5.90 at the
 rule's 1.6e-3, 5.88 at 2e-3, 6.41 at 4e-3, which stays on the plateau.  All objectives, 32 and 64 wide, at a quarter to four
-times the rule (2e11 FLOPs): twice the rule is best by 0.02 to 0.3 bits or a tie, four times it diverges at 64 wide.
+times the rule (2e11 FLOPs, one seed): twice the rule is better at 32 wide, by 0.2 to 0.3 bits (TERA 0.02), and about equal
+at 64 wide, where four times is worse; less than the rule is worse everywhere.
 """
 MINI_WIDTH = 256
 FINETUNE = "finetune"
