@@ -1,4 +1,7 @@
-"""``fairseq-budget superb`` as a user runs it: against s3prl's own runs, killed and gone on with, spread by Hydra."""
+"""``fairseq-budget superb`` as a user runs it: against s3prl's own runs, killed and gone on with, spread by Hydra.
+
+Equal bit by bit means without a store (`--cache off`), whose batches are others, and without `--pool`, whose sums are.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ def test_a_task_is_swept_and_a_cell_equals_s3prls_own_run(
     corpora: Callable[[str], Path], checkpoint: Path, tmp_path: Path, name: str
 ) -> None:
     task, env = get_task(name), environment(corpora(name))
-    check(run(command(checkpoint, tmp_path / "out", name), tmp_path, **env))
+    check(run([*command(checkpoint, tmp_path / "out", name), "--no-pool"], tmp_path, **env))
     row = record(tmp_path / "out", name)
     assert row["error"] is None and all(trial["error"] is None for trial in row["cells"])
     assert len(row["cells"]) == len(RATES) * max(1, len(task.variants))
@@ -159,7 +162,7 @@ def test_a_task_is_swept_and_a_cell_equals_s3prls_own_run(
     overrides += f",,config.runner.eval_dataloaders={dev}"
     alone = tmp_path / "alone"
     recipe = recipes_dir() / "superb" / task.recipe
-    launcher = ["python", "-m", "s3prl_upstreams.run_downstream", "--device", "cpu"]
+    launcher = ["python", "-m", "s3prl_upstreams.run_downstream", "--device", "cpu", "--cache", "off"]
     train = ["-m", "train", "-d", task.downstream, "-c", str(recipe), "-u", "budget_local", "-k", str(checkpoint)]
     check(run([*launcher, *train, "-p", str(alone), "-o", overrides], tmp_path, **env))
     for part in ("Featurizer", "Downstream"):
@@ -239,8 +242,9 @@ def test_a_task_that_fails_does_not_stop_the_others(
     words = command(checkpoint, tmp_path / "out", "ic", "ks", steps=2)
     # a head of no width is noticed when it is built
     broken = run([*words, "-o", "ic:config.downstream_expert.modelrc.select='Nothing'"], tmp_path, **env)
-    assert broken.returncode == 1 and "ic (1 of 2): NameError" in broken.stderr and "ks (2 of 2): done" in broken.stderr
-    assert record(tmp_path / "out", "ic")["error"].startswith("NameError")
+    reason = "s3prl has no `Nothing` of its own here: correct the recipe"
+    assert broken.returncode == 1 and f"ic (1 of 2): {reason}" in broken.stderr and "ks (2 of 2): done" in broken.stderr
+    assert record(tmp_path / "out", "ic")["error"].startswith(reason)
     assert record(tmp_path / "out", "ks")["error"] is None
 
 
