@@ -1,6 +1,6 @@
 """What a corpus of many utterances costs a rank before its first update: seconds, and memory of each utterance.
 
-Its manifest is made of the rows of a small one, again and again, so that few real files stand for many.
+Its manifest and labels are made of those of a small one, again and again, so that few real files stand for many.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import numpy as np
 import torch
 
 from fairseq_budget.bench.loader import updates_of
+from fairseq_budget.bench.repeated import check_labels_fit, repeat_labels, repeat_manifest
 from fairseq_budget.bench.training import build_run
-from fairseq_budget.data.manifest import Manifest
+from fairseq_budget.data.label_record import read_label_rate
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.objectives import OBJECTIVES
 
 FEW = 1_000
 """Utterances of the run that the others are compared with: enough for two updates."""
@@ -42,25 +44,37 @@ class Start:
 def measure_start(
     data: Path, utterances: int, objective: str, size: str, frontend: str, workers: int, report: Callable[[str], None]
 ) -> Iterator[Start]:
-    """Start a run on so many utterances twice, each in a process of its own: at first the manifest has no index yet.
+    """Start a run on so many utterances twice, each in a process of its own: at first the manifest has no index yet, and
+    labels, where the objective needs them, have no binary copy.
 
     Raises:
-        BudgetError: there is no `/proc` that tells what memory a process has for itself.
+        BudgetError: there is no `/proc` that tells what memory a process has for itself, `data` lacks the labels that the
+            objective needs, or there is no room for so many.
     """
     if not Path("/proc/self/smaps_rollup").exists():
         raise BudgetError("this needs Linux, whose `/proc/PID/smaps_rollup` tells what memory a process has for itself")
-    settings = (objective, size, f"frontend={frontend}", f"dataset.num_workers={workers}", "optimization.update_freq=[1]")
+    settings = [objective, size, f"frontend={frontend}", f"dataset.num_workers={workers}", "optimization.update_freq=[1]"]
+    labelled = OBJECTIVES[objective].needs_labels
+    if labelled:
+        check_labels_fit(data, utterances)
+        settings.append(f"task.label_rate={read_label_rate(data):g}")
+
+    def write(folder: Path, number: int) -> Path:
+        repeat_manifest(data, folder, number)
+        if labelled:
+            repeat_labels(data, folder, number)
+        return folder
+
     with (
         TemporaryDirectory() as folder,
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes,
     ):
         report("few utterances, for comparison")
-        _list(data, Path(folder, "few"), FEW)
-        _, _, few, _ = processes.submit(_start, Path(folder, "few"), *settings).result()
-        _list(data, Path(folder, "many"), utterances)
+        _, _, few, _ = processes.submit(_start, write(Path(folder, "few"), FEW), *settings).result()
+        many = write(Path(folder, "many"), utterances)
         for which in ("first", "second"):
             report(f"{utterances:,} utterances, {which} start")
-            seconds, core_seconds, own, loaders = processes.submit(_start, Path(folder, "many"), *settings).result()
+            seconds, core_seconds, own, loaders = processes.submit(_start, many, *settings).result()
             yield Start(utterances, seconds, core_seconds, (own - few) / utterances, loaders)
 
 
@@ -75,17 +89,6 @@ def _start(folder: Path, objective: str, size: str, *overrides: str) -> tuple[fl
     ctypes.CDLL(None).malloc_trim(0)  # memory that is free, whether or not it was given back
     loaders = [_bytes_of(child.pid, "Private_Dirty") for child in multiprocessing.active_children()]
     return seconds, computed, _bytes_of("self", "Anonymous"), int(np.mean(loaders)) if loaders else 0
-
-
-def _list(data: Path, folder: Path, utterances: int) -> None:
-    """Write a train.tsv of `data`'s utterances, again and again until there are so many, or each once."""
-    source = Manifest.read(data / "train.tsv")
-    rows = [f"{row}\n" for _, block in source.rows() for row in block]
-    folder.mkdir()
-    with (folder / "train.tsv").open("w", encoding="utf-8") as file:
-        file.write(f"{source.root.absolute()}\n")
-        for written in range(0, max(utterances, len(rows)), len(rows)):
-            file.writelines(rows[: max(utterances, len(rows)) - written])
 
 
 def _bytes_of(process: int | str | None, kind: str) -> int:

@@ -17,6 +17,8 @@ from fairseq_budget.bench.starting import measure_start
 from fairseq_budget.bench.training import build_run
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.labels.features import MFCC39
+from fairseq_budget.labels.rounds import LabelSettings, make_labels
 from tests.common import waves
 
 CPU = torch.device("cpu")
@@ -78,8 +80,10 @@ def test_reading_by_format_and_place(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_large_corpus_starts_twice(data: Path) -> None:
-    first, again = measure_start(data, 200_000, "tera", "0.05", "mel", 1, lambda line: None)
+@pytest.mark.parametrize("objective", ["tera", "hubert"])
+def test_a_large_corpus_starts_twice(data: Path, objective: str) -> None:
+    make_labels(data, LabelSettings(splits=("train",), clusters=4, n_init=1), MFCC39(CPU))
+    first, again = measure_start(data, 200_000, objective, "0.05", "mel", 1, lambda line: None)
     assert first.utterances == again.utterances == 200_000
     for start in (first, again):
         assert 0 < start.core_seconds < start.seconds and start.loader_bytes > 0
