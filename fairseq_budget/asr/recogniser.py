@@ -1,4 +1,4 @@
-"""A fine-tuned model with its alphabet: audio in, log-probabilities and letters out."""
+"""A fine-tuned model with its alphabet: audio in, log-probabilities and words out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Emissions:
 
     index: int
     logs: Tensor
-    letters: str
+    text: str
     """The words that its best path spells."""
 
 
@@ -77,8 +77,8 @@ class Recogniser:
             padded = bool((lengths < lengths.max()).any())
             with torch.inference_mode():
                 logs, frames = self.model.log_probabilities(source, lengths if padded else None)
-            letters = map(self.alphabet.text, best_path(logs, frames))
-            for index, row, count, text in zip(batch, logs.cpu(), frames, letters, strict=True):
+            texts = map(self.alphabet.text, best_path(logs, frames))
+            for index, row, count, text in zip(batch, logs.cpu(), frames, texts, strict=True):
                 yield Emissions(index, row[:count], text)
 
     def _read(self, manifest: Manifest, index: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Error rates of a recogniser on the splits of a folder, by the best path of letters and by words with a word model."""
+"""Error rates of a recogniser on the splits of a folder, by the best path of its units and by words with a word model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fairseq_budget.data.transcripts.find import find_transcripts
 from fairseq_budget.files import atomic
 from fairseq_budget.records.recognition import Recognised
 
-LETTERS, WORDS = "letters", "words"
+WORDS = "words"
 
 
 def recognise(
     recogniser: Recogniser, manifest: Manifest, split: str, decoder: WordDecoder | None, text: Path | None, out: Path | None
 ) -> list[Recognised]:
-    """Error rates on a split, one result for each way to decode.
+    """Error rates on a split, one result for each way to decode: by the model's units, by name, and by words.
 
     With `out`, what was heard is written there beside what was said, as `<split>.<decoder>.txt`.
 
@@ -26,9 +26,10 @@ def recognise(
         BudgetError: audio or a transcript is missing.
     """
     meant = list(find_transcripts(manifest, text))
-    heard: dict[str, list[str]] = {LETTERS: [""] * len(meant)} | ({} if decoder is None else {WORDS: [""] * len(meant)})
+    best_path = recogniser.alphabet.units.name
+    heard = {name: [""] * len(meant) for name in (best_path, *([] if decoder is None else [WORDS]))}
     for said in recogniser.emissions(manifest):
-        heard[LETTERS][said.index] = said.letters
+        heard[best_path][said.index] = said.text
         if decoder is not None:
             heard[WORDS][said.index] = decoder.decode(said.logs)
     if out is not None:

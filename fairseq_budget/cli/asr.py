@@ -84,7 +84,7 @@ def score(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `--config-name finetune`.")],
     data_dir: DataDir,
     splits: Annotated[str, typer.Option(help="Manifests, comma-separated.")] = "valid",
-    lm: Annotated[Path | None, typer.Option(help="Word model: ARPA file or KenLM binary; none: letters alone.")] = None,
+    lm: Annotated[Path | None, typer.Option(help="Word model: ARPA file or KenLM binary; none: the units alone.")] = None,
     words: Annotated[Path | None, typer.Option(help="List of words (default: those of the ARPA file).")] = None,
     beam: Annotated[int, typer.Option(help="Hypotheses that are kept.")] = 50,
     threshold: Annotated[float, typer.Option(help="How far below the best a hypothesis may score.")] = 50.0,
@@ -95,7 +95,8 @@ def score(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 (default: a GPU if there is one).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Word and character error rates on some splits, by letters and, with `--lm`, by words (flashlight's beam search).
+    """Word and character error rates on some splits, by letters or pieces and, with `--lm`, by words (flashlight's beam
+    search).
 
     Example: fairseq-budget asr score asr-10h/checkpoints/checkpoint_best.pt manifests/librispeech --splits test-clean
     """

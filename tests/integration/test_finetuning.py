@@ -103,7 +103,7 @@ def test_another_parent_is_refused(data: Path, pretrained: Pretrained, tmp_path:
 
 
 def test_from_scratch_and_scored(data: Path, corpus: Path, tmp_path: Path) -> None:
-    """Pieces instead of letters; error rates by letters and by words, as printed and as recorded."""
+    """Pieces instead of letters; error rates by pieces and by words, as printed and as recorded."""
     pieces = tmp_path / "data"
     pieces.mkdir()
     for split in ("train", "valid"):
@@ -121,9 +121,9 @@ def test_from_scratch_and_scored(data: Path, corpus: Path, tmp_path: Path) -> No
     told = json.loads(check(run(["fairseq-budget", *score, *words], tmp_path)).stdout)
     record = json.loads((tmp_path / "score" / "record.json").read_text())
     assert record["results"] == told and record["kind"] == "recognition" and record["objective"] == "scratch"
-    assert [one["decoder"] for one in told] == (["letters", "words"] if words else ["letters"])
+    assert [one["decoder"] for one in told] == (["pieces", "words"] if words else ["pieces"])
     assert all(0 < one["wer"] <= 150 and one["words"] > 100 for one in told)
-    lines = (tmp_path / "score" / "valid.letters.txt").read_text().splitlines()
+    lines = (tmp_path / "score" / "valid.pieces.txt").read_text().splitlines()
     assert [line.partition("\t")[0] for line in lines] == (pieces / "valid.wrd").read_text().splitlines()
 
 

@@ -18,6 +18,8 @@ BOUNDARY = "|"
 class Units(Protocol):
     """How words become units, and back."""
 
+    name: ClassVar[str]
+    """What they are called in tables."""
     ending: ClassVar[str]
     """Of the files of units, `<split>.<ending>`, and of the dictionary `dict.<ending>.txt`."""
 
@@ -34,6 +36,7 @@ class Units(Protocol):
 class Letters:
     """Characters, and a boundary after each word: `T H E | C A T |`."""
 
+    name: ClassVar[str] = "letters"
     ending: ClassVar[str] = "ltr"
 
     def split(self, words: str) -> list[str]:
@@ -51,6 +54,7 @@ class Letters:
 class Pieces:
     """Pieces of a sentencepiece model (Kudo and Richardson 2018)."""
 
+    name: ClassVar[str] = "pieces"
     ending: ClassVar[str] = "spm"
     MODEL: ClassVar[str] = "sentencepiece.model"
 
