@@ -28,6 +28,7 @@ stages: 0 install, 1 corpus, 2 labels, 3 pre-train, 4 downstream, 5 report
   --data D             synthetic; a folder of audio; or a folder with train.tsv and valid.tsv (default synthetic)
   --out DIR            where everything goes (default: demo, in the current folder)
   --device D           cpu, cuda (default: cuda where torch sees a GPU)
+  --seed N             of the speech that is made and of the models, of which some have N + 1 and N + 2, too (default 1)
 
 environment
   SPEECH_COMMANDS      folder with the keyword corpus, train/ and test/ (default: synthetic keywords under --out)
@@ -127,14 +128,14 @@ corpus() {
         return
     fi
     if [ "$source" = synthetic ]; then
-        fairseq-budget corpus synthetic "$out/corpus" --hours 0.5 --dev-hours 0.2 --keyword-speakers 24
+        fairseq-budget corpus synthetic "$out/corpus" --hours 0.5 --dev-hours 0.2 --keyword-speakers 24 --seed $((seed - 1))
         fairseq-budget manifest "$out/corpus/librispeech/train-clean" \
             --valid-root "$out/corpus/librispeech/dev-clean" --out "$data"
     else
         fairseq-budget manifest "$source" --valid-share 0.05 --out "$data"
     fi
     if [ -z "${SPEECH_COMMANDS:-}" ] && [ ! -d "$out/corpus/speech_commands" ]; then
-        fairseq-budget corpus synthetic "$out/corpus" --hours 0.05 --dev-hours 0.02 --keyword-speakers 24
+        fairseq-budget corpus synthetic "$out/corpus" --hours 0.05 --dev-hours 0.02 --keyword-speakers 24 --seed $((seed - 1))
     fi
 }
 
@@ -174,7 +175,7 @@ pretrain() {
 # HuBERT on two budgets a factor 4 apart, the others on a smaller one; of one point of each curve three seeds; and one model
 # with the papers' convolutions.  Each utterance's own statistics take speaker and channel away, which helps words.
 pretrain_mini() {
-    local objective number
+    local objective number others=$((seed + 1)),$((seed + 2))
     number=$(wc -w <<<"$sizes") begun=0 models=1
     for objective in $objectives; do
         models=$((models + number + 2))
@@ -182,22 +183,22 @@ pretrain_mini() {
     done
     for objective in $objectives; do
         if [ "$objective" = hubert ]; then
-            sweep hubert "${sizes// /,}" 2e11 1
-            sweep hubert "${sizes// /,}" 8e11 1
-            sweep hubert "$seeds_size" 2e11 2,3
-            sweep hubert "$larger_seeds_size" 8e11 2,3
+            sweep hubert "${sizes// /,}" 2e11 "$seed"
+            sweep hubert "${sizes// /,}" 8e11 "$seed"
+            sweep hubert "$seeds_size" 2e11 "$others"
+            sweep hubert "$larger_seeds_size" 8e11 "$others"
         else
-            sweep "$objective" "${sizes// /,}" 1e11 1
-            sweep "$objective" "$seeds_size" 1e11 2,3
+            sweep "$objective" "${sizes// /,}" 1e11 "$seed"
+            sweep "$objective" "$seeds_size" 1e11 "$others"
         fi
     done
     budget=demo train hubert slim "$out/pretrain/hubert-slim" budget=demo task.budget.flops=1e12
 }
 
 sweep() { # objective sizes FLOPs seeds
-    local folder=$out/pretrain stamp="$out/pretrain/.finished-$1-$2-$3-$4" size seed runs=()
+    local folder=$out/pretrain stamp="$out/pretrain/.finished-$1-$2-$3-$4" size number runs=()
     for size in ${2//,/ }; do
-        for seed in ${4//,/ }; do runs+=("$folder/$1-$size-$3-seed$seed"); done
+        for number in ${4//,/ }; do runs+=("$folder/$1-$size-$3-seed$number"); done
     done
     local before=$begun
     begun=$((begun + ${#runs[@]}))
@@ -213,7 +214,7 @@ sweep() { # objective sizes FLOPs seeds
 train() { # objective size folder [overrides]
     begun=$((begun + 1))
     [ -f "$3/.finished-$budget" ] && return
-    fairseq-hydra-train --config-dir "$here/recipes" --config-name "$1" "size=$2" "${@:4}" \
+    fairseq-hydra-train --config-dir "$here/recipes" --config-name "$1" "size=$2" "${seed_options[@]}" "${@:4}" \
         data=folder "task.data=$data" "device=$device" "hydra.run.dir=$3" 2>&1 |
         fairseq-budget watch "model $begun of $models: ${3#"$out"/}" "$3"
     touch "$3/.finished-$budget"
@@ -246,12 +247,12 @@ downstream() {
 # what pre-training gave: beside FBANK and the same model before its first update; the best of four learning rates on dev,
 # three seeds each
 downstream_mini() {
-    local seed checkpoint=$out/pretrain/hubert-$heard_size-8e11-seed1/checkpoints/checkpoint_last.pt
-    for seed in 1 2 3; do
-        keywords "$seed" fbank
+    local number checkpoint=$out/pretrain/hubert-$heard_size-8e11-seed$seed/checkpoints/checkpoint_last.pt
+    for ((number = seed; number < seed + 3; number++)); do
+        keywords "$number" fbank
         [ -f "$checkpoint" ] || continue
-        keywords "$seed" random_local "$checkpoint"
-        keywords "$seed" budget_local "$checkpoint"
+        keywords "$number" random_local "$checkpoint"
+        keywords "$number" budget_local "$checkpoint"
     done
 }
 
@@ -301,11 +302,11 @@ run_study() {
 
 run_stages() {
     local stage=0 stop=5 name=demo
-    objectives='' sizes='' rounds=1 teacher=slim budget='' source=synthetic device=
+    objectives='' sizes='' rounds=1 teacher=slim budget='' source=synthetic device= seed=1 seed_options=()
     while [ $# -gt 0 ]; do
         case $1 in
             --help | -h) usage; exit 0 ;;
-            --stage | --stop-stage | --objectives | --sizes | --rounds | --teacher | --budget | --data | --out | --device)
+            --stage | --stop-stage | --objectives | --sizes | --rounds | --teacher | --budget | --data | --out | --device | --seed)
                 [ $# -ge 2 ] || fail "$1 needs a value; see ./run.sh --help" ;;&
             --stage) stage=$2 ;;
             --stop-stage) stop=$2 ;;
@@ -317,12 +318,14 @@ run_stages() {
             --data) source=$2 ;;
             --out) name=$2 ;;
             --device) device=$2 ;;
+            --seed) seed=$2 seed_options=("common.seed=$2") ;;
             *) fail "unknown option $1; see ./run.sh --help" ;;
         esac
         shift 2
     done
     [[ $stage$stop =~ ^[0-5][0-5]$ ]] || fail "--stage and --stop-stage are numbers from 0 to 5; see ./run.sh --help"
     [[ $rounds =~ ^[12]$ ]] || fail "--rounds is 1 or 2; see ./run.sh --help"
+    [[ $seed =~ ^[1-9][0-9]{0,5}$ ]] || fail "--seed is a number from 1 to 999999; see ./run.sh --help"
     if [ -z "$budget" ]; then
         budget=mini
         if [ "$rounds" = 2 ] || [ -n "$sizes" ]; then budget=demo; fi
@@ -331,6 +334,7 @@ run_stages() {
     [ -x "$venv/bin/python" ] || fail "nothing is installed in $venv: begin with --stage 0"
     export PATH=$venv/bin:$PATH
     mkdir -p "$name"
+    keep_seed "$name"
     out=$(cd "$name" && pwd) data=$out/data round1=$out/round1/hubert-$teacher
     if [ "$source" != synthetic ]; then
         [ -d "$source" ] || fail "--data $source is not a folder"
@@ -343,6 +347,18 @@ run_stages() {
         say "stage $number: ${stages[number]}"
         ${stages[number]}
     done
+}
+
+# a folder has the speech and the runs of one seed
+keep_seed() { # folder
+    local begun=$seed
+    if [ -f "$1/.seed" ]; then
+        begun=$(cat "$1/.seed")
+    elif [ -d "$1/pretrain" ]; then # of a version without --seed
+        begun=1
+    fi
+    [ "$begun" = "$seed" ] || fail "$1 was begun with --seed $begun: give that one, or another --out"
+    echo "$seed" >"$1/.seed"
 }
 
 settings() {
