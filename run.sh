@@ -172,8 +172,8 @@ pretrain() {
     done
 }
 
-# HuBERT on two budgets a factor 4 apart, the others on a smaller one; of one point of each curve three seeds; and one model
-# with the papers' convolutions.  Each utterance's own statistics take speaker and channel away, which helps words.
+# HuBERT on two budgets a factor 16 apart, so that the best size moves by more than seeds do, the others on a smaller one; of
+# one point of each curve three seeds; and one model with the papers' convolutions.  Each utterance's own statistics take speaker and channel away, which helps words.
 pretrain_mini() {
     local objective number others=$((seed + 1)),$((seed + 2))
     number=$(wc -w <<<"$sizes") begun=0 models=1
@@ -183,12 +183,12 @@ pretrain_mini() {
     done
     for objective in $objectives; do
         if [ "$objective" = hubert ]; then
-            sweep hubert "${sizes// /,}" 2e11 "$seed"
+            sweep hubert "${small_sizes// /,}" 5e10 "$seed"
             sweep hubert "${sizes// /,}" 8e11 "$seed"
-            sweep hubert "$seeds_size" 2e11 "$others"
+            sweep hubert "$seeds_size" 5e10 "$others"
             sweep hubert "$larger_seeds_size" 8e11 "$others"
         else
-            sweep "$objective" "${sizes// /,}" 1e11 "$seed"
+            sweep "$objective" "${small_sizes// /,}" 1e11 "$seed"
             sweep "$objective" "$seeds_size" 1e11 "$others"
         fi
     done
@@ -364,11 +364,12 @@ keep_seed() { # folder
 settings() {
     local objective
     : "${objectives:=$(fairseq-budget objectives --names | tr '\n' ' ')}"
-    seeds_size=${sizes%% *} larger_seeds_size=${sizes%% *} heard_size=${sizes%% *}
+    seeds_size=${sizes%% *} larger_seeds_size=${sizes%% *} heard_size=${sizes%% *} small_sizes=$sizes
     if [ "$budget" = mini ]; then
-        : "${sizes:=0.05 0.15 0.5 1 2}" "${seeds_size:=0.15}" "${larger_seeds_size:=0.5}" "${heard_size:=1}"
+        : "${sizes:=0.05 0.15 0.5 1 2}" "${small_sizes:=0.02 0.05 0.15 0.5 1}"
+        : "${seeds_size:=0.05}" "${larger_seeds_size:=0.15}" "${heard_size:=1}"
     fi
-    : "${sizes:=30 50 slim}"
+    : "${sizes:=30 50 slim}" "${small_sizes:=$sizes}"
     labelled=$(fairseq-budget objectives --labels --names)
     for objective in $objectives; do # an unknown name is refused before anything is made
         fairseq-budget plan --objective "$objective" --sizes "${sizes// /,},$teacher" --json >/dev/null

@@ -41,6 +41,8 @@ times the rule (2e11 FLOPs, one seed): twice the rule is better at 32 wide, by 0
 at 64 wide, where four times is worse; less than the rule is worse everywhere.
 """
 MINI_WIDTH = 256
+POS_GROUPS = 16
+"""Of the positional convolution, as in wav2vec 2.0; a narrower model has one for each channel."""
 FINETUNE = "finetune"
 """The recipe of fine-tuning."""
 
@@ -152,6 +154,7 @@ class Objective:
             "encoder_ffn_embed_dim": size.encoder_ffn_embed_dim,
             "encoder_attention_heads": size.encoder_attention_heads,
             "final_dim": size.final_dim,
+            "conv_pos_groups": min(POS_GROUPS, size.encoder_embed_dim),
             "dropout": regular.dropout,
             "attention_dropout": regular.dropout,
             "dropout_input": regular.dropout,
