@@ -169,15 +169,22 @@ def _published_hours(row: published.Row) -> float:
 
 
 def _own_size(objective: str, frontend: str, runs: Sequence[PlannedRun], folders: Sequence[Path]) -> tuple[str | None, str]:
-    """By the power law through the optima of one's own budgets."""
+    """By the power law through the optima of one's own budgets.
+
+    Parameters of a size are those of one's own runs of it, where there are any: HuBERT's depend on how many labels it has.
+    """
     from fairseq_budget.planning.isoflop.analysis import analyse
     from fairseq_budget.planning.isoflop.points import read_points
 
-    found = analyse(read_points(list(folders), "valid_loss", objective, frontend))
+    points = read_points(list(folders), "valid_loss", objective, frontend)
+    found, trained = analyse(points), {point.size: point.params for point in points}
     law = found.power_law_parabola
     if law is None:
         raise BudgetError("`--runs` has an optimum at one budget only: sizes on a second budget tell how it grows")
-    optima = {run.name: abs(math.log(run.params / (law.coefficient * run.flops**law.exponent))) for run in runs}
+    optima = {
+        run.name: abs(math.log(trained.get(run.name, run.params) / (law.coefficient * run.flops**law.exponent)))
+        for run in runs
+    }
     name = min(optima, key=lambda size: optima[size])
     run = next(run for run in runs if run.name == name)
     low, high = (human_flops(fit.flops) for fit in (found.budgets[0], found.budgets[-1]))

@@ -48,6 +48,8 @@ class Point:
     params: float
     value: float
     hours_heard: float | None
+    size: str | None = None
+    """Its row of the size table, where it has one and a record tells."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _from_record(path: Path, record: PretrainingRecord, measure: str) -> Point:
         params=_positive(path, "params", record.params),
         value=_positive(path, f"metrics.{measure}", _measured(path, record, measure)),
         hours_heard=heard if heard > 0 else None,
+        size=record.size,
     )
 
 

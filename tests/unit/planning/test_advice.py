@@ -83,6 +83,18 @@ def test_own_runs_outweigh_the_papers(tmp_path: Path) -> None:
     assert "frontend=mel" in str(found["command"])
 
 
+def test_a_size_has_the_parameters_of_own_runs(tmp_path: Path) -> None:
+    """With 100 labels size 5 has half as many as with 500: what is best at 1e12 FLOPs here."""
+    own = runs(tmp_path, {2.5e11: 2.5e5, 1e12: 5e5})
+    small = ("--flops", "1e12", "--samples-per-batch", "128000", "--crop", "32000", "--sizes", "0.5,1,2,5")
+    given = ("--objective", "hubert", "--frontend", "mel", *small, "--runs", str(own))
+    assert plan(*given)["size"]["choice"] == "2"
+    for record in own.glob("*-0/record.json"):
+        told = json.loads(record.read_text())
+        record.write_text(json.dumps({**told, "size": "5"} if told["params"] == 5e5 else told))
+    assert plan(*given)["size"]["choice"] == "5"
+
+
 def test_own_runs_on_one_budget_tell_too_little(tmp_path: Path) -> None:
     own = runs(tmp_path, {1e12: 1e5})
     with pytest.raises(BudgetError, match="`--runs` has an optimum at one budget only"):
