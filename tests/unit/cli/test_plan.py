@@ -93,7 +93,7 @@ def test_device_hours_and_money() -> None:
         (["--flops", "0"], "must be positive, but is 0"),
         (["--flops", "-1e18"], "must be positive, but is -1e+18"),
         (["--flops", "1e18", "--updates", "5"], "`--flops` and `--updates` are given: choose one"),
-        (["--sizes", "slim,huge"], "unknown size `huge`: choose one of 0.05"),
+        (["--sizes", "slim,huge"], "unknown size `huge`: choose one of 0.02"),
         (["--device-hours", "5"], "needs to know how long an update takes"),
         (["--device-hours", "5", "--step-seconds", "1"], f"one number for each of the {len(SIZES)} rows"),
         (["--step-seconds", "fast"], "must be numbers, comma-separated, but is `fast`"),
