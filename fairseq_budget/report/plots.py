@@ -139,12 +139,14 @@ def spread(places: Sequence[float], least: float) -> list[float]:
     return [moved[index] for index in range(len(places))]
 
 
-def draw_guessing(axes: Axes, level: float) -> None:
-    """A line where who hears nothing would be."""
-    axes.axhline(level, color=NO_SIZE, linestyle=":")
+def draw_guessing(axes: Axes, level: float, at_right: bool = False) -> None:
+    """A line where who hears nothing would be, with its name at one end, behind what is measured."""
+    axes.axhline(level, color=NO_SIZE, linestyle=":", zorder=0.8)
     across = axes.get_yaxis_transform()
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-    axes.text(0.01, level, "guessing", transform=across, va="center", color=NO_SIZE, fontsize="small", bbox=box, zorder=5)
+    place, side = (0.99, "right") if at_right else (0.01, "left")
+    text = axes.text(place, level, "guessing", transform=across, ha=side, va="center", color=NO_SIZE, fontsize="small")
+    text.set(bbox=box, zorder=0.9)
 
 
 def guessing_of(runs: Sequence[PretrainRun]) -> float | None:

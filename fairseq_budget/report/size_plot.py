@@ -56,7 +56,8 @@ def _our_sizes(axes: Axes, objective: str, found: Sequence[Curve]) -> None:
     losses = [run.valid_loss for curve in found for run in curve.runs]
     level = guessing_of([run for curve in found for run in curve.runs])
     if level is not None:
-        draw_guessing(axes, level)
+        left, right = (min(abs(curve.points[end].loss - level) for curve in found) for end in (0, -1))
+        draw_guessing(axes, level, at_right=left < right)  # where the curves leave it more room
         losses.append(level)
     axes.set_ylim(*axis_limits(losses, deviation))
     axes.set_ylabel(f"validation loss ↓ ({unit_of([run for curve in found for run in curve.runs])})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from matplotlib.axes import Axes
 
 from fairseq_budget import published
@@ -52,6 +53,17 @@ def test_each_budget_has_a_curve_and_each_seed_a_mark(study_folder: StudyFolder)
     assert [line.get_color() for line in means[:2]] == [budget_colour(0, 2), budget_colour(1, 2)]
     assert [list(line.get_ydata()) for line in ours.lines if line.get_marker() == "_"] == [[6.0, 6.2], [5.5, 6.0]]
     assert texts(ours) == ["6.100", "1.00 TFLOP", "5.750", "3.00 TFLOP", "guessing"]
+
+
+@pytest.mark.parametrize(("first", "last", "place"), [(6.45, 6.0, 0.99), (6.0, 6.45, 0.01)])
+def test_guessing_is_named_where_curves_leave_room(
+    study_folder: StudyFolder, first: float, last: float, place: float
+) -> None:
+    for size, loss in (("30", first), ("slim", last)):
+        study_folder.pretrain("hubert", size, metrics={"valid_loss": loss}, guessing_loss=6.5)
+    (name,) = [text for text in panels(study_folder)[0].texts if text.get_text() == "guessing"]
+    assert name.get_position()[0] == place
+    assert name.get_zorder() < 1, "curves are drawn over it"
 
 
 def test_a_hair_does_not_fill_the_axis(study_folder: StudyFolder) -> None:
