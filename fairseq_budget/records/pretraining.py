@@ -13,6 +13,11 @@ from fairseq_budget.records.base import Entries, Measured, Name, Number, Record,
 STOPPED_EARLY = "asked to stop before training began"
 """What the log of a run says that leaves no record for that reason."""
 
+FEWEST_CODEWORDS = 2.0
+"""A codebook's perplexity below which hardly more than one codeword is in use."""
+CODEWORDS_IN_USE = "code_perplexity_"
+"""Of the codewords that were chosen, by codebook."""
+
 
 def _amounts(values: Any) -> Any:
     """Amounts under today's names, without those that are null."""
@@ -41,6 +46,8 @@ class Metrics(Entries):
     """Its name."""
     valid_losses: dict[str, Measured] = {}
     """On each set (`dataset.valid_subset`), by name."""
+    monitored: dict[str, Measured] = {}
+    """What an objective tells of itself, as averages of the newest updates: perplexities of codebooks."""
 
 
 class Data(Entries):
@@ -90,6 +97,15 @@ class PretrainingRecord(Record):
     def share(self) -> float:
         """Spent part of the budget, 0 to 1 and a little over; of several currencies the one nearest its end."""
         return share_spent(self.budget, self.amounts_spent)
+
+    @property
+    def collapsed(self) -> str | None:
+        """Why its losses say nothing, if they don't: distractors that equal the target aren't counted, so that a model with
+        one codeword has nothing to choose from, and a contrastive loss of 0."""
+        used = [value for name, value in self.metrics.monitored.items() if name.startswith(CODEWORDS_IN_USE)]
+        if not used or not all(value is not None and value < FEWEST_CODEWORDS for value in used):
+            return None
+        return "its loss says nothing, as hardly more than one codeword is in use (lower `optimization.lr`)"
 
     @property
     def finished(self) -> bool:

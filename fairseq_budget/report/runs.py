@@ -58,6 +58,8 @@ class PretrainRun:
     guessing: float = math.nan
     """The objective's own term for who hears nothing, where it is known."""
     folder: Path = Path()
+    collapsed: str | None = None
+    """Why its losses say nothing; such a run has no validation loss here."""
 
     @property
     def epochs(self) -> float:
@@ -128,7 +130,7 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
         finished=record.finished,
         plan=record.plan or {},
         train_loss=_or_nan(record.metrics.train_loss),
-        valid_loss=_or_nan(record.metrics.valid_loss),
+        valid_loss=math.nan if record.collapsed else _or_nan(record.metrics.valid_loss),
         loss_unit=record.loss_unit or "unit not recorded",
         data_hours=_or_nan(record.data.hours),
         origin=_origin(record),
@@ -136,6 +138,7 @@ def read_pretrain_run(folder: Path) -> PretrainRun:
         frontend=record.frontend,
         guessing=_guessing(record, objective, history),
         folder=folder,
+        collapsed=record.collapsed,
     )
 
 

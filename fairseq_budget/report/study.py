@@ -124,5 +124,7 @@ def _gaps_of(run: PretrainRun) -> Iterator[str]:
         )
     elif not run.history.train and not run.history.valid:
         yield f"{run.name}: its train.log holds no JSON line (is common.log_format=json?), so its loss curve is missing."
-    if not math.isfinite(run.valid_loss):
+    if run.collapsed:
+        yield f"{run.name}: {run.collapsed}; it is left out of every comparison."
+    elif not math.isfinite(run.valid_loss):
         yield f"{run.name}: no finite validation loss recorded (not validated yet, or diverged)."

@@ -129,6 +129,8 @@ def _from_record(path: Path, record: PretrainingRecord, measure: str) -> Point:
         raise BudgetError(
             f"{path}: unfinished, {100 * record.share:.1f}% of its budget is spent; resume the run or move its folder away"
         )
+    if measure == "valid_loss" and record.collapsed:
+        raise BudgetError(f"{path}: {record.collapsed}; move its folder away")
     hours, heard = record.data.hours, record.amounts_spent.get("hours_heard", 0.0)
     setting = RunSetting(
         objective=record.objective,

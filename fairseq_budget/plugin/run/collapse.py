@@ -17,13 +17,12 @@ from statistics import median
 from typing import Any
 
 from fairseq_budget.errors import ConfigError
+from fairseq_budget.records.pretraining import FEWEST_CODEWORDS
 
 EVERY = 100
 """Updates between two looks."""
 IN_A_ROW = 3
 """Looks that must find the same."""
-FEWEST_CODEWORDS = 2.0
-"""A codebook's perplexity below which hardly more than one codeword is in use."""
 LEAST_ACCURACY = 0.05
 """Below it there is nothing to fall from: the plateau of guessing (1% of 100 distractors) may last 10,000 updates."""
 FALLEN = 1 / 3

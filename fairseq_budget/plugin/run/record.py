@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from pathlib import Path
@@ -23,6 +24,8 @@ from fairseq_budget.records.base import FILE
 from fairseq_budget.records.pretraining import PretrainingRecord
 from fairseq_budget.records.provenance import given_command, versions
 
+logger = logging.getLogger(__name__)
+
 PACKAGES = ("fairseq-fixed", "torch", "omegaconf", "hydra-core", "numpy")
 
 
@@ -37,7 +40,10 @@ class RunRecord:
     def write(self) -> None:
         """Write it beside the folder of checkpoints."""
         if (path := self._path()) is not None:
-            self.record().write(path)
+            record = self.record()
+            record.write(path)
+            if record.collapsed:
+                logger.warning("after %d updates %s", record.spent.updates, record.collapsed)
 
     def catch_up(self) -> None:
         """Write it if it is behind the run: a process may end between its last checkpoint and its record."""

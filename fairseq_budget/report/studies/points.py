@@ -110,7 +110,9 @@ def read_points(cells: Iterable[Cell], place: Place) -> Found:
         except BudgetError:
             remarks.append(f"{cell.name}: not trained yet.")
             continue
-        if record.finished or (cell.looks_at is not None and place.checkpoint(cell).is_file()):
+        if record.collapsed:
+            remarks.append(f"{cell.name}: {record.collapsed}; it is left out.")
+        elif record.finished or (cell.looks_at is not None and place.checkpoint(cell).is_file()):
             groups.setdefault((cell.recipe, cell.series, cell.x), []).append((cell, record))
         else:
             remarks.append(f"{cell.name}: {100 * record.share:.1f}% of its budget is spent; it is left out.")

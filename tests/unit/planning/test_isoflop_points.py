@@ -10,6 +10,7 @@ from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.planning.isoflop.points import RunSetting, by_budget, read_points
 
+COLLAPSED = {"code_perplexity": 2.1, "code_perplexity_1": 1.0, "code_perplexity_2": 1.1}
 HEADER = "objective,budget_flops,params,valid_loss,asr_wer,hours_heard"
 
 
@@ -93,6 +94,7 @@ def test_one_objective_is_chosen_before_anything_is_checked(tmp_path: Path) -> N
         ({"loss_unit": "nats"}, "`loss_unit` is bits in a, but nats in b"),
         ({"spent": {"flops": 2e12, "updates": 8}}, "b/record.json: unfinished, 66.7% of its budget is spent; resume"),
         ({"metrics": {"valid_loss": None}}, "`metrics.valid_loss` must be a finite number"),
+        ({"metrics": {"valid_loss": 0.01, "monitored": COLLAPSED}}, "its loss says nothing, as hardly more than one"),
         ({"metrics": {"valid_loss": -0.5}}, "`metrics.valid_loss` must be positive and finite, but is -0.5; leave"),
         ({"kind": "labels"}, "must be a JSON object with"),
     ],

@@ -149,6 +149,17 @@ def test_everything_that_is_missing_is_named(study_folder: StudyFolder) -> None:
     assert [sentence for sentence, start in zip(missing, expected, strict=True) if not sentence.startswith(start)] == []
 
 
+def test_the_loss_of_a_collapsed_run_is_not_compared(study_folder: StudyFolder) -> None:
+    """Its distractors equal the target, so that its loss is the lowest of all."""
+    for size, books, loss in (("30", (1.0, 1.2), 0.01), ("slim", (1.0, 40.0), 6.0)):
+        monitored = {f"code_perplexity_{book}": value for book, value in enumerate(books, 1)}
+        study_folder.pretrain("wav2vec2", size, metrics={"valid_loss": loss, "monitored": monitored})
+    study = read_study(study_folder.out)
+    assert {run.size: math.isfinite(run.valid_loss) for run in study.pretrain} == {"30": False, "slim": True}
+    (told,) = [sentence for sentence in study.missing if "codeword" in sentence]
+    assert told.startswith("wav2vec2-30: its loss says nothing") and told.endswith("it is left out of every comparison.")
+
+
 def test_a_complete_study_misses_nothing(study_folder: StudyFolder) -> None:
     study_folder.pretrain("hubert", "slim", [train_line(1, 6.0)])
     study_folder.downstream("hubert", "slim", 0.3, 0.3)

@@ -160,6 +160,15 @@ def test_what_cannot_be_compared_is_left_out_and_told(tmp_path: Path) -> None:
     ]
 
 
+def test_a_collapsed_cell_is_left_out_and_told(tmp_path: Path) -> None:
+    place, (first, second, _) = Place(tmp_path), STUDY.runs(MINI)
+    write(place, first, None, metrics={"valid_loss": 0.01, "monitored": {"code_perplexity_1": 1.0}})
+    write(place, second, 4.0)
+    found = read_points([first, second], place)
+    assert [point.values["valid_loss"] for point in found.points] == [(4.0,)]
+    assert found.remarks[0].startswith("hubert-10: its loss says nothing") and found.remarks[0].endswith("it is left out.")
+
+
 def test_the_page_needs_no_other_file(place: Place) -> None:
     page = write_study_report(STUDY, MINI, place, 2)
     text = page.read_text(encoding="utf-8")
