@@ -30,6 +30,7 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's compiler looks at it itself
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_one_compilation_serves_all_lengths(dropout: float) -> None:
     torch.manual_seed(0)
