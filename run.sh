@@ -172,8 +172,9 @@ pretrain() {
     done
 }
 
-# HuBERT on two budgets a factor 16 apart, so that the best size moves by more than seeds do, the others on a smaller one; of
-# one point of each curve three seeds; and one model with the papers' convolutions.  Each utterance's own statistics take speaker and channel away, which helps words.
+# HuBERT on two budgets a factor 16 apart, so that the best size moves by more than seeds do, the others on one between them;
+# of one point of each curve three seeds; and one model with the papers' convolutions.  Each utterance's own statistics take
+# speaker and channel away, which helps words.
 pretrain_mini() {
     local objective number others=$((seed + 1)),$((seed + 2))
     number=$(wc -w <<<"$sizes") begun=0 models=1

@@ -25,11 +25,7 @@ def repeat_manifest(data: Path, folder: Path, utterances: int) -> None:
 
 
 def repeat_labels(data: Path, folder: Path, utterances: int) -> None:
-    """Write a train.km and a dictionary for the rows of :func:`repeat_manifest`; the binary copy is left to the start.
-
-    Raises:
-        BudgetError: `data` has no labels, or other ones than the manifest has rows.
-    """
+    """Write a train.km and a dictionary for the rows of :func:`repeat_manifest`; the binary copy is left to the start."""
     rows = (data / _LABELS).read_text(encoding="utf-8").splitlines(keepends=True)
     _repeat(folder / _LABELS, "", rows, utterances)
     shutil.copy(data / DICTIONARY_NAME, folder)
@@ -39,7 +35,7 @@ def check_labels_fit(data: Path, utterances: int) -> None:
     """Refuse so many utterances before they are written.
 
     Raises:
-        BudgetError: `data` has no labels, or temporary files have no room for so many.
+        BudgetError: `data` has no labels, or other ones than the manifest has rows, or temporary files have no room.
     """
     labels = LabelFile(data / _LABELS, read_dictionary(data / DICTIONARY_NAME))
     if len(labels) != (rows := len(Manifest.read(data / f"{SPLIT}.tsv"))):

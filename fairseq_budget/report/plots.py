@@ -143,10 +143,9 @@ def draw_guessing(axes: Axes, level: float, at_right: bool = False) -> None:
     """A line where who hears nothing would be, with its name at one end, behind what is measured."""
     axes.axhline(level, color=NO_SIZE, linestyle=":", zorder=0.8)
     across = axes.get_yaxis_transform()
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
     place, side = (0.99, "right") if at_right else (0.01, "left")
-    text = axes.text(place, level, "guessing", transform=across, ha=side, va="center", color=NO_SIZE, fontsize="small")
-    text.set(bbox=box, zorder=0.9)
+    look = {"color": NO_SIZE, "fontsize": "small", "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.0}}
+    axes.text(place, level, "guessing", transform=across, ha=side, va="center", zorder=0.9, **look)
 
 
 def guessing_of(runs: Sequence[PretrainRun]) -> float | None:
