@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 import matplotlib
@@ -69,7 +70,7 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str, winner: CurveP
     """Means as a line, each seed as a dash, the budget beside the last; filled: what is lowest by more than noise."""
     marker = objective_marker(objective)
     axes.plot([p.percent for p in curve.points], [p.loss for p in curve.points], color=colour, zorder=1)
-    for point in curve.points:
+    for place, point in enumerate(curve.points):
         face = colour if point is winner else "white"
         axes.plot(point.percent, point.loss, marker, color=colour, markerfacecolor=face, zorder=4)
         if len(point.losses) > 1:
@@ -78,9 +79,10 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str, winner: CurveP
         axes.annotate(
             numbers.loss(point.loss),
             (point.percent, point.loss),
-            xytext=(0, 11),
+            xytext=label_place([p.loss for p in curve.points], place),
             textcoords="offset points",
             ha="center",
+            va="center",
             fontsize="x-small",
             color=colour,
         )
@@ -95,6 +97,15 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str, winner: CurveP
         fontweight="bold",
         color=colour,
     )
+
+
+def label_place(losses: Sequence[float], place: int) -> tuple[int, int]:
+    """Points to the right and above, for a point's label: where the lines to its neighbours don't run through it."""
+    left, here, right = losses[max(place - 1, 0)], losses[place], losses[min(place + 1, len(losses) - 1)]
+    neighbours = [*losses[max(place - 1, 0) : place], *losses[place + 1 : place + 2]]
+    away = -1 if neighbours and statistics.fmean(neighbours) > here else 1
+    slope = (left < here < right) - (left > here > right)
+    return -10 * away * slope, 14 * away
 
 
 def _paper_sizes(axes: Axes, objective: str, rows: Sequence[published.Row]) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from fairseq_budget import published
 from fairseq_budget.report.looks import budget_colour
-from fairseq_budget.report.size_plot import loss_against_size, published_curve
+from fairseq_budget.report.size_plot import label_place, loss_against_size, published_curve
 from fairseq_budget.report.study import read_study
 from tests.unit.report.conftest import StudyFolder
 
@@ -76,3 +76,18 @@ def test_a_hair_does_not_fill_the_axis(study_folder: StudyFolder) -> None:
 def test_unfinished_runs_are_not_in_the_comparison(study_folder: StudyFolder) -> None:
     study_folder.pretrain("hubert", "30", spent={"flops": 1e12, "updates": 4})
     assert texts(panels(study_folder)[0]) == ["no finished run to compare"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "places"),
+    [
+        ([6.4, 6.1, 6.3], [(0, 14), (0, -14), (0, 14)]),
+        ([5.5, 5.4, 5.55, 5.8], [(0, 14), (0, -14), (10, -14), (0, 14)]),
+        ([6.0, 5.4, 5.2], [(0, 14), (-10, -14), (0, -14)]),
+        ([5.0, 5.4, 5.5], [(0, -14), (-10, 14), (0, 14)]),
+        ([6.0], [(0, 14)]),
+    ],
+)
+def test_a_label_lies_where_no_line_runs(losses: list[float], places: list[tuple[int, int]]) -> None:
+    """Above the ends of a U and below its middle, on the outside of a slope."""
+    assert [label_place(losses, place) for place in range(len(losses))] == places
