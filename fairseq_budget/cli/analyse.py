@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import packing
 from fairseq_budget.cli.gradient_deviation import gradient_deviation
+from fairseq_budget.cli.output import output
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import FRONTENDS, get_frontend
 from fairseq_budget.objectives import get_objective
@@ -75,7 +75,7 @@ def isoflop(
 
 
 def _print(analysis: Analysis, picture: Path) -> None:
-    console = Console()
+    console = output()
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("budget", "sizes", "fit", "optimum", "% of Slim", "95% interval", "gap"):
         table.add_column(heading, justify="left" if heading in ("budget", "fit") else "right", overflow="fold")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.cli.lists import names_in
+from fairseq_budget.cli.output import output
 from fairseq_budget.data.transcripts.find import ENDING
 from fairseq_budget.records.base import FILE
 
@@ -144,4 +144,4 @@ def _print(found: list[Any]) -> None:
     table = Table("set", "decoder", "WER", "CER", "utterances", "hours")
     for one in found:
         table.add_row(one.set, one.decoder, f"{one.wer:.2f}%", f"{one.cer:.2f}%", str(one.utterances), f"{one.hours:.2f}")
-    Console().print(table)
+    output().print(table)

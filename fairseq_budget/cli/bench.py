@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fairseq_budget.cli import bench_downstream
 from fairseq_budget.cli.bench_options import (
@@ -23,6 +22,7 @@ from fairseq_budget.cli.bench_options import (
 )
 from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.objectives import frontend_names, objective_names
+from fairseq_budget.cli.output import output
 from fairseq_budget.errors import ConfigError, unknown_name
 from fairseq_budget.frontends import DEFAULT
 from fairseq_budget.records.base import FILE
@@ -88,7 +88,7 @@ def bench(
     if as_json:
         print(json.dumps({**description(workload), **asdict(comparison)}, indent=2))
     else:
-        print_comparison(Console(), workload, comparison)
+        print_comparison(output(), workload, comparison)
 
 
 @app.command()
@@ -140,7 +140,7 @@ def grid(
         rows = [asdict(cell) for cell in cells]
         print(json.dumps({**description(workload), "memory_limit": limit, "rows": rows, "picture": str(out)}, indent=2))
     else:
-        print_grid(Console(), cells, out)
+        print_grid(output(), cells, out)
 
 
 app.command("downstream")(bench_downstream.downstream)
@@ -184,7 +184,7 @@ def profile(
             )
         )
     else:
-        print_profile(Console(), implementation, workload, found)
+        print_profile(output(), implementation, workload, found)
 
 
 @app.command()
@@ -208,7 +208,7 @@ def flops(
     if as_json:
         print(json.dumps({**description(workload), **asdict(found)}, indent=2))
     else:
-        print_flops(Console(), workload, found)
+        print_flops(output(), workload, found)
 
 
 @app.command()
@@ -281,8 +281,8 @@ def loader(
         ]
         print(json.dumps({**told, "rows": answer, "reading": read}, indent=2))
     else:
-        print_waiting(Console(), rows)
-        print_reading(Console(), readings, rate)
+        print_waiting(output(), rows)
+        print_reading(output(), readings, rate)
 
 
 @app.command()
@@ -308,7 +308,7 @@ def start(
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        print_starts(Console(), rows)
+        print_starts(output(), rows)
 
 
 @app.command()

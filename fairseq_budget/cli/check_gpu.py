@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fairseq_budget.cli.lists import names_in
+from fairseq_budget.cli.output import output
 from fairseq_budget.files import atomic
 
 if TYPE_CHECKING:
@@ -67,4 +68,4 @@ def _print(checked: list[Checked], device: str) -> None:
             name = ""
         if part.failure is not None:
             table.add_row(name, "", escape(part.failure), "", _MARKS[False])
-    Console().print(table)
+    output().print(table)

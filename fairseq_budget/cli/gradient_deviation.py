@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.cli.lists import numbers_in
+from fairseq_budget.cli.output import output
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 
@@ -81,4 +81,4 @@ def _print(found: list[Deviation]) -> None:
             numbers.duration(result.seconds),
         )
         table.add_row(*row, deviation, norm, critical)
-    Console().print(table)
+    output().print(table)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
 from fairseq_budget.cli.lists import names_in
+from fairseq_budget.cli.output import output
 
 _MAKE = "make"
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -134,7 +134,7 @@ def _print_record(record: dict[str, Any]) -> None:
     for split, counts in record["splits"].items():
         sizes = (f"{counts[name]:,}" for name in ("utterances", "frames", "dead_clusters"))
         table.add_row(split, *sizes, f"{counts['perplexity']:.1f}", f"{1000 * counts['mean_run_seconds']:.0f} ms")
-    console = Console()
+    console = output()
     console.print(table)
     console.print(
         f"{record['clusters']} clusters of {record['feature']} at {record['label_rate']:g} Hz, fitted on "
@@ -146,7 +146,7 @@ def _print_record(record: dict[str, Any]) -> None:
 
 
 def _print_quality(found: dict[str, dict[str, Any]], against: Path | None) -> None:
-    console = Console()
+    console = output()
     for split, values in found.items():
         lines = [
             f"{split}: {values['utterances']:,} utterances, {values['frames']:,} labels at {values['label_rate']:g} Hz",

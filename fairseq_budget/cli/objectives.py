@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from fairseq_budget.cli.output import output
 from fairseq_budget.frontends import FRONTENDS
 from fairseq_budget.objectives import OBJECTIVES, Objective
 
@@ -41,7 +41,7 @@ def objectives(
         table = Table("name", "objective", "loss in", "needs labels", "has published sizes", box=box.SIMPLE)
         for row in rows:
             table.add_row(*(_text(value) for value in row.values()))
-        Console().print(table)
+        output().print(table)
 
 
 def _row(objective: Objective) -> dict[str, str | bool]:

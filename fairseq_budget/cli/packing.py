@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from fairseq_budget.cli.output import output
 from fairseq_budget.errors import BudgetError, ConfigError
 
 if TYPE_CHECKING:
@@ -94,4 +94,4 @@ def _print(found: dict[tuple[str, bool], PackingStatistics]) -> None:
         table.add_column(f"{rule}\npadded" if padding else rule, justify="right")
     for name, (heading, form) in ROWS.items():
         table.add_row(heading, *(form.format(getattr(statistics, name)) for statistics in found.values()))
-    Console().print(table)
+    output().print(table)

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
@@ -21,6 +20,7 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli.budget_options import one_currency, with_budget_options
 from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.objectives import frontend_names, objective_names
+from fairseq_budget.cli.output import output
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
@@ -168,7 +168,7 @@ def _seconds(text: str | None, rows: int) -> list[float] | list[None]:
 
 
 def _print(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | None) -> None:
-    console = Console()
+    console = output()
     timed, priced = runs[0].step_seconds is not None, runs[0].price is not None
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     headings = ["size", "params", "an update", "updates", "epochs", "heard"]
@@ -188,7 +188,7 @@ def print_advice(advised: Advised | None) -> None:
     """A row for each decision, and the command."""
     if advised is None:
         return
-    console = Console()
+    console = output()
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("", "choose", "because"):
         table.add_column(heading, overflow="fold")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
+from fairseq_budget.cli.output import output
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.first_look import FirstLookRecord, LookEntry
 
@@ -131,7 +131,7 @@ def _print(looks: Sequence[Look]) -> None:
         rows += [(over, {name: one.summary(over, name) for name in shown}) for over in ("mean", "last")]
         for layer, values in rows:
             table.add_row(str(number), one.upstream, layer, *(numbers.measure(values[name]) for name in shown))
-    console = Console()
+    console = output()
     console.print(table)
     for number, one in enumerate(looks, start=1):
         most = [min(rows, one.width) for rows in (one.utterances, one.frames)]
@@ -173,7 +173,7 @@ def _print_correlations(found: Sequence[Correlation]) -> None:
         metric = COLUMNS[one.metric]
         row = (MEASURES[one.measure], one.over, f"{metric.task} {metric.metric}", str(one.runs))
         table.add_row(*row, *(numbers.NOTHING if value is None else f"{value:.3f}" for value in (one.rho, one.p)))
-    console = Console()
+    console = output()
     console.print(table)
     console.print(
         f"rho above 0: what ranks higher does better. p by permutation, for each of the {len(found)} correlations alone: of "

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from fairseq_budget import locks
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli.output import output
 from fairseq_budget.errors import BudgetError, unknown_name
 from fairseq_budget.studies import STUDIES, get_study
 from fairseq_budget.studies.study import MINI, PAPER, SCALES, Cell, check_scale
@@ -75,7 +75,7 @@ def list_studies(as_json: AsJson = False) -> None:
         table.add_row(
             row["name"], row["title"], *(str(row["cells"][scale]) for scale in SCALES), str(row["published"]), row["source"]
         )
-    Console().print(table)
+    output().print(table)
 
 
 @app.command("plan")
@@ -182,7 +182,7 @@ def status(
         table = _table("cell", "training", "scored", "to score")
         for state in found:
             table.add_row(state.cell.name, state.text, " ".join(state.scored), " ".join(state.unscored))
-        Console().print(table)
+        output().print(table)
         for state in found:
             if state.remark:
                 typer.echo(f"{state.cell.name}: {state.remark}")
@@ -277,7 +277,7 @@ def _print_plan(forecasts: list[Forecast], price: float | None) -> None:
     hours = sum(run.device_hours or 0.0 for run in runs)
     total += [numbers.hours(hours)] if timed else []
     table.add_row(*total, *([numbers.significant(hours * price, 4)] if price is not None else []), style="bold")
-    Console().print(table)
+    output().print(table)
 
 
 def _dry_run(cells: list[Cell], place: Any, how: How) -> None:

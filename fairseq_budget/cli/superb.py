@@ -20,6 +20,7 @@ from fairseq_budget.cli import superb_options as options
 from fairseq_budget.cli import superb_plan
 from fairseq_budget.cli.cache_options import Cache, CacheDir, CacheGib
 from fairseq_budget.cli.lists import names_in, numbers_in
+from fairseq_budget.cli.output import output
 from fairseq_budget.cli.superb_plan import Plan, Speed
 from fairseq_budget.corpora.superb.parting import sentence
 from fairseq_budget.records.downstream import Incomplete, padded
@@ -97,7 +98,7 @@ def _tell(obstacles: list[Obstacle], as_json: bool) -> None:
     if as_json:
         print(json.dumps([one.as_dict() for one in obstacles], indent=2))
     elif obstacles:
-        possible.show(obstacles, Console())
+        possible.show(obstacles, output())
     else:
         typer.echo("nothing that can be checked beforehand would stop them")
     if obstacles:

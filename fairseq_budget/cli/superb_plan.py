@@ -13,6 +13,7 @@ from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.cli.output import output
 
 if TYPE_CHECKING:
     from s3prl_upstreams.sweep.price import TaskPrice
@@ -51,7 +52,7 @@ def _print(prices: Sequence[TaskPrice]) -> None:
         table.add_column(heading, justify="right" if place else "left")
     for one in prices:
         table.add_row(*_columns(one))
-    console = Console(soft_wrap=True, width=max(Console().width, _WIDTH))
+    console = Console(soft_wrap=True, width=max(output().width, _WIDTH))
     console.print(table)
     for one in prices:
         console.print(f"{one.task}: {one.reason}", highlight=False, markup=False)
