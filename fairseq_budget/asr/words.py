@@ -1,7 +1,7 @@
 """Decoding into words: flashlight's beam search over a lexicon, with a KenLM model.
 
-Settings are the batch-size paper's (Vaessen and van Leeuwen): beam 50, threshold 50, weight of the model 2, no score for
-inserting a word.
+Settings are the batch-size paper's (Vaessen and van Leeuwen): beam 50, threshold 50, and for letters, which it has, weight 2
+of the model and no score for inserting a word.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fairseq_budget.asr.ngram import BEGIN, END, UNKNOWN
 from fairseq_budget.data.transcripts.alphabet import Alphabet
-from fairseq_budget.data.transcripts.units import BOUNDARY
+from fairseq_budget.data.transcripts.units import BOUNDARY, Letters, Pieces
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.objectives.ctc.model import BLANK
 
@@ -24,14 +24,28 @@ _END_OF_SENTENCE = 2
 """fairseq's ``</s>``, which stands for silence where units have no boundary."""
 
 
+LM_WEIGHTS = {Letters.name: 2.0, Pieces.name: 0.5}
+WORD_SCORES = {Letters.name: 0.0, Pieces.name: 2.0}
+"""A word has fewer pieces than letters: CTC's score of it is smaller, and a model of weight 2 leaves most words out.  Those
+of pieces are measured (docs/measured.md)."""
+
+
 @dataclass(frozen=True)
 class BeamSettings:
     """Of flashlight's decoder."""
 
+    lm_weight: float
+    word_score: float
     beam: int = 50
     threshold: float = 50.0
-    lm_weight: float = 2.0
-    word_score: float = 0.0
+
+    @classmethod
+    def of(
+        cls, units: str, beam: int, threshold: float, lm_weight: float | None = None, word_score: float | None = None
+    ) -> BeamSettings:
+        """What isn't given is the default of the units, `letters` or `pieces`."""
+        weight = LM_WEIGHTS[units] if lm_weight is None else lm_weight
+        return cls(weight, WORD_SCORES[units] if word_score is None else word_score, beam, threshold)
 
 
 class WordDecoder:

@@ -88,8 +88,8 @@ def score(
     words: Annotated[Path | None, typer.Option(help="List of words (default: those of the ARPA file).")] = None,
     beam: Annotated[int, typer.Option(help="Hypotheses that are kept.")] = 50,
     threshold: Annotated[float, typer.Option(help="How far below the best a hypothesis may score.")] = 50.0,
-    lm_weight: Annotated[float, typer.Option(help="Weight of the word model.")] = 2.0,
-    word_score: Annotated[float, typer.Option(help="Score of inserting a word.")] = 0.0,
+    lm_weight: Annotated[float | None, typer.Option(help="Weight of the word model (default: 2; of pieces, 0.5).")] = None,
+    word_score: Annotated[float | None, typer.Option(help="Score of inserting a word (default: 0; of pieces, 2).")] = None,
     text: TextFile = None,
     out: Annotated[Path | None, typer.Option(help="Folder for record.json and what was heard.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 (default: a GPU if there is one).")] = None,
@@ -111,7 +111,7 @@ def score(
     check_splits(names)
     manifests = {split: Manifest.read(data_dir / f"{split}.tsv") for split in names}
     recogniser = Recogniser(checkpoint, open_device(device))
-    settings = BeamSettings(beam, threshold, lm_weight, word_score)
+    settings = BeamSettings.of(recogniser.alphabet.units.name, beam, threshold, lm_weight, word_score)
     decoder = None if lm is None else WordDecoder(recogniser.alphabet, lm, words, settings)
     found = [result for split in names for result in recognise(recogniser, manifests[split], split, decoder, text, out)]
     if out is not None:
