@@ -187,6 +187,8 @@ def status(
             if state.remark:
                 typer.echo(f"{state.cell.name}: {state.remark}")
         typer.echo(f"{sum(state.done for state in found)} of {len(found)} cells are done.")
+        if not place.folder.is_dir():
+            typer.echo(f"There is no folder `{place.folder}` yet; `--out` says where a study is.")
     for lines in todo.values():
         for line in lines:
             typer.echo(line)

@@ -51,6 +51,9 @@ def test_the_state_of_a_study_that_has_not_begun(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["fairseq-hydra-train", "fairseq-budget"] * 2
     rows = json.loads(run(*options, "--json"))
     assert [row["training"] for row in rows] == ["missing"] * 2
+    assert "There is no folder" not in run(*options)
+    elsewhere = ("status", "improved_small", "--scale", "mini", "--device", "cpu", "--out", str(tmp_path / "typo"))
+    assert f"There is no folder `{tmp_path}/typo` yet" in run(*elsewhere)
 
 
 @pytest.mark.parametrize(
