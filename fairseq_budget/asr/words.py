@@ -34,18 +34,23 @@ of pieces are measured (docs/measured.md)."""
 class BeamSettings:
     """Of flashlight's decoder."""
 
+    beam: int
+    threshold: float
     lm_weight: float
     word_score: float
-    beam: int = 50
-    threshold: float = 50.0
 
     @classmethod
     def of(
-        cls, units: str, beam: int, threshold: float, lm_weight: float | None = None, word_score: float | None = None
+        cls,
+        units: str,
+        beam: int = 50,
+        threshold: float = 50.0,
+        lm_weight: float | None = None,
+        word_score: float | None = None,
     ) -> BeamSettings:
-        """What isn't given is the default of the units, `letters` or `pieces`."""
+        """What isn't given is the paper's, or the default of the units, `letters` or `pieces`."""
         weight = LM_WEIGHTS[units] if lm_weight is None else lm_weight
-        return cls(weight, WORD_SCORES[units] if word_score is None else word_score, beam, threshold)
+        return cls(beam, threshold, weight, WORD_SCORES[units] if word_score is None else word_score)
 
 
 class WordDecoder:

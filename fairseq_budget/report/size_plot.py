@@ -68,8 +68,8 @@ def _our_sizes(axes: Axes, objective: str, found: Sequence[Curve]) -> None:
 
 def _curve(axes: Axes, objective: str, curve: Curve, colour: str, winner: CurvePoint | None) -> None:
     """Means as a line, each seed as a dash, the budget beside the last; filled: what is lowest by more than noise."""
-    marker = objective_marker(objective)
-    axes.plot([p.percent for p in curve.points], [p.loss for p in curve.points], color=colour, zorder=1)
+    marker, losses = objective_marker(objective), [point.loss for point in curve.points]
+    axes.plot([point.percent for point in curve.points], losses, color=colour, zorder=1)
     for place, point in enumerate(curve.points):
         face = colour if point is winner else "white"
         axes.plot(point.percent, point.loss, marker, color=colour, markerfacecolor=face, zorder=4)
@@ -79,7 +79,7 @@ def _curve(axes: Axes, objective: str, curve: Curve, colour: str, winner: CurveP
         axes.annotate(
             numbers.loss(point.loss),
             (point.percent, point.loss),
-            xytext=label_place([p.loss for p in curve.points], place),
+            xytext=label_place(losses, place),
             textcoords="offset points",
             ha="center",
             va="center",

@@ -13,8 +13,8 @@ from fairseq_budget.data.transcripts.alphabet import Alphabet
 from fairseq_budget.data.transcripts.units import Letters, Pieces
 from fairseq_budget.errors import BudgetError
 
-LETTERS = BeamSettings.of("letters", 50, 50.0)
-PIECES = BeamSettings.of("pieces", 50, 50.0)
+LETTERS = BeamSettings.of("letters")
+PIECES = BeamSettings.of("pieces")
 
 pytest.importorskip("flashlight", reason="no wheel for this Python")
 
@@ -48,7 +48,7 @@ def frames(alphabet: Alphabet, text: str, doubt: dict[int, str] | None = None) -
 def test_the_word_model_decides(alphabet: Alphabet, lm: Path) -> None:
     """Letters alone read THE COT SAT; after THE, with SAT to come, the model knows CAT."""
     logs = frames(alphabet, "THE CAT SAT", {5: "O"})
-    assert WordDecoder(alphabet, lm, None, BeamSettings.of("letters", 50, 50.0, lm_weight=0.0)).decode(logs) == "THE COT SAT"
+    assert WordDecoder(alphabet, lm, None, BeamSettings.of("letters", lm_weight=0.0)).decode(logs) == "THE COT SAT"
     decoder = WordDecoder(alphabet, lm, None, LETTERS)
     assert decoder.decode(logs) == "THE CAT SAT"
     assert decoder.told == {"words": 9, "beam": 50, "threshold": 50.0, "lm_weight": 2.0, "word_score": 0.0}
