@@ -20,6 +20,7 @@ SCRATCH = "from scratch"
 MINI_DIFFERENCES = (
     "Mel frames, 0.09 M parameters; 2, 7 and 30 minutes of generated speech with transcripts; 1,500 updates of 32 s at "
     "2e-3, an eighth of them frozen.",
+    "After that the projection of the frames learns, too; the paper's front end never does.",
     "Error rates are those of the validation set; the word model is of the training transcripts.",
 )
 PAPER_DIFFERENCES = (

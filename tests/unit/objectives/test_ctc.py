@@ -82,15 +82,21 @@ def test_padding_changes_nothing() -> None:
     torch.testing.assert_close(together[1:, : frames[1]], alone, atol=1e-4, rtol=1e-4)
 
 
+FROZEN_ENCODER, FROZEN_FRONTEND = {"proj"}, {"proj", "encoder", "mask_emb"}
+
+
+@pytest.mark.parametrize("train_frontend", [False, True])
 @pytest.mark.parametrize("frontend", ["conv", "mel"])
-@pytest.mark.parametrize(("updates", "trained"), [(0, {"proj"}), (99, {"proj"}), (100, {"proj", "encoder", "mask_emb"})])
-def test_phases(frontend: str, updates: int, trained: set[str]) -> None:
-    """Frozen: the front end and its projection always, the encoder for 100 updates; from scratch nothing."""
-    network = model(frontend, checkpoint="some.pt", freeze_updates=100, mask_prob=0.5).train()
+@pytest.mark.parametrize(("updates", "trained"), [(0, FROZEN_ENCODER), (99, FROZEN_ENCODER), (100, FROZEN_FRONTEND)])
+def test_phases(frontend: str, updates: int, trained: set[str], train_frontend: bool) -> None:
+    """Frozen: the encoder for 100 updates, the front end and its projection as long, or always; from scratch nothing."""
+    settings = {"freeze_updates": 100, "train_frontend": train_frontend, "mask_prob": 0.5}
+    network = model(frontend, checkpoint="some.pt", **settings).train()
     network.set_num_updates(updates)
     network(torch.randn(2, 16000), torch.full((2, 3), 4), np.array([3, 3])).total.backward()
     touched = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
-    assert touched == trained
+    every = {name.partition(".")[0] for name, _ in network.named_parameters()}
+    assert touched == (every if train_frontend and updates == 100 else trained)
 
 
 def test_from_scratch_nothing_is_frozen() -> None:
