@@ -93,13 +93,16 @@ def plan(
     extra: Extra = None,
     as_json: AsJson = False,
 ) -> None:
-    """What every cell costs: updates, FLOPs, hours heard, disk; with a speed, device hours; with a price, money.
+    """What every cell costs: updates, FLOPs, hours heard, disk; with a speed, device hours; with a price, money.  Of a study
+    that only measures steps, what is measured.
 
     Example: fairseq-budget study plan model_size --scale paper --flops-per-second 4e13 --price-per-device-hour 2
     """
-    cells = [cell for cell in get_study(name).runs(scale, _seeds(scale, seeds)) if cell.trained]
+    every = get_study(name).runs(scale, _seeds(scale, seeds))
+    cells = [cell for cell in every if cell.trained]
     if not cells:
-        raise BudgetError(f"{name} trains nothing: it measures steps, for minutes on any machine")
+        _print_measured(every, as_json)
+        return
     forecasts = _foresee(cells, data, extra or (), flops_per_second)
     if as_json:
         rows = [{**asdict(f.run), "disk_bytes": f.disk_bytes} for f in forecasts]
@@ -280,6 +283,18 @@ def _print_plan(forecasts: list[Forecast], price: float | None) -> None:
     total += [numbers.hours(hours)] if timed else []
     table.add_row(*total, *([numbers.significant(hours * price, 4)] if price is not None else []), style="bold")
     output().print(table)
+
+
+def _print_measured(cells: list[Cell], as_json: bool) -> None:
+    """The plan of a study that trains nothing: each of its cells takes seconds."""
+    if as_json:
+        print(json.dumps([{"name": cell.name, "measures": cell.tasks, "options": cell.options} for cell in cells], indent=2))
+        return
+    table = _table("cell", "what")
+    for cell in cells:
+        table.add_row(cell.name, cell.series)
+    output().print(table)
+    typer.echo(f"{len(cells)} cells, of which none is trained: each times steps, for seconds to minutes here.")
 
 
 def _dry_run(cells: list[Cell], place: Any, how: How) -> None:

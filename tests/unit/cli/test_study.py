@@ -44,6 +44,14 @@ def test_a_plan_with_its_price() -> None:
         run("plan", "data_size", "--price-per-device-hour", "2")
 
 
+@pytest.mark.parametrize("name", ["resources", "downstream_resources"])
+def test_a_plan_of_what_is_only_measured(name: str) -> None:
+    cells = STUDIES[name].cells("paper")
+    assert [row["name"] for row in json.loads(run("plan", name, "--json"))] == [cell.name for cell in cells]
+    table = run("plan", name)
+    assert all(cell.name in table for cell in cells) and f"{len(cells)} cells, of which none is trained" in table
+
+
 def test_the_state_of_a_study_that_has_not_begun(tmp_path: Path) -> None:
     options = ("status", "improved_small", "--scale", "mini", "--seeds", "1", "--out", str(tmp_path), "--device", "cpu")
     assert "0 of 2 cells are done." in run(*options)
