@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli import packing
 from fairseq_budget.cli.gradient_deviation import gradient_deviation
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import FRONTENDS, get_frontend
 from fairseq_budget.objectives import get_objective
@@ -76,9 +74,7 @@ def isoflop(
 
 def _print(analysis: Analysis, picture: Path) -> None:
     console = output()
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("budget", "sizes", "fit", "optimum", "% of Slim", "95% interval", "gap"):
-        table.add_column(heading, justify="left" if heading in ("budget", "fit") else "right", overflow="fold")
+    table = plain_table("budget", "fit", "sizes", "optimum", "% of Slim", "95% interval", "gap", left=2)
     for fit in analysis.budgets:
         for row in _rows(fit):
             table.add_row(*row)
@@ -91,9 +87,9 @@ def _print(analysis: Analysis, picture: Path) -> None:
 
 
 def _rows(fit: BudgetFit) -> Iterator[tuple[str, ...]]:
-    yield human_flops(fit.flops), str(fit.sizes), "parabola", *_cells(fit.parabola), ""
+    yield human_flops(fit.flops), "parabola", str(fit.sizes), *_cells(fit.parabola), ""
     if fit.parametric is not None and fit.gap_percent is not None:
-        yield "", "", "parametric", *_cells(fit.parametric), f"{fit.gap_percent:+.1f}%"
+        yield "", "parametric", "", *_cells(fit.parametric), f"{fit.gap_percent:+.1f}%"
 
 
 def _cells(optimum: Optimum) -> Iterator[str]:

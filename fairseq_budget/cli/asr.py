@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from fairseq_budget.cli.lists import names_in
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.data.transcripts.find import ENDING
 from fairseq_budget.records.base import FILE
 
@@ -141,7 +140,7 @@ def _record(recogniser: Any, found: list[Any], lm: Path | None, decoder: Any) ->
 
 
 def _print(found: list[Any]) -> None:
-    table = Table("set", "decoder", "WER", "CER", "utterances", "hours")
+    table = plain_table("set", "decoder", "WER", "CER", "utterances", "hours", left=2)
     for one in found:
         table.add_row(one.set, one.decoder, f"{one.wer:.2f}%", f"{one.cer:.2f}%", str(one.utterances), f"{one.hours:.2f}")
     output().print(table)

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from fairseq_budget import published
 from fairseq_budget.arithmetic import numbers
@@ -26,6 +24,7 @@ from fairseq_budget.bench.reading import Reading
 from fairseq_budget.bench.starting import Start
 from fairseq_budget.bench.witnesses import Witnesses
 from fairseq_budget.bench.workload import Workload
+from fairseq_budget.cli.output import plain_table
 from fairseq_budget.planning.machine import device_name
 
 GIB = 2**30
@@ -41,13 +40,6 @@ _SHORT = {
 }
 
 
-def _table(*headings: str, left: int = 2) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
-    return table
-
-
 def _footnote(console: Console, text: str) -> None:
     """What a table is about; only a terminal's lines are wrapped."""
     console.print(text, highlight=False, soft_wrap=not console.is_terminal)
@@ -56,8 +48,9 @@ def _footnote(console: Console, text: str) -> None:
 def print_comparison(console: Console, workload: Workload, comparison: Comparison) -> None:
     """Two tables: what a step takes, and what that makes."""
     ours = [f"{row.implementation} {row.precision}" for row in comparison.rows if row.implementation == OURS]
-    steps = _table("whose step", "in", "step", "forward", "backward", "optimizer", "memory")
-    rates = _table("whose step", "in", "audio/s", "GFLOP/s", "of peak", *(f"{label.split()[-1]} {_HERE}" for label in ours))
+    named = [f"{label.split()[-1]} {_HERE}" for label in ours]
+    steps = plain_table("whose step", "in", "step", "forward", "backward", "optimizer", "memory", left=2)
+    rates = plain_table("whose step", "in", "audio/s", "GFLOP/s", "of peak", *named, left=2)
     for row in comparison.rows:
         name = _HERE if row.implementation == OURS else row.implementation, row.precision
         if row.failure is not None:
@@ -114,7 +107,7 @@ def print_grid(console: Console, cells: Sequence[GridCell], picture: Path) -> No
     others = pd.DataFrame(published.step_times())
     devices = list(dict.fromkeys(others["device"]))
     named = [_SHORT.get(name, name) for name in devices]
-    table = _table("length (s)", "batch", "in", "step (s)", "GiB", "GFLOP", *named, left=0)
+    table = plain_table("length (s)", "batch", "in", "step (s)", "GiB", "GFLOP", *named, left=0)
     for cell in cells:
         times = [_published(others, device, cell) for device in devices]
         table.add_row(f"{cell.seconds:g}", str(cell.utterances), cell.precision, *_grid_cells(cell), *times)
@@ -147,7 +140,7 @@ def _published(table: pd.DataFrame, device: str, cell: GridCell) -> str:
 
 def print_profile(console: Console, implementation: str, workload: Workload, profile: Profile) -> None:
     """A row for each kind of operation."""
-    table = _table("operations", "calls", "ms", "of step", "GFLOP", "GFLOP/s", "of peak", "GB", left=1)
+    table = plain_table("operations", "calls", "ms", "of step", "GFLOP", "GFLOP/s", "of peak", "GB")
     for kind in profile.kinds:
         table.add_row(kind.name, *_kind_cells(kind, profile))
     console.print(table)
@@ -172,7 +165,7 @@ def _kind_cells(kind: OperationKind, profile: Profile) -> Iterator[str]:
 
 def print_flops(console: Console, workload: Workload, found: Witnesses) -> None:
     """A row for each component of a forward pass, and one for all; the witnesses as percent of the whole."""
-    table = _table("component", "closed form", "torch", "DeepSpeed", left=1)
+    table = plain_table("component", "closed form", "torch", "DeepSpeed")
     total = sum(found.closed_form.values())
     for name, own in found.closed_form.items():
         gaps = [_gap(counts.get(name, 0) - own, total) for counts in (found.torch, found.deepspeed)]
@@ -198,7 +191,7 @@ def _gap(difference: int, total: int) -> str:
 
 def print_waiting(console: Console, rows: Sequence[LoaderWaiting]) -> None:
     """A row for each number of loader processes."""
-    table = _table("loader processes", "an update", "waiting for data", "share", left=0)
+    table = plain_table("loader processes", "an update", "waiting for data", "share", left=0)
     for row in rows:
         waited = f"{1000 * row.waited_seconds / row.updates:.1f} ms"
         table.add_row(str(row.workers), f"{numbers.significant(row.seconds / row.updates)} s", waited, f"{row.share:.2%}")
@@ -207,7 +200,7 @@ def print_waiting(console: Console, rows: Sequence[LoaderWaiting]) -> None:
 
 def print_reading(console: Console, rows: Sequence[Reading], rate: float) -> None:
     """A row for each format and place."""
-    table = _table("format", "in", "hours a core-second", f"cores for {rate:,.0f} s/s")
+    table = plain_table("format", "in", "hours a core-second", f"cores for {rate:,.0f} s/s", left=2)
     for row in rows:
         read = numbers.significant(row.hours_per_core_second)
         table.add_row(row.format, row.place, read, f"{row.cores(rate):.1f}")
@@ -217,7 +210,7 @@ def print_reading(console: Console, rows: Sequence[Reading], rate: float) -> Non
 
 def print_starts(console: Console, rows: Sequence[Start]) -> None:
     """The first start, and the next."""
-    table = _table("start", "utterances", "first update", "of a core", "bytes an utterance", "a loader's own", left=1)
+    table = plain_table("start", "utterances", "first update", "of a core", "bytes an utterance", "a loader's own")
     for name, row in zip(("first", "next"), rows, strict=True):
         times = f"{row.seconds:.1f} s", f"{row.core_seconds:.1f} s"
         table.add_row(name, f"{row.utterances:,}", *times, f"{row.own_bytes:.1f}", f"{row.loader_bytes / 2**20:.0f} MiB")

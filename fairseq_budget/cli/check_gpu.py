@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from fairseq_budget.cli.lists import names_in
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.files import atomic
 
 if TYPE_CHECKING:
@@ -56,9 +54,8 @@ def check_gpu(
 
 
 def _print(checked: list[Checked], device: str) -> None:
-    table = Table(title=device, box=box.SIMPLE, pad_edge=False)
-    for heading in ("part", "what", "found", "wanted", ""):
-        table.add_column(heading, overflow="fold")
+    table = plain_table("part", "what", "found", "wanted", "", left=5)
+    table.title = device
     for part in checked:
         name = f"{part.part}, {part.seconds:.0f} s"
         for observation in part.observations:

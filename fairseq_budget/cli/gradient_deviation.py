@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.cli.lists import numbers_in
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.gradients import GradientDeviation, GradientRecord
 
@@ -68,9 +66,7 @@ def _record(found: list[Deviation]) -> GradientRecord:
 
 
 def _print(found: list[Deviation]) -> None:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("checkpoint", "updates", "batch", "deviation", "gradient", "critical batch"):
-        table.add_column(heading, justify="left" if heading == "checkpoint" else "right", overflow="fold")
+    table = plain_table("checkpoint", "updates", "batch", "deviation", "gradient", "critical batch")
     for result in found:
         deviation, norm = f"{result.deviation:.3g}", numbers.significant(result.norm)
         critical = numbers.duration(result.critical_seconds)

@@ -6,10 +6,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.frontends import FRONTENDS
 from fairseq_budget.objectives import OBJECTIVES, Objective
 
@@ -38,7 +36,7 @@ def objectives(
     elif names:
         print(" ".join(objective.name for objective in chosen))
     else:
-        table = Table("name", "objective", "loss in", "needs labels", "has published sizes", box=box.SIMPLE)
+        table = plain_table("name", "objective", "loss in", "needs labels", "has published sizes", left=5)
         for row in rows:
             table.add_row(*(_text(value) for value in row.values()))
         output().print(table)

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.errors import BudgetError, ConfigError
 
 if TYPE_CHECKING:
@@ -88,10 +86,7 @@ def _lengths(data: Path | None, librispeech_like: int | None, seed: int) -> np.n
 
 
 def _print(found: dict[tuple[str, bool], PackingStatistics]) -> None:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("task.batching")
-    for rule, padding in found:
-        table.add_column(f"{rule}\npadded" if padding else rule, justify="right")
+    table = plain_table("task.batching", *(f"{rule}\npadded" if padding else rule for rule, padding in found))
     for name, (heading, form) in ROWS.items():
         table.add_row(heading, *(form.format(getattr(statistics, name)) for statistics in found.values()))
     output().print(table)

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.model_config import ModelConfig, validate
@@ -20,7 +18,7 @@ from fairseq_budget.arithmetic.units import human_flops
 from fairseq_budget.cli.budget_options import one_currency, with_budget_options
 from fairseq_budget.cli.lists import names_in, numbers_in
 from fairseq_budget.cli.objectives import frontend_names, objective_names
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.cli.probing import SMALL_BATCH, Probed, print_probe, run_probe
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
@@ -170,11 +168,9 @@ def _seconds(text: str | None, rows: int) -> list[float] | list[None]:
 def _print(runs: list[PlannedRun], choice: Choice | NoChoice, probed: Probed | None) -> None:
     console = output()
     timed, priced = runs[0].step_seconds is not None, runs[0].price is not None
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     headings = ["size", "params", "an update", "updates", "epochs", "heard"]
     headings += (["wall", "device"] if timed else []) + (["price"] if priced else [])
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "size" else "right", overflow="fold")
+    table = plain_table(*headings)
     for run in runs:
         chosen = run.name == choice.name
         table.add_row(f"{run.name} *" if chosen else run.name, *_cells(run), style="bold" if chosen else None)
@@ -189,9 +185,7 @@ def print_advice(advised: Advised | None) -> None:
     if advised is None:
         return
     console = output()
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("", "choose", "because"):
-        table.add_column(heading, overflow="fold")
+    table = plain_table("", "choose", "because", left=3)
     for advice in advised.advice:
         table.add_row(advice.about, advice.choice, advice.why)
     console.print(table)

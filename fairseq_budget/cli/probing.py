@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.plan import Setting
 from fairseq_budget.arithmetic.sizes import Size
 from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.cli.output import plain_table
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
 
@@ -83,9 +82,7 @@ def _parse_batch(text: str) -> tuple[int, int]:
 
 def print_probe(console: Console, names: Sequence[str], probed: Probed) -> None:
     """The second table of a plan."""
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("size", "probe", "batch", "an update", "FLOP/s", "of peak", "memory", "largest"):
-        table.add_column(heading, justify="left" if heading in ("size", "probe") else "right", overflow="fold")
+    table = plain_table("size", "probe", "batch", "an update", "FLOP/s", "of peak", "memory", "largest", left=2)
     for name, probe in zip(names, probed.probes, strict=True):
         table.add_row(name, *_cells(probe))
     console.print(table)

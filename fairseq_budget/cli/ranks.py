@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.records.base import FILE
 from fairseq_budget.records.first_look import FirstLookRecord, LookEntry
 
@@ -123,9 +121,7 @@ def _print(looks: Sequence[Look]) -> None:
     from fairseq_budget.diagnostics.ranks.look import MEASURES
 
     shown = [name for name in MEASURES if any(one.summary("last", name) is not None for one in looks)]
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("", "model", "layer", *(MEASURES[name] for name in shown)):
-        table.add_column(heading, justify="right" if heading in MEASURES.values() else "left")
+    table = plain_table("", "model", "layer", *(MEASURES[name] for name in shown), left=3)
     for number, one in enumerate(looks, start=1):
         rows = [] if len(looks) > 1 else [(str(layer), values) for layer, values in enumerate(one.layers)]
         rows += [(over, {name: one.summary(over, name) for name in shown}) for over in ("mean", "last")]
@@ -166,9 +162,7 @@ def _print_correlations(found: Sequence[Correlation]) -> None:
     from fairseq_budget.diagnostics.ranks.look import MEASURES
     from fairseq_budget.published.columns import COLUMNS
 
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("measure", "layers", "metric", "runs", "Spearman's rho", "p"):
-        table.add_column(heading, justify="right" if heading in ("runs", "Spearman's rho", "p") else "left")
+    table = plain_table("measure", "layers", "metric", "runs", "Spearman's rho", "p", left=3)
     for one in found:
         metric = COLUMNS[one.metric]
         row = (MEASURES[one.measure], one.over, f"{metric.task} {metric.metric}", str(one.runs))

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from fairseq_budget import locks
-from fairseq_budget.arithmetic import numbers
-from fairseq_budget.arithmetic.units import human_flops
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
+from fairseq_budget.cli.study_plan import foresee_cells, print_measured, print_plan
 from fairseq_budget.errors import BudgetError, unknown_name
 from fairseq_budget.studies import STUDIES, get_study
 from fairseq_budget.studies.study import MINI, PAPER, SCALES, Cell, check_scale
 
 if TYPE_CHECKING:
-    from fairseq_budget.studies.forecast import Forecast
     from fairseq_budget.studies.launch import How
 
 app = typer.Typer(no_args_is_help=True, help="The papers' experiments by name: plan, run, status, report.")
@@ -47,7 +42,6 @@ Launcher = Annotated[
 Jobs = Annotated[int | None, typer.Option(help="Runs side by side with joblib (default: as many as there are cores).")]
 Extra = Annotated[list[str] | None, typer.Argument(help="More of Hydra's overrides for every cell, after --.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-GIB = 2**30
 
 
 @app.command("list")
@@ -70,11 +64,10 @@ def list_studies(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = _table("study", "what", "cells (paper)", "cells (mini)", "published", "source")
+    table = plain_table("study", "what", "source", "cells (paper)", "cells (mini)", "published", left=3)
     for row in rows:
-        table.add_row(
-            row["name"], row["title"], *(str(row["cells"][scale]) for scale in SCALES), str(row["published"]), row["source"]
-        )
+        counts = [*(row["cells"][scale] for scale in SCALES), row["published"]]
+        table.add_row(row["name"], row["title"], row["source"], *map(str, counts))
     output().print(table)
 
 
@@ -100,15 +93,10 @@ def plan(
     """
     every = get_study(name).runs(scale, _seeds(scale, seeds))
     cells = [cell for cell in every if cell.trained]
-    if not cells:
-        _print_measured(every, as_json)
-        return
-    forecasts = _foresee(cells, data, extra or (), flops_per_second)
-    if as_json:
-        rows = [{**asdict(f.run), "disk_bytes": f.disk_bytes} for f in forecasts]
-        print(json.dumps(rows, indent=2))
-        return
-    _print_plan(forecasts, price_per_device_hour)
+    if cells:
+        print_plan(foresee_cells(cells, data, extra or (), flops_per_second), price_per_device_hour, as_json)
+    else:
+        print_measured(every, as_json)
 
 
 @app.command("run", context_settings={"allow_interspersed_args": True})
@@ -182,7 +170,7 @@ def status(
         print(json.dumps(rows, indent=2))
         return
     if not commands:
-        table = _table("cell", "training", "scored", "to score")
+        table = plain_table("cell", "training", "scored", "to score")
         for state in found:
             table.add_row(state.cell.name, state.text, " ".join(state.scored), " ".join(state.unscored))
         output().print(table)
@@ -249,54 +237,6 @@ def _how(
     return How(scale, device, launcher, jobs or cpu_count(), folder, tuple(extra or ()), names)
 
 
-def _foresee(cells: list[Cell], data: Path | None, extra: Any, speed: float | None) -> list[Forecast]:
-    from fairseq_budget.studies.forecast import foresee, training_lengths
-
-    lengths = None if data is None else training_lengths(data)
-    return foresee(cells, lengths, ["data=folder", "task.data=.", *extra], speed)
-
-
-def _print_plan(forecasts: list[Forecast], price: float | None) -> None:
-    runs = [forecast.run for forecast in forecasts]
-    timed = runs[0].device_hours is not None
-    if price is not None and not timed:
-        raise BudgetError("`--price-per-device-hour` needs to know how fast a device is: give `--flops-per-second`")
-    headings = ["cell", "params", "updates", "FLOPs", "heard", "epochs", "disk"]
-    table = _table(*headings, *(["device"] if timed else []), *(["price"] if price is not None else []))
-    for forecast, planned in zip(forecasts, runs, strict=True):
-        hours = planned.device_hours or 0.0
-        row = [planned.name, numbers.params(planned.params), numbers.count(planned.updates), human_flops(planned.flops)]
-        row += [numbers.hours(planned.hours_heard), numbers.significant(planned.epochs), _gib(forecast.disk_bytes)]
-        row += [numbers.hours(hours)] if timed else []
-        table.add_row(*row, *([numbers.significant(hours * price, 4)] if price is not None else []))
-    flops, heard = sum(run.flops for run in runs), sum(run.hours_heard for run in runs)
-    total = [
-        f"{len(runs)} cells",
-        "",
-        "",
-        human_flops(flops),
-        numbers.hours(heard),
-        "",
-        _gib(sum(f.disk_bytes for f in forecasts)),
-    ]
-    hours = sum(run.device_hours or 0.0 for run in runs)
-    total += [numbers.hours(hours)] if timed else []
-    table.add_row(*total, *([numbers.significant(hours * price, 4)] if price is not None else []), style="bold")
-    output().print(table)
-
-
-def _print_measured(cells: list[Cell], as_json: bool) -> None:
-    """The plan of a study that trains nothing: each of its cells takes seconds."""
-    if as_json:
-        print(json.dumps([{"name": cell.name, "measures": cell.tasks, "options": cell.options} for cell in cells], indent=2))
-        return
-    table = _table("cell", "what")
-    for cell in cells:
-        table.add_row(cell.name, cell.series)
-    output().print(table)
-    typer.echo(f"{len(cells)} cells, of which none is trained: each times steps, for seconds to minutes here.")
-
-
 def _dry_run(cells: list[Cell], place: Any, how: How) -> None:
     from fairseq_budget.studies.checks import find_obstacles
 
@@ -306,16 +246,3 @@ def _dry_run(cells: list[Cell], place: Any, how: How) -> None:
     if found:
         raise BudgetError(f"this would stop the study ({len(found)} in all): see above")
     typer.echo(f"{len(cells)} cells: nothing that can be checked beforehand would stop them.")
-
-
-def _gib(size: float) -> str:
-    return f"{size / GIB:.1f} GiB"
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(
-            heading, justify="left" if heading in ("cell", "study", "what", "source") else "right", overflow="fold"
-        )
-    return table

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
@@ -20,7 +18,7 @@ from fairseq_budget.cli import superb_options as options
 from fairseq_budget.cli import superb_plan
 from fairseq_budget.cli.cache_options import Cache, CacheDir, CacheGib
 from fairseq_budget.cli.lists import names_in, numbers_in
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.cli.superb_plan import Plan, Speed
 from fairseq_budget.corpora.superb.parting import sentence
 from fairseq_budget.records.downstream import Incomplete, padded
@@ -116,9 +114,7 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("task", "chosen", "step", "on dev", "test", "FLOPs", "machine"):
-        table.add_column(heading, justify="left" if heading == "task" else "right", overflow="fold")
+    table = plain_table("task", "chosen", "step", "on dev", "test", "FLOPs", "machine")
     for row in rows:
         table.add_row(*_columns(row))
     console = Console(soft_wrap=True)

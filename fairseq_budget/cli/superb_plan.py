@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.units import human_flops
-from fairseq_budget.cli.output import output
+from fairseq_budget.cli.output import output, plain_table
 
 if TYPE_CHECKING:
     from s3prl_upstreams.sweep.price import TaskPrice
@@ -47,9 +45,7 @@ _WIDTH = 110
 
 
 def _print(prices: Sequence[TaskPrice]) -> None:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if place else "left")
+    table = plain_table(*HEADINGS)
     for one in prices:
         table.add_row(*_columns(one))
     console = Console(soft_wrap=True, width=max(output().width, _WIDTH))
