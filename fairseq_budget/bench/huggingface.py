@@ -19,6 +19,7 @@ from fairseq_budget.arithmetic.model_config import ModelConfig
 from fairseq_budget.bench.implementation import Implementation, MaskedBatch
 from fairseq_budget.bench.workload import Workload
 from fairseq_budget.checkpoints.huggingface import architecture
+from fairseq_budget.frontends.conv.cost import as_convolutions
 from fairseq_budget.objectives.hubert.defaults import HubertConfig as OurHubertConfig
 from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config as OurWav2Vec2Config
 from fairseq_budget.planning.steps import Batch
@@ -46,7 +47,7 @@ class HuggingFace(Implementation):
 
     def prepare(self, batch: Batch) -> Inputs:
         config = self.workload.model
-        shape = tuple(batch.labels.shape)
+        shape = batch.labels.size(0), batch.labels.size(1)
         mask = _compute_mask_indices(shape, config.mask_prob, config.mask_length, min_masks=2)
         negatives = None
         if hasattr(config, "num_negatives"):
@@ -97,7 +98,7 @@ def _wav2vec2(config: OurWav2Vec2Config) -> nn.Module:
 def _settings(config: ModelConfig) -> dict[str, Any]:
     """What both configurations have in common."""
     masking = {"mask_time_prob": config.mask_prob, "mask_time_length": config.mask_length}
-    return architecture(config, config.shape().frontend.layers) | masking
+    return architecture(config, as_convolutions(config.shape().frontend)) | masking
 
 
 _BUILDERS: dict[str, Callable[[Any], nn.Module]] = {"hubert": HubertWithHead, "wav2vec2": _wav2vec2}

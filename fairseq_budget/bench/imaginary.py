@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -63,7 +63,7 @@ class Imagined(TorchDispatchMode):
     """Operations on the imaginary GPU, by name: the kernels that they start and the times that the host waits."""
 
     def __init__(self, fake: FakeTensorMode, placed: _Placed) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.fake, self.placed = fake, placed
         self.launches: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
@@ -233,7 +233,11 @@ _HALVED = {
 }
 _WHOLE = {F.layer_norm, F.cross_entropy, F.normalize, F.softmax, torch.softmax, Tensor.softmax, torch.norm, Tensor.pow}
 """What autocast computes in half and in single precision, of what models here do (ATen, autocast_mode.h)."""
-_ON_GPU = {F.ctc_loss: _ctc_loss, F.dropout: _dropout, F.scaled_dot_product_attention: _attention}
+_ON_GPU: dict[Any, Callable[..., Any]] = {
+    F.ctc_loss: _ctc_loss,
+    F.dropout: _dropout,
+    F.scaled_dot_product_attention: _attention,
+}
 """What C++ would choose a kernel for by the device, which it doesn't know here."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from fairseq.optim import FairseqOptimizer, FP16Optimizer, build_optimizer
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from fairseq_budget.bench.workload import Workload
@@ -50,7 +50,8 @@ class Implementation(ABC):
         self.optimizer.zero_grad()
         # fairseq's optimizer for cast models scales by itself
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=workload.precision == "fp16" and not self.casts)
-        self.loss: Tensor | None = None
+        self.loss = torch.zeros(())
+        """Of the last step."""
         self.updating = False
         """Whether a step has come to its update, for whoever watches it."""
 
@@ -110,6 +111,6 @@ class Implementation(ABC):
             return FP16Optimizer.build_optimizer(self._cast_recipe(), parameters)
         return build_optimizer(self.recipe.optimizer, parameters)
 
-    def _cast_recipe(self) -> DictConfig:
+    def _cast_recipe(self) -> Any:
         common = {"common": {"fp16": self.workload.precision == "fp16", "bf16": self.workload.precision == "bf16"}}
         return OmegaConf.merge(self.recipe, common)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from fairseq_budget.bench.implementation import Implementation, MaskedBatch
 from fairseq_budget.bench.torch_audio import import_torchaudio
 from fairseq_budget.bench.workload import Workload
+from fairseq_budget.frontends.conv.cost import ConvCost, as_convolutions
 from fairseq_budget.objectives.hubert.defaults import HubertConfig
 from fairseq_budget.planning.steps import Batch
 
@@ -29,10 +31,11 @@ class MinimalHubert(Implementation):
     objectives = ("hubert",)
 
     def build(self, workload: Workload) -> nn.Module:
-        config = workload.model
+        config: Any = workload.model  # HuBERT's
+        own = as_convolutions(workload.shape.frontend)
         # it knows three sizes by name, all of them with the same convolutions
-        size = patch.object(theirs.HuBERTConfig, "from_size", return_value=_settings(config))
-        convolutions = patch.object(theirs, "DEFAULT_CONV_LAYER_CONFIG", workload.shape.frontend.layers)
+        size = patch.object(theirs.HuBERTConfig, "from_size", return_value=_settings(config, own))
+        convolutions = patch.object(theirs, "DEFAULT_CONV_LAYER_CONFIG", own.layers)
         with size, convolutions:
             model = theirs.HuBERTPretrain(config.num_classes)
         if config.compile:
@@ -50,10 +53,10 @@ class MinimalHubert(Implementation):
         return losses.sum(), inputs.masked
 
 
-def _settings(config: HubertConfig) -> theirs.HuBERTConfig:
+def _settings(config: HubertConfig, convolutions: ConvCost) -> theirs.HuBERTConfig:
     return theirs.HuBERTConfig(
         size="base",
-        extractor_mode="layer_norm" if config.extractor_mode == "layer_norm" else "group_norm",
+        extractor_mode="layer_norm" if convolutions.layer_norm else "group_norm",
         encoder_embed_dim=config.encoder_embed_dim,
         encoder_num_layers=config.encoder_layers,
         encoder_num_heads=config.encoder_attention_heads,

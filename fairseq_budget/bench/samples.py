@@ -26,7 +26,7 @@ def run_on_noise(objective: str, size: str, frontend: str, overrides: Sequence[s
     with tempfile.TemporaryDirectory() as folder:
         settings = [f"frontend={frontend}", "optimization.update_freq=[1]", *_label_settings(objective, Path(folder))]
         run = build_run(objective, size, [*settings, *overrides], device)
-    run.task.datasets["train"] = SimpleNamespace(filled=0.0)  # type: ignore[assignment]
+    run.task.datasets["train"] = SimpleNamespace(filled=0.0)
     return run
 
 

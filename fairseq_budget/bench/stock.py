@@ -6,7 +6,7 @@ Letters: B utterances, S samples, F frames, M masked frames.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import torch
@@ -54,7 +54,7 @@ class Stock(Implementation):
         """The samples that fairseq's data sets give; HuBERT's also say what is padding, here nothing."""
         # an audio's samples are cast with the model
         source = batch.source.to(next(self.model.parameters()).dtype) if self.casts else batch.source
-        sample = {"id": torch.arange(len(source)), "net_input": {"source": source}}
+        sample: dict[str, Any] = {"id": torch.arange(len(source)), "net_input": {"source": source}}
         if get_objective(self.workload.objective).needs_labels:
             sample["net_input"]["padding_mask"] = torch.zeros_like(source, dtype=torch.bool)
             sample["target_list"] = [batch.labels]
@@ -114,7 +114,8 @@ def stock_hubert(config: Any) -> HubertModel:
 
 def _settings(kind: type, config: ModelConfig, **others: Any) -> Any:
     """fairseq's configuration with the values of ours; the fields have its names."""
-    shared = {name: value for name, value in asdict(config).items() if name in kind.__dataclass_fields__}
+    names = {field.name for field in fields(kind)}
+    shared = {name: value for name, value in asdict(config).items() if name in names}
     return kind(**shared, **others)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib
 import sys
 from types import ModuleType
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_budget.bench.implementation import Implementation
 from fairseq_budget.bench.workload import Workload
+from fairseq_budget.frontends.conv.cost import as_convolutions
 from fairseq_budget.objectives.loss import FEATURES_PENALTY
 from fairseq_budget.planning.steps import Batch
 
@@ -28,10 +30,11 @@ class TorchAudio(Implementation):
     objectives = ("hubert",)
 
     def build(self, workload: Workload) -> nn.Module:
-        config = workload.model
+        config: Any = workload.model  # HuBERT's
+        convolutions = as_convolutions(workload.shape.frontend)
         return import_torchaudio().models.hubert_pretrain_model(
-            extractor_mode="layer_norm" if config.extractor_mode == "layer_norm" else "group_norm",
-            extractor_conv_layer_config=list(workload.shape.frontend.layers),
+            extractor_mode="layer_norm" if convolutions.layer_norm else "group_norm",
+            extractor_conv_layer_config=list(convolutions.layers),
             extractor_conv_bias=False,
             encoder_embed_dim=config.encoder_embed_dim,
             encoder_projection_dropout=config.dropout_input,

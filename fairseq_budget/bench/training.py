@@ -32,7 +32,7 @@ def build_run(objective: str, size: str, overrides: Sequence[str], device_type: 
     chosen = ["budget=custom"] if get_objective(objective).pretrains else []
     composed = compose_recipe(objective, size, (*chosen, *_ENDLESS, *overrides), device_type)
     # the task writes into its recipe
-    recipe = OmegaConf.create(OmegaConf.to_container(composed))
+    recipe: Any = OmegaConf.create(OmegaConf.to_container(composed))
     task = setup_task(recipe.task)
     model, criterion = task.build_model(recipe.model), task.build_criterion(recipe.criterion)
     return TimedRun(recipe, task, criterion, Trainer(recipe, task, model, criterion))

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 MOST_MEMBERS = 100_000
 """A member is a tensor or one of a few small files; the largest models have some thousands."""
@@ -76,7 +76,7 @@ def _directory(file: BinaryIO, size: int) -> int:
     return int(start)
 
 
-def _unpack(form: struct.Struct, file: BinaryIO, place: int) -> tuple:
+def _unpack(form: struct.Struct, file: BinaryIO, place: int) -> tuple[Any, ...]:
     file.seek(max(place, 0))
     content = file.read(form.size)
     if place < 0 or len(content) < form.size:

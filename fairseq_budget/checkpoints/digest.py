@@ -50,4 +50,4 @@ def check_digest(checkpoint: Mapping[str, Any], path: Any) -> None:
 def _bytes(tensor: Tensor) -> memoryview:
     """A tensor's numbers in the order of its indices, as they lie in memory."""
     flat = tensor.cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
+    return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")

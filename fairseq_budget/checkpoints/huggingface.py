@@ -31,6 +31,7 @@ from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.checkpoints.export import check_features, read_source
 from fairseq_budget.checkpoints.pretrained import Pretrained
 from fairseq_budget.errors import BudgetError
+from fairseq_budget.frontends.conv.cost import ConvCost, as_convolutions
 from fairseq_budget.modules.encoder import SpeechEncoder
 from fairseq_budget.objectives.wav2vec2.defaults import Wav2Vec2Config as OurWav2Vec2Config
 
@@ -102,7 +103,7 @@ def convert(pretrained: Pretrained) -> PreTrainedModel:
     """The same model as one of transformers, in eval mode."""
     config, ours = pretrained.config, pretrained.model.state_dict()
     config_class, model_class = CLASSES[pretrained.objective]
-    settings = architecture(config, pretrained.model.model_shape.frontend.layers)
+    settings = architecture(config, as_convolutions(pretrained.model.model_shape.frontend))
     weights = {_name(name): value for name, value in ours.items() if name.startswith(_ENCODER)}
     if pretrained.model.post_extract_proj is None:  # transformers always has a projection
         width = config.encoder_embed_dim
@@ -166,9 +167,9 @@ def _name(name: str) -> str:
     return name
 
 
-def architecture(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
+def architecture(config: ModelConfig, convolutions: ConvCost) -> dict[str, Any]:
     """Shape and regularisation in the names of transformers' configurations; masking is left at their values."""
-    channels, kernels, strides = zip(*conv_layers, strict=True)
+    channels, kernels, strides = zip(*convolutions.layers, strict=True)
     return {
         "hidden_size": config.encoder_embed_dim,
         "num_hidden_layers": config.encoder_layers,
@@ -180,12 +181,12 @@ def architecture(config: ModelConfig, conv_layers: tuple[tuple[int, int, int], .
         "attention_dropout": config.attention_dropout,
         "feat_proj_dropout": config.dropout_input,
         "layerdrop": config.encoder_layerdrop,
-        "feat_extract_norm": "layer" if config.extractor_mode == "layer_norm" else "group",
+        "feat_extract_norm": "layer" if convolutions.layer_norm else "group",
         "do_stable_layer_norm": config.layer_norm_first,
         "conv_dim": channels,
         "conv_kernel": kernels,
         "conv_stride": strides,
-        "num_feat_extract_layers": len(conv_layers),
+        "num_feat_extract_layers": len(convolutions.layers),
         "num_conv_pos_embeddings": config.conv_pos,
         "num_conv_pos_embedding_groups": config.conv_pos_groups,
     }

@@ -15,6 +15,7 @@ from fairseq_budget.arithmetic.units import SAMPLE_RATE
 from fairseq_budget.checkpoints.export import read_source, write
 from fairseq_budget.checkpoints.pretrained import Pretrained
 from fairseq_budget.data.labels import symbols
+from fairseq_budget.frontends.conv.cost import as_convolutions
 from fairseq_budget.objectives.hubert.defaults import HubertConfig
 
 UPSTREAMS = {"hubert": "hubert_local", "wav2vec2": "wav2vec2_local"}
@@ -35,7 +36,8 @@ def export(checkpoint: Path, out: Path) -> str:
 def content(pretrained: Pretrained) -> dict[str, Any]:
     """What the file holds; s3prl leaves out settings that it doesn't know."""
     config = pretrained.config
-    settings = asdict(config) | {"conv_feature_layers": str(list(pretrained.model.model_shape.frontend.layers))}
+    convolutions = as_convolutions(pretrained.model.model_shape.frontend)
+    settings = asdict(config) | {"conv_feature_layers": str(list(convolutions.layers))}
     state: dict[str, Any] = {
         "task_cfg": {"normalize": pretrained.normalize, "sample_rate": SAMPLE_RATE},
         "model_cfg": settings,

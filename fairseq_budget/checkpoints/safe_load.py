@@ -50,6 +50,9 @@ class Placeholder:
     ``type(placeholder).__name__`` is the full name that the file gave, such as ``argparse.Namespace``.
     """
 
+    args: tuple[Any, ...]
+    state: Any
+
     def __new__(cls, *args: Any, **_: Any) -> Placeholder:
         self = super().__new__(cls)
         self.args = args

@@ -125,7 +125,7 @@ def grid(
     if out.suffix != ".png":
         raise ConfigError(f"`--out` must be a PNG file, but is `{out}`")
     check_has(implementation, objective, frontend)
-    precisions, limit = names_in(precision or "fp32"), memory_limit and round(memory_limit * 1e9)
+    precisions, limit = names_in(precision or "fp32"), None if memory_limit is None else round(memory_limit * 1e9)
     workload = workload_of(objective, size, precisions[0], 1, 1.0, device, settings, frontend)
     axes = numbers_in("--lengths", lengths, float), numbers_in("--batches", batches, int)
     cells = list(cells_of(implementation, workload, *axes, precisions, repeats, limit, reporter()))

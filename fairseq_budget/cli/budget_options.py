@@ -32,7 +32,7 @@ def with_budget_options(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [p.replace(kind=keyword) for p in (*own[:1], *options, *own[1:])]
     with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {p.name: p.annotation for p in parameters}
-    del with_options.__wrapped__  # type: ignore[attr-defined]
+    del with_options.__wrapped__
     return with_options
 
 

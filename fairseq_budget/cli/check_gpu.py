@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -46,7 +46,7 @@ def check_gpu(
         checked = list(check(names, target, lambda name: status.update(f"{name} on {target.device}")))
     _print(checked, device_name(target.device))
     if out is not None:
-        told = {"device": device_name(target.device), "versions": versions(("torch", "numpy"))}
+        told: dict[str, Any] = {"device": device_name(target.device), "versions": versions(("torch", "numpy"))}
         told |= {"parts": [asdict(part) for part in checked]}
         with atomic(out) as partial:
             partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

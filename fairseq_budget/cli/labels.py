@@ -79,7 +79,7 @@ def make(
     """
     # scikit-learn and torch take seconds to import; other commands must not wait for them.
     from fairseq_budget.errors import ConfigError
-    from fairseq_budget.labels.features import MFCC39, Features
+    from fairseq_budget.labels.features import MFCC39
     from fairseq_budget.labels.hidden import HiddenLayer
     from fairseq_budget.labels.rounds import FIRST_ROUND, LATER_ROUNDS, LabelSettings, make_labels
     from fairseq_budget.planning.machine import open_device
@@ -87,12 +87,18 @@ def make(
     if checkpoint is None and layer is not None:
         raise ConfigError("`--layer` is one of a model: name the model with `--checkpoint`")
     place = open_device(device)
-    features: Features = MFCC39(place) if checkpoint is None else HiddenLayer(checkpoint, layer, place)
+    features = MFCC39(place) if checkpoint is None else HiddenLayer(checkpoint, layer, place)
     published = FIRST_ROUND if checkpoint is None else LATER_ROUNDS
-    given = {"clusters": clusters, "percent": percent}
-    sizes = {**published, **{name: value for name, value in given.items() if value is not None}}
-    names = tuple(names_in(splits))
-    settings = LabelSettings(names, **sizes, seed=seed, n_init=n_init, max_gib=max_gib, shards=shards, shard=shard)
+    settings = LabelSettings(
+        tuple(names_in(splits)),
+        published.clusters if clusters is None else clusters,
+        published.percent if percent is None else percent,
+        seed=seed,
+        n_init=n_init,
+        max_gib=max_gib,
+        shards=shards,
+        shard=shard,
+    )
     record, worked = make_labels(data_dir, settings, features, label_dir)
     folder = label_dir or data_dir
     if record is None:

@@ -138,7 +138,7 @@ def _own(layers: int | None, dim: int | None, ffn: int | None, heads: int | None
         return
     if layers is None or dim is None or ffn is None or heads is None:
         raise ConfigError(f"a shape needs --layers, --dim, --ffn and --heads, but {', '.join(missing)} is missing")
-    for name, value in {**shape, "final-dim": final_dim}.items():
+    for name, value in {"layers": layers, "dim": dim, "ffn": ffn, "heads": heads, "final-dim": final_dim}.items():
         if value < 1:
             raise ConfigError(f"`--{name}` must be at least 1, but is {value}")
     validate(ModelConfig(encoder_layers=layers, encoder_embed_dim=dim, encoder_attention_heads=heads))

@@ -50,7 +50,7 @@ def list_studies(as_json: AsJson = False) -> None:
 
     Example: fairseq-budget study list
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": study.name,
             "title": study.title,

@@ -87,7 +87,7 @@ class BinaryLabels:
 
     def _read(self, index: int) -> np.ndarray | None:
         found = self.values[self.starts[index] : self.starts[index + 1]]
-        return found if zlib.crc32(found) == self._checksums[index] else None
+        return found if zlib.crc32(found.data) == self._checksums[index] else None
 
 
 def open_labels(text: Path) -> BinaryLabels:

@@ -35,7 +35,7 @@ class LabelFile:
     def __init__(self, path: Path | str, num_labels: int) -> None:
         self.path = Path(path)
         self.num_labels = num_labels
-        self._labels = open_labels(self.path)
+        self._labels: BinaryLabels = open_labels(self.path)
         self.sha256 = self._labels.sha256
         """Of the text."""
         if self._labels.largest >= num_labels:
@@ -71,7 +71,7 @@ class LabelFile:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._labels: BinaryLabels = open_labels(self.path)
+        self._labels = open_labels(self.path)
         if self._labels.sha256 != self.sha256:
             raise BudgetError(f"`{self.path}` was changed while it was in use: start again")
 

@@ -64,10 +64,13 @@ class Features(Protocol):
     rate: float
     width: int
     device: torch.device
-    pieces: PieceSize | None
-    """None where features are of an utterance as a whole."""
     normalises: bool
     """Whether a wave is brought to mean 0 and variance 1 over its whole length."""
+
+    @property
+    def pieces(self) -> PieceSize | None:
+        """None where features are of an utterance as a whole."""
+        ...
 
     def frames(self, samples: int) -> int:
         """F of an utterance of so many samples."""

@@ -30,10 +30,19 @@ from fairseq_budget.labels.parts import Parts, alone
 from fairseq_budget.labels.quality import Histogram
 from fairseq_budget.planning.system_memory import total_memory
 
-FIRST_ROUND = {"clusters": 100, "percent": 100.0}
+
+@dataclass(frozen=True)
+class Round:
+    """How many clusters, fitted on how many percent of the training split's utterances."""
+
+    clusters: int
+    percent: float
+
+
+FIRST_ROUND = Round(100, 100.0)
 """Of MFCC (Hsu et al. 2021, section IV-B; Liu et al. 2024)."""
 
-LATER_ROUNDS = {"clusters": 500, "percent": 10.0}
+LATER_ROUNDS = Round(500, 10.0)
 """Of a model's hidden layer (Hsu et al. 2021, section IV-B; Liu et al. 2024)."""
 
 

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -38,9 +38,10 @@ class Told(ConfigCompositionException):
 def name_what_is_wrong() -> None:
     """Have Hydra's loader raise :class:`Told`."""
     if not hasattr(ConfigLoaderImpl.load_configuration, "__wrapped__"):
-        ConfigLoaderImpl.load_configuration = _load(ConfigLoaderImpl.load_configuration)
-        ConfigLoaderImpl._apply_overrides_to_config = staticmethod(_apply(ConfigLoaderImpl._apply_overrides_to_config))
-        OverridesParser.parse_overrides = _parse(OverridesParser.parse_overrides)
+        loader, parser = cast(Any, ConfigLoaderImpl), cast(Any, OverridesParser)
+        loader.load_configuration = _load(loader.load_configuration)
+        loader._apply_overrides_to_config = staticmethod(_apply(loader._apply_overrides_to_config))
+        parser.parse_overrides = _parse(parser.parse_overrides)
 
 
 def _parse(original: Any) -> Any:
@@ -114,8 +115,8 @@ def refuse_what_is_no_recipe(loader: Any, config_name: str | None, overrides: Se
     if name == "config" and (names or not own):  # fairseq's own, which `--config-name` would replace
         raise Told(f"no recipe is named: add {_how(names)}")
     loaded = loader.repository.load_config(config_path=config_name) if config_name else None
-    kind = None if loaded is None else OmegaConf.get_type(loaded.config)
-    is_empty = loaded is not None and loaded.path.startswith("structured://") and kind.__name__ == "FairseqConfig"
+    kind = getattr(None if loaded is None else OmegaConf.get_type(loaded.config), "__name__", "")
+    is_empty = loaded is not None and loaded.path.startswith("structured://") and kind == "FairseqConfig"
     if is_empty or (name == "base" and names):
         raise Told(f"no recipe `{name}`: give {_how(names)}")
 

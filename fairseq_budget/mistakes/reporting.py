@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal import utils
 from hydra._internal.hydra import Hydra
@@ -24,9 +24,10 @@ _RESOLVING = "raised while resolving interpolation: "
 def report_in_one_line() -> None:
     """Hydra follows an error with advice to ask for its traceback, and begins it with all overrides."""
     if not hasattr(utils.run_and_report, "__wrapped__"):
-        utils.run_and_report = _report(utils.run_and_report)
-        Hydra.run = _run(Hydra.run)
-        JobReturn.return_value = _without_overrides(JobReturn.return_value)
+        module, hydra, result = cast(Any, utils), cast(Any, Hydra), cast(Any, JobReturn)
+        module.run_and_report = _report(module.run_and_report)
+        hydra.run = _run(hydra.run)
+        result.return_value = _without_overrides(result.return_value)
 
 
 def _report(original: Any) -> Any:

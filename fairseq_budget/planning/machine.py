@@ -79,7 +79,7 @@ class Stopwatch:
         if self.device.type == "cpu":
             self.moments.append(time.perf_counter())
             return
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event = torch.cuda.Event(enable_timing=True)
         event.record(torch.cuda.current_stream(self.device))
         self.moments.append(event)
 

@@ -33,7 +33,8 @@ class Fitted:
 
 def fitted(study: StudyRuns, folder: Path) -> Fitted:
     """Curves of three sizes or more, by objective, front end and amount of data."""
-    pictures, sentences = [], []
+    pictures: list[Picture] = []
+    sentences: list[str] = []
     for objective in study.objectives:
         for frontend, own in _alike(curves(study.of_objective(objective))):
             name = objective_name(objective) + ("" if frontend == DEFAULT else f", {frontend}")

@@ -14,7 +14,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from fairseq_budget.report.looks import STYLE
 
-_LINES, _CROSSES = ("-", "--", ":"), ("x", "+", "1")
+_LINES: tuple[Any, ...] = ("-", "--", ":")
+_CROSSES = ("x", "+", "1")
 """Of the first, second and third precision."""
 _APART = 8
 """Points between the crosses at one length."""

@@ -17,8 +17,8 @@ from fairseq_budget.planning.isoflop.analysis import Analysis, Optimum, PowerLaw
 from fairseq_budget.records.names import objective_name
 from fairseq_budget.report.looks import STYLE
 
-_PARABOLA = {"marker": "D", "markerfacecolor": "white", "linestyle": "--", "capsize": 4, "zorder": 5}
-_PARAMETRIC = {"marker": "*", "markersize": 14, "linestyle": "-", "capsize": 4, "zorder": 4}
+_PARABOLA: dict[str, Any] = {"marker": "D", "markerfacecolor": "white", "linestyle": "--", "capsize": 4, "zorder": 5}
+_PARAMETRIC: dict[str, Any] = {"marker": "*", "markersize": 14, "linestyle": "-", "capsize": 4, "zorder": 4}
 
 
 @matplotlib.rc_context(STYLE)
@@ -67,7 +67,7 @@ def _growth(axes: Axes, analysis: Analysis) -> None:
         if not found:
             continue
         flops, optima = zip(*found, strict=True)
-        points = {**style, "linestyle": "none", "color": colour}
+        points: dict[str, Any] = {**style, "linestyle": "none", "color": colour}
         label = f"{name}{_exponent(law)}"
         axes.errorbar(flops, [optimum.params for optimum in optima], yerr=_bars(optima), label=label, **points)
         if law:
@@ -107,7 +107,7 @@ def _legend(axes: Axes, analysis: Analysis) -> None:
     axes.plot([], [], "k--", marker="D", markerfacecolor="white", label="parabola and its optimum")
     if analysis.surface is not None:
         axes.plot([], [], "k-", marker="*", markersize=14, alpha=0.7, label="parametric fit and its optimum")
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 2}
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 2}
     axes.legend(title="bars: 95% intervals", title_fontsize=11, fontsize=11, **below)
 
 

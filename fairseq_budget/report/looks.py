@@ -28,7 +28,7 @@ _BUDGETS = ("#7BBCE7", "#8E9FD5", "#9B8AC4", "#9D7DB2", "#906388", "#684957", "#
 PAPER_GREY = "#f3f0e8"
 """Ground of what is published."""
 INK = "#222222"
-STYLE = {
+STYLE: Any = {  # of rcParams, whose names matplotlib lists as a type of their own
     "font.size": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -50,7 +50,7 @@ COLUMN = 3.25
 """Inches of a column of a paper."""
 
 
-def panel_style(width: float = PANEL[0]) -> dict[str, Any]:
+def panel_style(width: float = PANEL[0]) -> Any:
     """The same for a picture of one panel, so many inches wide: lines and letters shrink with it, down to 7 points."""
     share = width / PANEL[0]
     return STYLE | {
@@ -87,7 +87,7 @@ def series_colour(place: int) -> str:
     return _SERIES[place % len(_SERIES)]
 
 
-def series_line(place: int) -> dict[str, str]:
+def series_line(place: int) -> dict[str, Any]:
     """Marker and line of a study's curves: curves that share a colour differ in these."""
     marker, line = _LINES[place // len(_SERIES) % len(_LINES)]
     return {"color": series_colour(place), "marker": marker, "linestyle": line, "markerfacecolor": "white"}

@@ -140,8 +140,12 @@ def place_on_flops(history: History, updates: float, flops: float) -> History:
     valid = [point for point in history.valid if point.updates <= updates]
     known = {0: 0.0, int(updates): flops} | {point.updates: point.flops for point in train if point.flops is not None}
     anchors = sorted(known.items())
-    placed = ([_placed(point, anchors) for point in points] for points in (train, valid))
-    return History(*placed, history.constant)
+    return History(
+        [_placed(point, anchors) for point in train],
+        [_placed(point, anchors) for point in valid],
+        history.constant,
+        history.mixed_with,
+    )
 
 
 def _placed(point: LogPoint, anchors: list[tuple[int, float]]) -> LogPoint:

@@ -202,7 +202,6 @@ def _synthesize(text: str) -> bytes:
     pieces: list[bytes] = []
     phones: list[tuple[str, int]] = []
 
-    @_SampleCallback
     def keep(samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
         if samples and count > 0:
             pieces.append(ctypes.string_at(samples, 2 * count))
@@ -214,7 +213,8 @@ def _synthesize(text: str) -> bytes:
         return 0
 
     library = _library()
-    library.espeak_SetSynthCallback(keep)
+    callback = _SampleCallback(keep)  # by name, so that it lives until the last sample
+    library.espeak_SetSynthCallback(callback)
     data = text.encode("utf-8")
     library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, 0, 0, _CHARS_UTF8, None, None)
     return json.dumps(phones).encode("ascii") + b"\n" + b"".join(pieces)

@@ -75,7 +75,7 @@ def _noun_phrase(nouns: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def _pick(choices: Sequence[str], rng: np.random.Generator) -> str:
-    return choices[rng.integers(len(choices))]
+    return choices[int(rng.integers(len(choices)))]
 
 
 def _maybe(rng: np.random.Generator, probability: float) -> bool:

@@ -91,7 +91,7 @@ def _within_classes(recordings: Iterable[Recording], group: Callable[[Recording]
             f"{len(small)} of {len(of_class)} folders, such as `{small[0]}`, have fewer than {len(PARTS)} recordings, and "
             "training, development and test take one each: add some, or take these folders out"
         )
-    found = {}
+    found: dict[Recording, str] = {}
     for label, members in of_class.items():
         parts = _divided({group(member) for member in members}, salt=label)
         found |= {member: parts[group(member)] for member in members}

@@ -26,6 +26,7 @@ _FIRST_BYTES = 256
 """Bytes of each member that its archive's digest covers: FLAC has the checksum of all its audio in them."""
 _LOCAL = struct.Struct("<4s5H3L2H")
 """The header before a zip's member (APPNOTE.TXT, 4.3.7)."""
+_LOCAL_SIGNATURE = b"PK\x03\x04"
 _ENCRYPTED, _LINK, _TYPE = 0x1, 0xA, 28
 _KEPT = 64
 """Archives whose members are remembered."""
@@ -122,7 +123,8 @@ class _Headers:
 
 def _tar_members(archive: Path, file: BinaryIO, size: int) -> Iterator[Member]:
     headers: Any = _Headers(file)
-    with tarfile.open(fileobj=headers, mode="r:") as tar:
+    opened: Any = tarfile.open(fileobj=headers, mode="r:")
+    with opened as tar:
         while (member := tar.next()) is not None:
             tar.members.clear()  # it would keep them all
             if member.isdir():
@@ -148,7 +150,7 @@ def _zip_members(archive: Path, file: BinaryIO, size: int) -> Iterator[Member]:
                 raise _strange(archive, info.filename, "is a link")
             file.seek(info.header_offset)
             signature, *_, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
-            if signature != zipfile.stringFileHeader:
+            if signature != _LOCAL_SIGNATURE:
                 raise zipfile.BadZipFile(f"no member at byte {info.header_offset}")
             packed = info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED
             if not packed and info.compress_size != info.file_size:

@@ -67,8 +67,8 @@ def measure(
 def _at_update(model: nn.Module, updates: int) -> None:
     """What goes by the number of updates, such as the temperature of wav2vec 2.0's quantizer."""
     for module in model.modules():
-        if hasattr(module, "set_num_updates"):
-            module.set_num_updates(updates)
+        if callable(take := getattr(module, "set_num_updates", None)):
+            take(updates)
 
 
 def _gradient(

@@ -33,7 +33,9 @@ def rankme(rows: np.ndarray) -> float:
 
 def _square(rows: np.ndarray) -> np.ndarray:
     """A matrix with the same singular values, of at most D rows: the R of rows = QR.  Shape: (N, D) -> (min(N, D), D)"""
-    return rows if len(rows) <= rows.shape[1] else np.linalg.qr(rows, mode="r")
+    if len(rows) <= rows.shape[1]:
+        return rows
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 def cluster_quality(

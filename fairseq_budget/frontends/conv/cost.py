@@ -64,3 +64,14 @@ class ConvCost(FrontendCost):
         channels, kernel, stride = self.layers[0]
         first = 2 * ((samples - kernel) // stride + 1) * channels * kernel
         return 2 * self.flops(samples) - (first if self.layer_norm else 0)
+
+
+def as_convolutions(frontend: FrontendCost) -> ConvCost:
+    """The same front end, by its kind, where only convolutions can be.
+
+    Raises:
+        TypeError: it is another one.
+    """
+    if not isinstance(frontend, ConvCost):
+        raise TypeError(f"the front end `{frontend.name}` has no convolutions")
+    return frontend

@@ -69,9 +69,9 @@ def metric_figure(study: Study, found: Found, key: str) -> Figure:
     published = [point for point in study.published() if math.isfinite(point.values.get(theirs_key, math.nan))]
     columns = panels(key, own, published)
     rows = 2 if published else 1
-    width, height = _panel_size(study.axis, [point.series for point in (*own, *published)])
+    width, height = _panel_size(study.axis, [*(point.series for point in own), *(point.series for point in published)])
     figure = Figure(figsize=(max(7.0, width * len(columns)), height * rows + 0.5), layout="constrained")
-    parts = [figure] if rows == 1 else list(figure.subfigures(2, 1, hspace=0.04))
+    parts = [figure] if rows == 1 else list(figure.subfigures(2, 1, squeeze=False, hspace=0.04)[:, 0])
     parts[0].suptitle("This study", fontweight="bold")
     for place, objective in enumerate(columns):
         axes = parts[0].add_subplot(1, len(columns), place + 1)

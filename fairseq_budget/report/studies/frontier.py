@@ -38,7 +38,7 @@ def frontier_figure(found: Found, key: str) -> Figure:
     for number, series in enumerate(dict.fromkeys(point.series for point in found.points)):
         own = [(flops, score) for flops, score, point in points if point.series == series]
         if own:
-            looks = series_line(number) | {"linestyle": "none"}
+            looks = {**series_line(number), "linestyle": "none"}
             axes.plot(*zip(*own, strict=True), **looks, label=series)
     best = frontier(points, known.higher_is_better)
     axes.step([one[0] for one in best], [one[1] for one in best], where="post", color="#444", linewidth=1, label="frontier")

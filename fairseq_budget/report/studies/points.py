@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairseq_budget.errors import BudgetError
@@ -193,7 +193,7 @@ def _scores(cell: Cell, place: Place) -> Iterable[tuple[str, str, float]]:
 
 def _not_comparable(points: Sequence[StudyPoint]) -> Iterable[str]:
     """Runs of one study that differ in more than it varies: corpus, convention of counting, software."""
-    told = {
+    told: dict[str, Callable[[PretrainingRecord], object]] = {
         "FLOPs are counted by different conventions": lambda r: r.flops_convention,
         "they were validated on different audio": _validation_data,
         "they were trained with different versions of torch": lambda r: r.versions.get("torch"),

@@ -67,7 +67,8 @@ class Scale:
         by_task: dict[str, list[float | None]] = {}
         for column in SCORED:
             by_task.setdefault(column.task, []).append(self._share(column.key, values.get(column.key)))
-        whole = {task: fmean(shares) for task, shares in by_task.items() if None not in shares}  # type: ignore[type-var]
+        known = {task: [share for share in shares if share is not None] for task, shares in by_task.items()}
+        whole = {task: fmean(known[task]) for task, shares in by_task.items() if len(known[task]) == len(shares)}
         return AggregateScore(1000 * fmean(whole.values()), tuple(whole)) if whole else None
 
     def _share(self, key: str, value: float | None) -> float | None:

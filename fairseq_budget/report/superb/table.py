@@ -150,8 +150,8 @@ def _remarks(results: Sequence[Result]) -> Iterator[str]:
     upstreams: dict[tuple[str, str], list[str]] = {}
     for (remark, name), of_tasks in tasks.items():
         upstreams.setdefault((remark, ", ".join(of_tasks)), []).append(name)
-    for (remark, of_tasks), of_names in upstreams.items():
-        yield f"{'; '.join(of_names)}, {of_tasks}: {remark}"
+    for (remark, listed), of_names in upstreams.items():
+        yield f"{'; '.join(of_names)}, {listed}: {remark}"
 
 
 def _confidence(own: Sequence[ScoreRow]) -> Iterator[str]:
