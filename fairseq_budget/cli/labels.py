@@ -89,16 +89,9 @@ def make(
     place = open_device(device)
     features = MFCC39(place) if checkpoint is None else HiddenLayer(checkpoint, layer, place)
     published = FIRST_ROUND if checkpoint is None else LATER_ROUNDS
-    settings = LabelSettings(
-        tuple(names_in(splits)),
-        published.clusters if clusters is None else clusters,
-        published.percent if percent is None else percent,
-        seed=seed,
-        n_init=n_init,
-        max_gib=max_gib,
-        shards=shards,
-        shard=shard,
-    )
+    sizes = published.clusters if clusters is None else clusters, published.percent if percent is None else percent
+    names = tuple(names_in(splits))
+    settings = LabelSettings(names, *sizes, seed=seed, n_init=n_init, max_gib=max_gib, shards=shards, shard=shard)
     record, worked = make_labels(data_dir, settings, features, label_dir)
     folder = label_dir or data_dir
     if record is None:
