@@ -79,6 +79,7 @@ STUDY = Study(
     published=_published,
     columns=(*COLUMNS, "clean_words", "other_words", *MINI_COLUMNS),
     counterparts=COUNTERPARTS,
+    together=lambda series: series.rpartition(", ")[2],
     differences={
         "paper": (*PAPER_DIFFERENCES, "Hours are batch times updates, as in the paper's own axis: full batches."),
         "mini": (

@@ -123,6 +123,8 @@ class Study:
     """By scale, in what the study differs from the paper, a sentence each."""
     counterparts: Mapping[str, str] = field(default_factory=dict)
     """Columns that stand for another one of the paper, whose points are shown beside."""
+    together: Callable[[str], str] | None = None
+    """Where the axis should decide whatever the series: what a series shares with others that should be one curve."""
 
     def runs(self, scale: str, seeds: int = 1) -> list[Cell]:
         """The cells at a scale, repeated over seeds."""

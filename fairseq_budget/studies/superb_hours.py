@@ -57,6 +57,7 @@ STUDY = Study(
     cells=_cells,
     published=_published,
     columns=(*batch_size.COLUMNS.values(), "KS_ACC"),
+    together=lambda series: "all batches",
     differences={
         "paper": (
             *batch_size.STUDY.differences["paper"],

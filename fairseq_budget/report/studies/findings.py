@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.report.noise import pooled_deviation, two_errors
 from fairseq_budget.report.studies.points import MEASURED_STEPS, Found, StudyPoint, column, is_loss
+from fairseq_budget.report.studies.together import over_all
 from fairseq_budget.studies.study import Study
 
 
 def sentences(study: Study, found: Found) -> list[str]:
     """One for each metric and curve with two points or more; what a step takes is no matter of better and worse."""
     keys = [key for key in found.columns(study) if key not in MEASURED_STEPS]
-    return [text for key in keys for text in _of_metric(study, found, key)]
+    return [text for key in keys for text in (*_of_metric(study, found, key), *over_all(study, found, key))]
 
 
 def _of_metric(study: Study, found: Found, key: str) -> Iterator[str]:
