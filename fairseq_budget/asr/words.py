@@ -29,7 +29,8 @@ WORD_SCORES = {Letters.name: 0.0, Pieces.name: 2.0}
 """A word has fewer pieces than letters: CTC's score of it is smaller, and a model of weight 2 leaves most words out.  Those
 of pieces are measured (docs/measured.md)."""
 UNITS_OF_A_FRAME = 50
-"""The search goes on with the most probable ones: all letters, and a tenth of 495 pieces, in a tenth of the time."""
+"""The search goes on with the most probable ones: all letters, and those of many pieces that can matter.  495 pieces of
+generated speech take a twelfth of the time for it, and no more words are wrong."""
 
 
 @dataclass(frozen=True)

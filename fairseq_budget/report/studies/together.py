@@ -23,12 +23,10 @@ def over_all(study: Study, found: Found, key: str) -> Iterator[str]:
     of, theirs = study.together, study.counterparts.get(key, key)
     own = [(of(point.series), point.x, point.mean(key) or 0.0) for point in found.having(key)]
     published = [(of(point.series), point.x, point.values[theirs]) for point in study.published() if theirs in point.values]
-    for name, told in _correlations(own):
-        known = column(key)
-        yield f"{name}, whatever the series: {known.task} {known.metric} and {study.axis.title}: {told}."
-    for name, told in _correlations(published) if own else ():
-        known = column(theirs)
-        yield f"Published, {name}, whatever the series: {known.task} {known.metric} and {study.axis.title}: {told}."
+    for whose, shown, places in (("", key, own), ("Published, ", theirs, published if own else [])):
+        metric = f"{column(shown).task} {column(shown).metric}"
+        for name, told in _correlations(places):
+            yield f"{whose}{name}, whatever the series: {metric} and {study.axis.title}: {told}."
 
 
 def _correlations(places: Iterable[Place]) -> Iterator[tuple[str, str]]:
