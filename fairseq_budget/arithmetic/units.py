@@ -7,6 +7,9 @@ SAMPLE_RATE = 16_000
 
 SECONDS_PER_HOUR = 3600
 
+GIB = 2**30
+"""Bytes."""
+
 
 def hours_from_samples(samples: int) -> float:
     """Hours of audio in a number of 16 kHz samples."""

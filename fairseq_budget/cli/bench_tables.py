@@ -14,7 +14,7 @@ from fairseq_budget import published
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.flops import CONVENTION
 from fairseq_budget.arithmetic.parameters import count_parameters
-from fairseq_budget.arithmetic.units import SAMPLE_RATE, human_flops
+from fairseq_budget.arithmetic.units import GIB, SAMPLE_RATE, human_flops
 from fairseq_budget.bench.compare import Comparison, ComparisonRow, Ratio
 from fairseq_budget.bench.grid import GridCell
 from fairseq_budget.bench.implementations import OURS
@@ -27,7 +27,6 @@ from fairseq_budget.bench.workload import Workload
 from fairseq_budget.cli.output import plain_table
 from fairseq_budget.planning.machine import device_name
 
-GIB = 2**30
 MIXED = "mixed"
 """What Gao et al. 2022 call half precision."""
 _HERE = "here"

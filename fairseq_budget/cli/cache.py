@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fairseq_budget.arithmetic import numbers
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.cli.cache_options import CacheDir
 
 app = typer.Typer(help="The store of hidden states that SUPERB's tasks keep.", no_args_is_help=True)
@@ -31,7 +32,7 @@ def stat(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"folder": str(place), "utterances": len(found), "bytes": size, "oldest_use": told}, indent=2))
         return
-    typer.echo(f"{place}: {len(found):,} utterances, {numbers.significant(size / folder.GIB)} GiB")
+    typer.echo(f"{place}: {len(found):,} utterances, {numbers.significant(size / GIB)} GiB")
     if told is not None:
         typer.echo(f"the one used least recently: {told}")
 
@@ -45,4 +46,4 @@ def clear(cache_dir: CacheDir = None) -> None:
     from s3prl_upstreams.store import folder
 
     place = (cache_dir or folder.default_folder()).absolute()
-    typer.echo(f"{place}: {numbers.significant(folder.clear(place) / folder.GIB)} GiB removed")
+    typer.echo(f"{place}: {numbers.significant(folder.clear(place) / GIB)} GiB removed")

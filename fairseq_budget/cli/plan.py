@@ -133,12 +133,13 @@ def _named(sizes: str | None, own_shape: bool) -> list[Size]:
 def _own(layers: int | None, dim: int | None, ffn: int | None, heads: int | None, final_dim: int) -> Iterator[Size]:
     """The shape that options describe, checked by the rules of a model's configuration."""
     shape = {"layers": layers, "dim": dim, "ffn": ffn, "heads": heads}
-    missing = [f"`--{name}`" for name, value in shape.items() if value is None]
-    if len(missing) == len(shape):
+    given = {name: value for name, value in shape.items() if value is not None}
+    if not given:
         return
     if layers is None or dim is None or ffn is None or heads is None:
-        raise ConfigError(f"a shape needs --layers, --dim, --ffn and --heads, but {', '.join(missing)} is missing")
-    for name, value in {"layers": layers, "dim": dim, "ffn": ffn, "heads": heads, "final-dim": final_dim}.items():
+        missing = ", ".join(f"`--{name}`" for name in shape if name not in given)
+        raise ConfigError(f"a shape needs --layers, --dim, --ffn and --heads, but {missing} is missing")
+    for name, value in {**given, "final-dim": final_dim}.items():
         if value < 1:
             raise ConfigError(f"`--{name}` must be at least 1, but is {value}")
     validate(ModelConfig(encoder_layers=layers, encoder_embed_dim=dim, encoder_attention_heads=heads))

@@ -12,7 +12,7 @@ from rich.console import Console
 from fairseq_budget.arithmetic import numbers
 from fairseq_budget.arithmetic.plan import Setting
 from fairseq_budget.arithmetic.sizes import Size
-from fairseq_budget.arithmetic.units import SAMPLE_RATE
+from fairseq_budget.arithmetic.units import GIB, SAMPLE_RATE
 from fairseq_budget.cli.output import plain_table
 from fairseq_budget.errors import ConfigError
 from fairseq_budget.frontends import DEFAULT
@@ -20,7 +20,6 @@ from fairseq_budget.frontends import DEFAULT
 if TYPE_CHECKING:
     from fairseq_budget.planning.probe import Probe
 
-GIB = 2**30
 SMALL_BATCH = "2x5"
 """What two CPU cores do in a second or two."""
 

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from fairseq_budget.arithmetic import numbers
-from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.arithmetic.units import GIB, human_flops
 from fairseq_budget.cli.output import output, plain_table
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.studies.study import Cell
 
 if TYPE_CHECKING:
     from fairseq_budget.studies.forecast import Forecast
-
-GIB = 2**30
 
 
 def foresee_cells(cells: Sequence[Cell], data: Path | None, extra: Sequence[str], speed: float | None) -> list[Forecast]:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from fairseq_budget.arithmetic import numbers
-from fairseq_budget.arithmetic.units import human_flops
+from fairseq_budget.arithmetic.units import GIB, human_flops
 from fairseq_budget.cli.output import output, plain_table
 
 if TYPE_CHECKING:
@@ -60,6 +60,6 @@ def _columns(one: TaskPrice) -> Iterator[str]:
     yield numbers.significant(one.passes)
     for flops in (one.upstream_flops, one.upstream_flops_with_store, one.head_flops):
         yield numbers.NOTHING if flops is None else human_flops(flops)
-    yield numbers.NOTHING if one.store_bytes is None else f"{numbers.significant(one.store_bytes / 2**30)} GiB"
+    yield numbers.NOTHING if one.store_bytes is None else f"{numbers.significant(one.store_bytes / GIB)} GiB"
     for seconds in (one.device_seconds, one.device_seconds_with_store):
         yield numbers.NOTHING if seconds is None else numbers.duration(seconds)

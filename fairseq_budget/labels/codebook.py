@@ -21,6 +21,7 @@ from rich.console import Console
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.data.arrays import read_array
 from fairseq_budget.data.manifest import Utterances
 from fairseq_budget.data.progress import tracked
@@ -132,7 +133,7 @@ def _collect(utterances: Utterances, chosen: np.ndarray, settings: FitSettings, 
             f"`{utterances.root}`: {total} frames of training audio cannot make {settings.clusters} clusters: "
             "add audio, raise `--percent`, or lower `--clusters`"
         )
-    gib = total * features.width * 4 / 2**30
+    gib = total * features.width * 4 / GIB
     if gib > settings.max_gib:
         raise BudgetError(
             f"k-means on {total:,} frames needs {gib:.1f} GiB, `--max-gib` allows {settings.max_gib:.3g}: "

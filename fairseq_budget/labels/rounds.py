@@ -17,6 +17,7 @@ import sklearn
 import torch
 
 from fairseq_budget import __version__
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.data.label_binary import MAX_LABELS, open_labels
 from fairseq_budget.data.label_record import RECORD_NAME, LabelRecord, read_record
 from fairseq_budget.data.labels import DICTIONARY_NAME, write_dictionary, write_labels
@@ -90,7 +91,7 @@ class LabelSettings:
     @property
     def fit(self) -> FitSettings:
         """What k-means needs to know."""
-        max_gib = total_memory() / 2 / 2**30 if self.max_gib is None else self.max_gib
+        max_gib = total_memory() / 2 / GIB if self.max_gib is None else self.max_gib
         return FitSettings(self.clusters, self.percent, self.seed, self.n_init, max_gib)
 
 

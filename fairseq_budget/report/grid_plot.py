@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.report.looks import STYLE
 
 _LINES: tuple[Any, ...] = ("-", "--", ":")
@@ -19,7 +20,6 @@ _CROSSES = ("x", "+", "1")
 """Of the first, second and third precision."""
 _APART = 8
 """Points between the crosses at one length."""
-_GIB = 2**30
 
 
 @matplotlib.rc_context(STYLE)
@@ -38,13 +38,13 @@ def grid_figure(cells: pd.DataFrame, title: str, memory_limit: int | None) -> Fi
     colours = dict(zip(batches, shades, strict=True))
     for (precision, batch), rows in cells.sort_values("seconds").groupby(["precision", "utterances"]):
         line, fitting = _LINES[precisions.index(precision)], rows[~rows["out_of_memory"]]
-        for axes, values in ((seconds, fitting["step_seconds"]), (memory, fitting["peak_bytes"] / _GIB)):
+        for axes, values in ((seconds, fitting["step_seconds"]), (memory, fitting["peak_bytes"] / GIB)):
             axes.plot(fitting["seconds"], values, f"o{line}", color=colours[batch])
         if precision == precisions[0]:
             flops.plot(rows["seconds"], rows["flops"], "o-", color=colours[batch])
             _name(flops, rows, batch, colours[batch])
     if memory_limit is not None:
-        memory.axhline(memory_limit / _GIB, color="#999999", linewidth=1)
+        memory.axhline(memory_limit / GIB, color="#999999", linewidth=1)
     _crosses(memory, cells, precisions, colours, memory_limit)
     _label(seconds, memory, flops, sorted(set(cells["seconds"])))
     key = _key(precisions, bool(cells["out_of_memory"].any()))
@@ -54,7 +54,7 @@ def grid_figure(cells: pd.DataFrame, title: str, memory_limit: int | None) -> Fi
 
 def _crosses(axes: Axes, cells: pd.DataFrame, precisions: list[str], colours: dict[int, Any], limit: int | None) -> None:
     """A cross for each line at the first length that it ran out of memory at, side by side."""
-    height = limit / _GIB if limit is not None else axes.get_ylim()[1]
+    height = limit / GIB if limit is not None else axes.get_ylim()[1]
     first = cells[cells["out_of_memory"]].groupby(["precision", "utterances"], as_index=False)["seconds"].min()
     for seconds, rows in first.groupby("seconds"):
         for place, (precision, batch) in enumerate(zip(rows["precision"], rows["utterances"], strict=True)):

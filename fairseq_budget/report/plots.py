@@ -24,7 +24,8 @@ from fairseq_budget.report.runs import DownstreamRun, PretrainRun
 from fairseq_budget.report.seeds import scores
 from fairseq_budget.report.train_log import LogPoint
 
-_ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none"}
+_WHITE = {"facecolor": "white", "edgecolor": "none"}
+_ON_COLOUR: dict[str, Any] = {"va": "center", "fontsize": "small", "bbox": {**_WHITE, "pad": 1.5}}
 _FEW_POINTS = 30  # a curve of fewer training points shows each of them as a dot
 _DESCENT = 0.1  # share of the budget whose losses, far above all later ones, don't set the axis
 _ROOM = 1.38  # for names right of the curves
@@ -118,9 +119,8 @@ def downstream_scores(runs: Sequence[DownstreamRun]) -> Figure:
                 axes.errorbar(score.test, place, xerr=2 * score.error, color=INK, capsize=4, zorder=3)
             if score.deviation is not None:
                 axes.plot([run.test for run in score.runs], [place] * len(score.runs), "|", color=INK, markersize=12)
-            text, look = numbers.score(score.test, unit), {**_ON_WHITE, "pad": 1.5}
-            beside: dict[str, Any] = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-            axes.annotate(text, (0, place), **beside, fontsize="small", bbox=look)
+            text = numbers.score(score.test, unit)
+            axes.annotate(text, (0, place), xytext=(7, 0), textcoords="offset points", **_ON_COLOUR)
         axes.set_yticks(places, names)
         axes.grid(axis="y", visible=False)
         name = "accuracy" if metric == "acc" else metric
@@ -146,7 +146,7 @@ def draw_guessing(axes: Axes, level: float, at_right: bool = False) -> None:
     axes.axhline(level, color=NO_SIZE, linestyle=":", zorder=0.8)
     across = axes.get_yaxis_transform()
     place, side = (0.99, "right") if at_right else (0.01, "left")
-    look: dict[str, Any] = {"color": NO_SIZE, "fontsize": "small", "bbox": {**_ON_WHITE, "pad": 1.0}}
+    look: dict[str, Any] = {"color": NO_SIZE, "fontsize": "small", "bbox": {**_WHITE, "pad": 1.0}}
     axes.text(place, level, "guessing", transform=across, ha=side, va="center", zorder=0.9, **look)
 
 

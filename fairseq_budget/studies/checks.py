@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.planning.memory import available_memory
 from fairseq_budget.planning.memory_model import FIXED_BYTES
@@ -19,8 +20,6 @@ from fairseq_budget.studies.launch import KEYWORDS, SLURM, How, corpora
 from fairseq_budget.studies.place import Place
 from fairseq_budget.studies.status import DONE, states
 from fairseq_budget.studies.study import MINI, OWN_TASKS, RECOGNITION, Cell
-
-GIB = 2**30
 
 
 def find_obstacles(cells: Sequence[Cell], place: Place, how: How) -> list[str]:

@@ -19,12 +19,12 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.errors import BudgetError
 from s3prl_upstreams.store import entry
 
 VARIABLE = "FAIRSEQ_BUDGET_CACHE"
 """The environment variable that names another folder."""
-GIB = 1 << 30
 SPARE, MOST_SPARE = 0.1, 5 * GIB
 """Share of a disk that is left free, and bytes that are enough on a large one."""
 

@@ -6,13 +6,13 @@ import os
 import shutil
 from pathlib import Path
 
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.diagnostics.doctor.check import NOTE, OK, PROBLEM, Check, listed
 from fairseq_budget.diagnostics.doctor.hosts import remedy
 from fairseq_budget.diagnostics.doctor.probe import Answer, ask
 from fairseq_budget.modules.compiler import find_compiler, wanted_compilers
 from fairseq_budget.planning.system_memory import free_memory, total_memory
 
-GIB = 2**30
 LITTLE_MEMORY, LITTLE_DISK, LITTLE_SHARED = 4 * GIB, 8 * GIB, GIB // 4
 """Below: the demo's largest models, a run's checkpoints, and the batches of a few loader processes may not fit."""
 _SHARED = Path("/dev/shm")

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import permutation_test, rankdata
 
+from fairseq_budget.arithmetic.spearman import spearman
 from fairseq_budget.diagnostics.ranks.look import ERRORS, MEASURES, Look
 from fairseq_budget.errors import BudgetError
 from fairseq_budget.published.columns import COLUMNS
 from fairseq_budget.records.results import Result, read_results
 
 FEWEST = 3
-PERMUTATIONS = 9_999
 OVER = ("mean", "last")
 """What stands for a checkpoint: a measure's mean over its hidden states, or that of its last one."""
 
@@ -65,27 +64,6 @@ def correlations(looks: Sequence[Look], folders: Sequence[Path], seed: int) -> l
             f"for {most} of those named: name more checkpoints, or run more tasks"
         )
     return found
-
-
-def spearman(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float] | None:
-    """Spearman's rho and its p-value; None if x or y is the same everywhere.  Shape: (N,), (N,)"""
-    if len(set(x.tolist())) < 2 or len(set(y.tolist())) < 2:
-        return None
-    ranks = rankdata(y)
-
-    def statistic(values: np.ndarray, axis: int = -1) -> np.ndarray:
-        centred, other = values - values.mean(axis, keepdims=True), ranks - ranks.mean()
-        return (centred * other).sum(axis) / np.sqrt((centred**2).sum(axis) * (other**2).sum())
-
-    test = permutation_test(
-        (rankdata(x),),
-        statistic,
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=PERMUTATIONS,
-        rng=np.random.default_rng(seed),
-    )
-    return float(test.statistic), float(test.pvalue)
 
 
 def _scores(looks: Sequence[Look], results: Sequence[Result]) -> dict[Path, dict[str, float]]:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from fairseq_budget.arithmetic.units import GIB
 from fairseq_budget.checkpoints.safe_load import safe_load
 from fairseq_budget.errors import BudgetError, unknown_name
 from fairseq_budget.files import link_or_copy
@@ -16,7 +17,6 @@ from fairseq_budget.plugin.run.origin import LAST
 logger = logging.getLogger(__name__)
 
 PREVIOUS = "checkpoint_previous.pt"
-GIB = 2**30
 BYTES_PER_PARAMETER = 12
 """The weight and Adam's two averages, in 32 bits each."""
 AT_ONCE = 4

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
+from fairseq_budget.arithmetic.spearman import spearman
 from fairseq_budget.report.studies.points import Found, column
 from fairseq_budget.studies.study import Study
 
@@ -30,8 +31,6 @@ def over_all(study: Study, found: Found, key: str) -> Iterator[str]:
 
 
 def _correlations(places: Iterable[Place]) -> Iterator[tuple[str, str]]:
-    from fairseq_budget.diagnostics.ranks.correlation import spearman  # scipy's statistics take a second to import
-
     for name, group in groupby(sorted(places), key=lambda place: place[0]):
         _, x, y = zip(*group, strict=True)
         found = spearman(np.array(x), np.array(y), 0) if len(x) >= FEWEST else None

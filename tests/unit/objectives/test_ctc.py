@@ -82,12 +82,12 @@ def test_padding_changes_nothing() -> None:
     torch.testing.assert_close(together[1:, : frames[1]], alone, atol=1e-4, rtol=1e-4)
 
 
-FROZEN_ENCODER, FROZEN_FRONTEND = {"proj"}, {"proj", "encoder", "mask_emb"}
+HEAD, HEAD_AND_ENCODER = {"proj"}, {"proj", "encoder", "mask_emb"}
 
 
 @pytest.mark.parametrize("train_frontend", [False, True])
 @pytest.mark.parametrize("frontend", ["conv", "mel"])
-@pytest.mark.parametrize(("updates", "trained"), [(0, FROZEN_ENCODER), (99, FROZEN_ENCODER), (100, FROZEN_FRONTEND)])
+@pytest.mark.parametrize(("updates", "trained"), [(0, HEAD), (99, HEAD), (100, HEAD_AND_ENCODER)])
 def test_phases(frontend: str, updates: int, trained: set[str], train_frontend: bool) -> None:
     """Frozen: the encoder for 100 updates, the front end and its projection as long, or always; from scratch nothing."""
     settings = {"freeze_updates": 100, "train_frontend": train_frontend, "mask_prob": 0.5}

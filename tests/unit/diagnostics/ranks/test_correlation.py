@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from fairseq_budget.cli import app
-from fairseq_budget.diagnostics.ranks.correlation import correlations, spearman
+from fairseq_budget.diagnostics.ranks.correlation import correlations
 from fairseq_budget.diagnostics.ranks.look import MEASURES, Look
 from fairseq_budget.errors import BudgetError
 from tests.unit.report.superb.conftest import record
@@ -36,28 +34,6 @@ def looks(tmp_path: Path) -> list[Look]:
     record(tmp_path / "runs" / "other", "ks", {"KS_ACC": 1.0}, checkpoint="/another.pt")
     record(tmp_path / "runs" / "fbank", "ks", {"KS_ACC": 1.0}, upstream="fbank", checkpoint=None)
     return found
-
-
-@pytest.mark.parametrize("runs", [3, 5, 12])
-def test_spearman_is_scipys_and_its_p_value_counts_permutations(runs: int) -> None:
-    generator = np.random.default_rng(runs)
-    x = generator.integers(0, 6, runs).astype(float)
-    y = x + generator.standard_normal(runs)
-    found = spearman(x, y, seed=0)
-    assert found is not None
-    assert found[0] == pytest.approx(spearmanr(x, y).statistic)
-    ordered = spearman(np.arange(4.0), np.arange(4.0) ** 3, seed=0)
-    assert ordered == (pytest.approx(1), pytest.approx(2 / 24))
-
-
-def test_runs_without_relation_have_a_p_value_to_match() -> None:
-    generator = np.random.default_rng(0)
-    values = [spearman(*generator.standard_normal((2, 9)), seed=0) for _ in range(60)]
-    assert 0.35 < np.mean([value[1] < 0.5 for value in values if value is not None]) < 0.65
-
-
-def test_what_never_changes_has_no_correlation() -> None:
-    assert spearman(np.ones(4), np.arange(4.0), seed=0) is None
 
 
 def test_more_is_better_whatever_the_metric(looks: list[Look], tmp_path: Path) -> None:
